@@ -1,0 +1,41 @@
+/**
+ * The resolved session as the host's contract has it, and how to find it on a request.
+ * A host (or this layer's own `session.ts`) leaves it on `event.context` under a key made of the request id and the
+ * auth provider; readers find it by prefix. Pure: it reads what is there and resolves nothing.
+ */
+import type { H3Event } from 'h3'
+import type { WorkspaceRole } from './store/types.ts'
+
+export interface SessionContext {
+  authenticated: boolean
+  provider?: string
+  providerUserId?: string
+  /** The internal user, not the provider's. */
+  user?: { id: string, email?: string, displayName?: string }
+  /** The active workspace: the only one the session has rights in. */
+  workspace?: { id: string, name: string }
+  role?: WorkspaceRole
+  /** ISO 8601. */
+  expiresAt?: string
+  deploymentAdmin?: boolean
+}
+
+const KEY_PREFIX = '__or3_session_context_'
+
+export function sessionContextKey(requestId: string, providerId: string): string {
+  return `${KEY_PREFIX}${requestId}_${providerId}`
+}
+
+/** The session left on the request, or null: none was resolved, nobody is signed in, or the event is `{}`. */
+export function readSessionContext(event: Partial<Pick<H3Event, 'context'>>): SessionContext | null {
+  const context: Record<string, unknown> = event.context ?? {}
+  for (const key of Object.keys(context)) {
+    if (key.startsWith(KEY_PREFIX) && isSessionContext(context[key])) return context[key]
+  }
+  return null
+}
+
+function isSessionContext(value: unknown): value is SessionContext {
+  return typeof value === 'object' && value !== null && 'authenticated' in value
+    && typeof value.authenticated === 'boolean'
+}

@@ -1,0 +1,126 @@
+/**
+ * The host's `AuthWorkspaceStore` contract as real types: who a signed-in account is, which workspaces are theirs,
+ * and the invites that bring others in. What only later hosts know is optional; what no host knows (members) too.
+ * Every moment is epoch seconds. Refusals are h3 errors made by `errors.ts`, never plain ones.
+ */
+export type WorkspaceRole = 'owner' | 'editor' | 'viewer'
+export type InviteStatus = 'pending' | 'accepted' | 'revoked' | 'expired'
+
+export interface AccountRef {
+  provider: string
+  providerUserId: string
+}
+
+export interface AccountInput extends AccountRef {
+  email?: string
+  displayName?: string
+}
+
+export interface StoreUser {
+  userId: string
+  email?: string
+  displayName?: string
+}
+
+export interface DefaultWorkspace {
+  workspaceId: string
+  workspaceName: string
+  /** True only where this call made the workspace. */
+  created?: boolean
+}
+
+export interface WorkspaceRef {
+  userId: string
+  workspaceId: string
+}
+
+export interface WorkspaceListItem {
+  id: string
+  name: string
+  description?: string | null
+  role: WorkspaceRole
+  createdAt?: number
+  isActive?: boolean
+}
+
+export interface WorkspaceInvite {
+  id: string
+  workspaceId: string
+  email: string
+  role: WorkspaceRole
+  status: InviteStatus
+  invitedByUserId: string
+  expiresAt: number
+  tokenHash: string
+  acceptedAt: number | null
+  acceptedUserId: string | null
+  revokedAt: number | null
+  createdAt: number
+  updatedAt: number
+}
+
+export type InviteRefusal = 'not_found' | 'email_mismatch' | 'already_used' | 'revoked' | 'expired'
+export interface InviteRef { workspaceId: string, email: string, tokenHash: string }
+
+export interface WorkspaceMember {
+  userId: string
+  email?: string
+  displayName?: string
+  role: WorkspaceRole
+  /** When the membership began. */
+  joinedAt: number
+}
+
+export interface AuthWorkspaceStore {
+  getUser?(input: AccountRef): Promise<StoreUser | null>
+  /** One user under any number of simultaneous first calls; a given, different email or name is taken over. */
+  getOrCreateUser(input: AccountInput): Promise<{ userId: string }>
+  /** The active workspace; else the oldest membership, made active; else a new one. */
+  getOrCreateDefaultWorkspace(userId: string): Promise<DefaultWorkspace>
+  /** Null for a stranger, and for everybody once the workspace is deleted. */
+  getWorkspaceRole(input: WorkspaceRef): Promise<WorkspaceRole | null>
+  listUserWorkspaces(userId: string): Promise<WorkspaceListItem[]>
+  /** The creator becomes owner; the active workspace stays what it was. */
+  createWorkspace(input: { userId: string, name: string, description?: string | null }): Promise<{ workspaceId: string }>
+  /** Owners and editors. A description of null clears it, undefined leaves it. */
+  updateWorkspace(input: WorkspaceRef & { name: string, description?: string | null }): Promise<void>
+  /** Owners. Everyone whose active workspace it was goes to their oldest other one, or to none. */
+  removeWorkspace(input: WorkspaceRef): Promise<void>
+  setActiveWorkspace(input: WorkspaceRef): Promise<void>
+
+  createInvite?(input: {
+    workspaceId: string
+    email: string
+    role: WorkspaceRole
+    invitedByUserId: string
+    expiresAt: number
+    tokenHash: string
+  }): Promise<{ inviteId: string }>
+  listInvites?(input: { workspaceId: string, status?: InviteStatus, limit?: number }): Promise<WorkspaceInvite[]>
+  revokeInvite?(input: { workspaceId: string, inviteId: string, revokedByUserId: string }): Promise<void>
+  validateInvite?(input: InviteRef): Promise<{ ok: true, role: WorkspaceRole } | { ok: false, reason: InviteRefusal }>
+  /** User, account, membership and the invite's end in one transaction. */
+  acceptInviteAndProvisionUser?(input: AccountInput & InviteRef): Promise<
+    | { ok: true, userId: string, role: WorkspaceRole, createdUser: boolean }
+    | { ok: false, reason: InviteRefusal }
+  >
+  /** The older form, for a user that exists already. */
+  consumeInvite?(input: InviteRef & { acceptedUserId: string }): Promise<
+    | { ok: true, role: WorkspaceRole }
+    | { ok: false, reason: InviteRefusal | 'token_mismatch' }
+  >
+
+  /** Any member may read the list. */
+  listMembers?(input: WorkspaceRef): Promise<WorkspaceMember[]>
+  /** Owners; the last one keeps the role. */
+  setMemberRole?(input: WorkspaceRef & { memberUserId: string, role: WorkspaceRole }): Promise<void>
+  /** Owners remove others, everybody may remove themselves (leave); the last owner stays. */
+  removeMember?(input: WorkspaceRef & { memberUserId: string }): Promise<void>
+}
+
+export interface AuthWorkspaceStoreRegistration {
+  id: string
+  /** Lower comes first where no id is asked for. */
+  order?: number
+  create: () => AuthWorkspaceStore
+}
