@@ -1,0 +1,100 @@
+/**
+ * Where the database is and how it is opened, from the environment and the `or3Sqlite` runtime config (the environment
+ * wins). Pure but for resolving paths; a bad value is refused with a sentence that names the setting.
+ */
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export interface DatabaseConfig {
+  /** An absolute file path, or `:memory:`. */
+  path: string
+  journalMode: JournalMode
+  synchronous: Synchronous
+  /** One sentence for the log where a default was taken that an operator should know of. */
+  warning?: string
+}
+
+/** MEMORY and OFF are missing on purpose: a crash in them can corrupt the file. */
+const journalModes = ['WAL', 'DELETE', 'TRUNCATE', 'PERSIST'] as const
+const synchronousModes = ['OFF', 'NORMAL', 'FULL', 'EXTRA'] as const
+type JournalMode = typeof journalModes[number]
+type Synchronous = typeof synchronousModes[number]
+
+/** The same settings in `runtimeConfig.or3Sqlite`, each with its `NUXT_OR3_SQLITE_…` override. */
+export interface DatabaseSettings {
+  dbPath?: string
+  strict?: boolean | string
+  allowInMemory?: boolean | string
+  journalMode?: string
+  synchronous?: string
+}
+
+export const defaultPath = '.data/or3-layer.db'
+
+/** A setting that cannot be used; its message is the one sentence the operator reads. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+}
+
+export function readDatabaseConfig(env: Record<string, string | undefined>, settings: DatabaseSettings = {}): DatabaseConfig {
+  const strict = readBoolean('OR3_SQLITE_STRICT', env.OR3_SQLITE_STRICT ?? settings.strict)
+  const allowInMemory = readBoolean('OR3_SQLITE_ALLOW_IN_MEMORY', env.OR3_SQLITE_ALLOW_IN_MEMORY ?? settings.allowInMemory)
+  const given = (env.OR3_SQLITE_DB_PATH || settings.dbPath || '').trim()
+  const pragmas = {
+    journalMode: readChoice('OR3_SQLITE_PRAGMA_JOURNAL_MODE', env.OR3_SQLITE_PRAGMA_JOURNAL_MODE || settings.journalMode, journalModes, 'WAL'),
+    // FULL: an acknowledged op survives power loss, not only a crash of the process.
+    synchronous: readChoice('OR3_SQLITE_PRAGMA_SYNCHRONOUS', env.OR3_SQLITE_PRAGMA_SYNCHRONOUS || settings.synchronous, synchronousModes, 'FULL'),
+  }
+
+  if (given === '' && allowInMemory && !strict) return { path: ':memory:', ...pragmas, warning: inMemoryWarning }
+  if (given === '') {
+    if (strict) throw new ConfigError('OR3_SQLITE_STRICT is on and no database is set: set OR3_SQLITE_DB_PATH to the path of the database file.')
+    const path = resolve(defaultPath)
+    return { path, ...pragmas, warning: `OR3_SQLITE_DB_PATH is not set: using ${path}. Set it to a path on a disk that is kept.` }
+  }
+  if (/^(file:)?:memory:/.test(given)) {
+    if (strict) throw new ConfigError('OR3_SQLITE_STRICT is on and OR3_SQLITE_DB_PATH is ":memory:", which loses all data at the next start: set it to the path of a file.')
+    if (!allowInMemory) throw new ConfigError('OR3_SQLITE_DB_PATH is ":memory:", which loses all data at the next start: set OR3_SQLITE_ALLOW_IN_MEMORY=true if that is meant, or a file path.')
+    return { path: ':memory:', ...pragmas, warning: inMemoryWarning }
+  }
+  return { path: readPath(given), ...pragmas }
+}
+
+const inMemoryWarning = 'The database is in memory: all data is lost when the server stops.'
+
+/** The URL drizzle-kit opens: the same file as the server's. */
+export function databaseUrl(config: DatabaseConfig): string {
+  return config.path === ':memory:' ? config.path : `file:${config.path}`
+}
+
+function readPath(given: string): string {
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(given)?.[1]?.toLowerCase()
+  if (scheme === undefined) return resolve(given)
+  if (scheme !== 'file') {
+    throw new ConfigError(`OR3_SQLITE_DB_PATH has the scheme "${scheme}:", and remote databases are not supported yet: set it to a file path or a file: URL.`)
+  }
+  if (/[?#]/.test(given)) throw new ConfigError('OR3_SQLITE_DB_PATH must not have URL parameters: give the plain path; OR3_SQLITE_PRAGMA_* set what they would.')
+  if (!given.startsWith('file://')) return resolve(given.slice('file:'.length))
+  try {
+    return fileURLToPath(given)
+  }
+  catch {
+    throw new ConfigError('OR3_SQLITE_DB_PATH is not a usable file: URL: write it as file:///absolute/path.db or as a plain path.')
+  }
+}
+
+function readBoolean(name: string, value: boolean | string | undefined): boolean {
+  if (typeof value === 'boolean') return value
+  switch ((value ?? '').trim().toLowerCase()) {
+    case 'true': case '1': return true
+    case 'false': case '0': case '': return false
+    default: throw new ConfigError(`${name} is ${JSON.stringify(value)}: set it to true or false.`)
+  }
+}
+
+function readChoice<T extends string>(name: string, value: string | undefined, choices: readonly T[], fallback: T): T {
+  if (value === undefined || value.trim() === '') return fallback
+  const choice = choices.find(one => one === value.trim().toUpperCase())
+  if (choice === undefined) throw new ConfigError(`${name} is ${JSON.stringify(value)}: set it to one of ${choices.join(', ')}.`)
+  return choice
+}

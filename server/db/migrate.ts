@@ -1,0 +1,96 @@
+/**
+ * Migrations, applied at start and then verified: drizzle's own migrator skips one that is older than the last applied
+ * and ignores an edited one (drizzle-team/drizzle-orm#5769, #5316), so ledger and history are compared row by row
+ * before and after. A history is applied in one transaction with foreign keys off (#4938): nothing is half-made.
+ */
+import type { Client } from '@libsql/core/api'
+
+/** The layer's ledger; an app's own history keeps drizzle's default name. */
+export const ledgerTable = '__or3_layer_migrations'
+export const appLedgerTable = '__drizzle_migrations'
+
+/** As drizzle's `readMigrationFiles` gives it: `folderMillis` is the journal's `when`, `hash` the file's SHA-256. */
+export interface Migration { sql: string[], folderMillis: number, hash: string }
+
+export interface MigrationHistory {
+  /** For the error's text: `the layer` or `the app`. */
+  owner: string
+  ledger: string
+  migrations: readonly Migration[]
+  /** Tables and views that must be there afterwards. */
+  required: readonly string[]
+}
+
+/** A history that does not fit the database; its message is the one sentence the operator reads. */
+export class MigrationError extends Error {
+  override name = 'MigrationError'
+}
+
+/** Brings the database to the end of `history`, or throws `MigrationError` and changes nothing. */
+export async function applyMigrations(client: Client, history: MigrationHistory): Promise<void> {
+  assertInOrder(history)
+  const applied = await readLedger(client, history.ledger)
+  assertLedgerFits(history, applied)
+  const pending = history.migrations.slice(applied.length)
+  if (pending.length > 0) {
+    await client.migrate([
+      // The table as drizzle-kit makes it, so that either may come first.
+      `CREATE TABLE IF NOT EXISTS ${quote(history.ledger)} (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)`,
+      ...pending.flatMap(migration => [
+        ...migration.sql,
+        { sql: `INSERT INTO ${quote(history.ledger)} (hash, created_at) VALUES (?, ?)`, args: [migration.hash, migration.folderMillis] },
+      ]),
+    ])
+  }
+  const after = await readLedger(client, history.ledger)
+  assertLedgerFits(history, after)
+  if (after.length !== history.migrations.length) {
+    throw new MigrationError(`Not all migrations of ${history.owner} are in the database: ${after.length} of ${history.migrations.length}.`)
+  }
+  await assertTables(client, history)
+}
+
+interface LedgerRow { hash: string, when: number }
+
+async function readLedger(client: Client, ledger: string): Promise<LedgerRow[]> {
+  const exists = await client.execute({ sql: 'SELECT 1 FROM sqlite_master WHERE name = ?', args: [ledger] })
+  if (exists.rows.length === 0) return []
+  const { rows } = await client.execute(`SELECT hash, created_at FROM ${quote(ledger)} ORDER BY rowid`)
+  return rows.map(row => ({ hash: String(row.hash), when: Number(row.created_at) }))
+}
+
+function assertInOrder({ owner, migrations }: MigrationHistory) {
+  migrations.forEach((migration, index) => {
+    const before = migrations[index - 1]
+    if (before && before.folderMillis >= migration.folderMillis) {
+      throw new MigrationError(`The migrations of ${owner} are out of order: entry ${index} of the journal is not newer than the one before it.`)
+    }
+  })
+}
+
+function assertLedgerFits({ owner, migrations }: MigrationHistory, applied: readonly LedgerRow[]) {
+  if (applied.length > migrations.length) {
+    throw new MigrationError(`The database was made by a newer release of ${owner} (${applied.length} migrations, this one knows ${migrations.length}): install that release, or restore a backup of this one.`)
+  }
+  applied.forEach((row, index) => {
+    const migration = migrations[index]!
+    if (row.hash === migration.hash && row.when === migration.folderMillis) return
+    const moved = migrations.some(other => other.hash === row.hash)
+    throw new MigrationError(moved
+      ? `The migrations of ${owner} are in another order than the database applied them (from number ${index}): restore the released journal.`
+      : `Migration number ${index} of ${owner} is not the one the database applied: an applied migration is never edited; restore the released file.`)
+  })
+}
+
+async function assertTables(client: Client, { owner, required }: MigrationHistory) {
+  const { rows } = await client.execute(`SELECT name FROM sqlite_master WHERE type IN ('table', 'view')`)
+  const present = new Set(rows.map(row => row.name))
+  const missing = required.filter(name => !present.has(name))
+  if (missing.length > 0) {
+    throw new MigrationError(`Tables of ${owner} are missing from the database though its migrations ran: ${missing.join(', ')}. Restore a backup.`)
+  }
+}
+
+function quote(identifier: string): string {
+  return `"${identifier.replaceAll('"', '""')}"`
+}

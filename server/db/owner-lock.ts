@@ -1,0 +1,50 @@
+/**
+ * One server process per database file. The lock is an exclusive SQLite lock on a small file beside the database, so
+ * the operating system ends it with the process, whatever way that ends. It is not on the database itself: the studio
+ * and a reading backup go on. Two writers that checkpoint could meet the WAL-reset bug (sqlite.org/wal.html).
+ * Never open the lock file by other means in this process: closing it would drop the lock (POSIX).
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import Database from 'libsql'
+import { driverCode, mapDriverError } from './driver-error.ts'
+
+export interface OwnerLock { release(): void }
+
+/** A second owner is refused; its message is the one sentence the operator reads. */
+export class DatabaseInUseError extends Error {
+  override name = 'DatabaseInUseError'
+}
+
+/** A restart or a dev reload overlaps with the one before it for less than this. */
+const waitMs = 3_000
+
+/** Takes the lock for the file at `path`. Throws `DatabaseInUseError` when another process keeps it. */
+export async function takeOwnerLock(path: string): Promise<OwnerLock> {
+  const lock = new Database(`${path}-owner`, { timeout: 0 })
+  try {
+    const deadline = Date.now() + waitMs
+    while (!tryLock(lock)) {
+      if (Date.now() > deadline) {
+        throw new DatabaseInUseError(`Another server process has ${path} open: stop it, or set OR3_SQLITE_DB_PATH to another file. One file belongs to one process.`)
+      }
+      await sleep(50)
+    }
+  }
+  catch (error) {
+    lock.close()
+    throw error
+  }
+  return { release: () => lock.close() }
+}
+
+function tryLock(lock: Database.Database): boolean {
+  try {
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+    return true
+  }
+  catch (error) {
+    const mapped = mapDriverError(error)
+    if (driverCode(mapped) === 'SQLITE_BUSY') return false
+    throw mapped
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The change log and what points into it. A payload is stored once, in the log: `records` holds one row per key
+ * that names the winner's version, and a log row names the version it made obsolete. From these two pointers come
+ * last-writer-wins, a snapshot as of any version, and a clean-up that can only drop what has been superseded.
+ * No foreign key leads to `workspaces`: a host may keep its workspaces in another store.
+ */
+import { eq, and } from 'drizzle-orm'
+import { index, integer, primaryKey, sqliteTable, sqliteView, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+
+export const changes = sqliteTable('changes', {
+  workspaceId: text('workspace_id').notNull(),
+  serverVersion: integer('server_version').notNull(),
+  tableName: text('table_name').notNull(),
+  pk: text('pk').notNull(),
+  op: text('op', { enum: ['put', 'delete'] }).notNull(),
+  clock: integer('clock').notNull(),
+  hlc: text('hlc').notNull(),
+  deviceId: text('device_id').notNull(),
+  opId: text('op_id').notNull(),
+  /** The one user who may see this change; null where every member may. */
+  ownerUserId: text('owner_user_id'),
+  /** The version this op made obsolete: the key's last winner where it won, itself where it lost, null for a new key. */
+  obsoletes: integer('obsoletes'),
+  createdAt: integer('created_at').notNull(),
+  /** JSON text, equal to what the device sent. Last, so that reading a stamp need not walk an overflow chain. */
+  payload: text('payload'),
+}, table => [
+  primaryKey({ columns: [table.workspaceId, table.serverVersion] }),
+  uniqueIndex('changes_op').on(table.workspaceId, table.opId),
+  // A pull of a few tables seeks instead of scanning the whole log.
+  index('changes_table').on(table.workspaceId, table.tableName, table.serverVersion),
+])
+
+/** One row per key, live or deleted: which log row is its winner. */
+export const records = sqliteTable('records', {
+  workspaceId: text('workspace_id').notNull(),
+  tableName: text('table_name').notNull(),
+  pk: text('pk').notNull(),
+  serverVersion: integer('server_version').notNull(),
+}, table => [
+  primaryKey({ columns: [table.workspaceId, table.tableName, table.pk] }),
+])
+
+/** Version counters. */
+export const heads = sqliteTable('heads', {
+  workspaceId: text('workspace_id').primaryKey(),
+  /** The newest version handed out; 0 before the first. */
+  head: integer('head').notNull(),
+  /** The newest version of a tombstone that was dropped: a device behind it needs a snapshot. */
+  horizon: integer('horizon').notNull().default(0),
+  /** Up to where each clean-up has read the log. */
+  logCleanedVersion: integer('log_cleaned_version').notNull().default(0),
+  tombstonesCleanedVersion: integer('tombstones_cleaned_version').notNull().default(0),
+})
+
+export const deviceCursors = sqliteTable('device_cursors', {
+  workspaceId: text('workspace_id').notNull(),
+  deviceId: text('device_id').notNull(),
+  userId: text('user_id').notNull(),
+  cursor: integer('cursor').notNull(),
+  updatedAt: integer('updated_at').notNull(),
+}, table => [
+  primaryKey({ columns: [table.workspaceId, table.deviceId] }),
+])
+
+/** The current rows with their payloads, for whoever opens the studio; no statement of the layer reads it. */
+export const currentRows = sqliteView('current_rows').as(query => query
+  .select({
+    workspaceId: records.workspaceId,
+    tableName: records.tableName,
+    pk: records.pk,
+    serverVersion: records.serverVersion,
+    op: changes.op,
+    clock: changes.clock,
+    hlc: changes.hlc,
+    opId: changes.opId,
+    deviceId: changes.deviceId,
+    payload: changes.payload,
+  })
+  .from(records)
+  .innerJoin(changes, and(
+    eq(changes.workspaceId, records.workspaceId),
+    eq(changes.serverVersion, records.serverVersion),
+  )))

@@ -1,0 +1,136 @@
+/**
+ * The one writer. Jobs wait in a queue; whatever waits is run in one transaction and committed once (group commit),
+ * so that many small writes share one flush to disk. A job resolves only after that commit. A busy database is waited
+ * for in JavaScript, never in the driver, which would stop the event loop. Upholds P1, P3 and P9.
+ */
+import { setImmediate as yieldToLoop, setTimeout as sleep } from 'node:timers/promises'
+import type { ReadDatabase, WriteTransaction } from './open.ts'
+import { isBusy, toPublicError } from './driver-error.ts'
+import { fail } from '../errors.ts'
+
+export interface Writer {
+  write<T>(job: WriteJob<T>): Promise<T>
+  /** Refuses new jobs and resolves when the waiting ones are done. */
+  drain(): Promise<void>
+  readonly queued: number
+}
+
+/** Only database calls on `tx`: other waits would hold everybody up. It may be run again, so it changes nothing else. */
+export type WriteJob<T> = (tx: WriteTransaction) => Promise<T>
+
+export interface WriterOptions {
+  /** After this long without the lock a job is refused with 503. */
+  busyTimeoutMs: number
+}
+
+interface Waiting {
+  run: (tx: WriteTransaction) => Promise<void>
+  resolve: () => void
+  reject: (error: unknown) => void
+  /** Epoch milliseconds; a job that has waited for the lock until then is refused. */
+  deadline: number
+  failure: { error: unknown } | undefined
+}
+
+/** One commit takes no more jobs than this, nor starts another after so long: the loop must turn. */
+const maxJobsPerCommit = 64
+const maxCommitMs = 15
+
+/** A queue this long will not be served in time: refusing at once beats refusing late. */
+const maxQueuedJobs = 10_000
+
+export function createWriter(database: ReadDatabase, { busyTimeoutMs }: WriterOptions): Writer {
+  const queue: Waiting[] = []
+  let running: Promise<void> | undefined
+  let draining = false
+
+  async function run() {
+    while (queue.length > 0) {
+      await commit(queue)
+      await yieldToLoop()
+    }
+    running = undefined
+  }
+
+  /** Takes jobs off the front of `waiting`, commits them, and settles them. */
+  async function commit(waiting: Waiting[]) {
+    for (let attempt = 0; waiting.length > 0; attempt++) {
+      const group: Waiting[] = []
+      try {
+        await database.transaction(async (tx) => {
+          const startedAt = performance.now()
+          while (group.length < Math.min(waiting.length, maxJobsPerCommit)) {
+            const job = waiting[group.length]!
+            group.push(job)
+            await runJob(tx, job, waiting.length > 1)
+            if (performance.now() - startedAt > maxCommitMs) break
+          }
+        })
+        waiting.splice(0, group.length)
+        for (const job of group) settle(job)
+        return
+      }
+      catch (error) {
+        // Nothing of the group was committed.
+        if (isBusy(error)) {
+          while (waiting.length > 0 && waiting[0]!.deadline < Date.now()) waiting.shift()!.reject(toPublicError(error))
+          await sleep(backOffMs(attempt))
+          continue
+        }
+        if (group.length <= 1) waiting.shift()!.reject(toPublicError(error))
+        // Whoever broke the transaction should fail alone, so each gets one of its own.
+        else for (const job of waiting.splice(0, group.length)) await commit([job])
+        return
+      }
+    }
+  }
+
+  return {
+    write<T>(job: WriteJob<T>) {
+      if (draining) return Promise.reject(fail('DATABASE_UNAVAILABLE', 'The server is stopping; nothing was written. Try again.'))
+      if (queue.length >= maxQueuedJobs) return Promise.reject(fail('DATABASE_BUSY', 'Too many writes are waiting; nothing was written. Try again.'))
+      return new Promise<T>((resolve, reject) => {
+        let value: T
+        queue.push({
+          run: async (tx) => {
+            value = await job(tx)
+          },
+          resolve: () => resolve(value),
+          reject,
+          deadline: Date.now() + busyTimeoutMs,
+          failure: undefined,
+        })
+        running ??= run()
+      })
+    },
+    async drain() {
+      draining = true
+      await running
+    },
+    get queued() {
+      return queue.length
+    },
+  }
+}
+
+/** Alone a job needs no savepoint: its failure takes the transaction with it, and nobody else's work. */
+async function runJob(tx: WriteTransaction, job: Waiting, shared: boolean) {
+  if (!shared) return job.run(tx)
+  try {
+    job.failure = undefined
+    await tx.transaction(inner => job.run(inner))
+  }
+  catch (error) {
+    job.failure = { error }
+  }
+}
+
+function settle(job: Waiting) {
+  if (job.failure) job.reject(toPublicError(job.failure.error))
+  else job.resolve()
+}
+
+/** 1 to 25 ms, with jitter so that two waiting processes do not step in time. */
+function backOffMs(attempt: number): number {
+  return Math.min(25, 2 ** Math.min(attempt, 5)) * (0.5 + Math.random() / 2)
+}
