@@ -20,13 +20,26 @@ export interface SessionContext {
   deploymentAdmin?: boolean
 }
 
+/** What every permission is decided on: somebody is signed in and has a role in the active workspace. */
+export interface SignedInSession extends SessionContext {
+  authenticated: true
+  provider: string
+  providerUserId: string
+  user: NonNullable<SessionContext['user']>
+  workspace: NonNullable<SessionContext['workspace']>
+  role: WorkspaceRole
+}
+
 const KEY_PREFIX = '__or3_session_context_'
 
 export function sessionContextKey(requestId: string, providerId: string): string {
   return `${KEY_PREFIX}${requestId}_${providerId}`
 }
 
-/** The session left on the request, or null: none was resolved, nobody is signed in, or the event is `{}`. */
+/**
+ * The session left on the request, or null where none was resolved (an in-process job hands over an event of `{}`).
+ * A request of nobody may carry one too, with `authenticated: false`.
+ */
 export function readSessionContext(event: Partial<Pick<H3Event, 'context'>>): SessionContext | null {
   const context: Record<string, unknown> = event.context ?? {}
   for (const key of Object.keys(context)) {

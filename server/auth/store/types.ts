@@ -81,7 +81,9 @@ export interface AuthWorkspaceStore {
   getWorkspaceRole(input: WorkspaceRef): Promise<WorkspaceRole | null>
   listUserWorkspaces(userId: string): Promise<WorkspaceListItem[]>
   /** The creator becomes owner; the active workspace stays what it was. */
-  createWorkspace(input: { userId: string, name: string, description?: string | null }): Promise<{ workspaceId: string }>
+  createWorkspace(
+    input: { userId: string, name: string, description?: string | null },
+  ): Promise<{ workspaceId: string }>
   /** Owners and editors. A description of null clears it, undefined leaves it. */
   updateWorkspace(input: WorkspaceRef & { name: string, description?: string | null }): Promise<void>
   /** Owners. Everyone whose active workspace it was goes to their oldest other one, or to none. */

@@ -1,0 +1,123 @@
+/**
+ * Invites: a role in one workspace for one email address. Only the token's hash is known here.
+ * Owners may invite as any role, editors as editor or viewer, viewers not at all; who could have made an invite may
+ * revoke it, and an invite falls with its inviter's right to it. `invite-acceptance.ts` lets people in.
+ */
+import { randomUUID } from 'node:crypto'
+import { and, desc, eq, inArray, lte, sql, type SQL } from 'drizzle-orm'
+import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
+import { invites } from '../db/schema/index.ts'
+import { fail } from '../errors.ts'
+import { nowSeconds } from './clock.ts'
+import { requireRole, type Membership } from './membership.ts'
+import { isAtLeast, workspaceRoles } from './roles.ts'
+import type { InviteStatus, WorkspaceInvite, WorkspaceRef, WorkspaceRole } from './store/types.ts'
+import { isId, isStorable, MAX_EMAIL_LENGTH, normalizeEmail } from './text.ts'
+
+const DEFAULT_LIST_LIMIT = 100
+const MAX_LIST_LIMIT = 500
+
+export interface NewInvite {
+  workspaceId: string
+  email: string
+  role: WorkspaceRole
+  invitedByUserId: string
+  /** Epoch seconds. */
+  expiresAt: number
+  tokenHash: string
+}
+
+/** Throws INVALID_REQUEST, NOT_FOUND, FORBIDDEN, and CONFLICT for a token that is in use. */
+export async function createInvite(database: SyncDatabase, input: NewInvite): Promise<{ inviteId: string }> {
+  const { workspaceId, role, invitedByUserId, expiresAt, tokenHash } = input
+  const email = readInviteEmail(input.email)
+  if (!isId(tokenHash) || !Number.isSafeInteger(expiresAt)) {
+    throw fail('INVALID_REQUEST', 'An invite needs the hash of a token and an end in epoch seconds.')
+  }
+  const id = randomUUID()
+  const createdAt = nowSeconds()
+  return database.write(async (tx) => {
+    await requireInviteRight(tx, { workspaceId, userId: invitedByUserId }, role)
+    const taken = await tx.select({ id: invites.id }).from(invites)
+      .where(and(eq(invites.workspaceId, workspaceId), eq(invites.tokenHash, tokenHash))).get()
+    if (taken) throw fail('CONFLICT', 'This invite token is in use already.')
+    await tx.insert(invites).values({
+      id, workspaceId, email, role, status: 'pending', invitedByUserId, tokenHash, expiresAt,
+      createdAt, updatedAt: createdAt,
+    })
+    return { inviteId: id }
+  })
+}
+
+/** Newest first, at most 500 (100 where no limit is given). Overdue ones are marked expired before they are read. */
+export async function listInvites(
+  database: SyncDatabase,
+  { workspaceId, status, limit = DEFAULT_LIST_LIMIT }: { workspaceId: string, status?: InviteStatus, limit?: number },
+): Promise<WorkspaceInvite[]> {
+  const now = nowSeconds()
+  const overdue = and(
+    eq(invites.workspaceId, workspaceId), eq(invites.status, 'pending'), lte(invites.expiresAt, now),
+  )
+  const found = await database.read.select({ id: invites.id }).from(invites).where(overdue).limit(1)
+  if (found.length > 0) {
+    await database.write(tx => tx.update(invites).set({ status: 'expired', updatedAt: now }).where(overdue))
+  }
+  return database.read.select().from(invites)
+    .where(and(eq(invites.workspaceId, workspaceId), status === undefined ? undefined : eq(invites.status, status)))
+    .orderBy(desc(invites.createdAt), desc(sql`${invites}.rowid`))
+    .limit(Math.min(Math.max(1, Math.trunc(limit) || DEFAULT_LIST_LIMIT), MAX_LIST_LIMIT))
+}
+
+/** Once revoked it stays so. Throws NOT_FOUND, FORBIDDEN, and CONFLICT after its acceptance. */
+export async function revokeInvite(
+  database: SyncDatabase,
+  { workspaceId, inviteId, revokedByUserId }: { workspaceId: string, inviteId: string, revokedByUserId: string },
+): Promise<void> {
+  const self = and(eq(invites.workspaceId, workspaceId), eq(invites.id, inviteId))
+  await database.write(async (tx) => {
+    const caller = { workspaceId, userId: revokedByUserId }
+    await requireRole(tx, caller, 'editor', 'Only an owner or an editor may revoke an invite.')
+    const invite = await tx.select({ role: invites.role, status: invites.status }).from(invites).where(self).get()
+    if (!invite) throw fail('NOT_FOUND', 'No such invite.')
+    await requireInviteRight(tx, caller, invite.role)
+    if (invite.status === 'accepted') throw fail('CONFLICT', 'The invite was accepted: remove the member instead.')
+    if (invite.status !== 'revoked') await revokeWhere(tx, self)
+  })
+}
+
+/** Revokes what `member` has invited and, with `role` (null: no longer a member), could not invite any more. */
+export async function revokeInvitesAbove(
+  tx: WriteTransaction,
+  { workspaceId, userId }: Membership,
+  role: WorkspaceRole | null,
+): Promise<void> {
+  const tooHigh = workspaceRoles.filter(granted => !mayInvite(role, granted))
+  if (tooHigh.length === 0) return
+  await revokeWhere(tx, and(
+    eq(invites.workspaceId, workspaceId),
+    eq(invites.invitedByUserId, userId),
+    eq(invites.status, 'pending'),
+    inArray(invites.role, tooHigh),
+  ))
+}
+
+/** The address as it is stored and compared. Throws INVALID_REQUEST. */
+function readInviteEmail(value: string): string {
+  const email = normalizeEmail(value)
+  if (email && email.length <= MAX_EMAIL_LENGTH && isStorable(email)) return email
+  throw fail('INVALID_REQUEST', `An invite's email address is 1 to ${MAX_EMAIL_LENGTH} characters of well-formed text.`)
+}
+
+async function requireInviteRight(tx: WriteTransaction, caller: WorkspaceRef, granted: WorkspaceRole): Promise<void> {
+  const role = await requireRole(tx, caller, 'editor', 'Only an owner or an editor may invite.')
+  if (!mayInvite(role, granted)) throw fail('FORBIDDEN', 'An invite cannot grant more than your own role.')
+}
+
+function mayInvite(role: WorkspaceRole | null, granted: WorkspaceRole): boolean {
+  return role !== null && isAtLeast(role, 'editor') && isAtLeast(role, granted)
+}
+
+async function revokeWhere(tx: WriteTransaction, where: SQL | undefined): Promise<void> {
+  const now = nowSeconds()
+  await tx.update(invites).set({ status: 'revoked', revokedAt: now, updatedAt: now }).where(where)
+}

@@ -1,0 +1,80 @@
+/**
+ * Who belongs to a workspace and as what. Every living workspace keeps at least one owner, also when two owners
+ * leave at once: the check and the change are one transaction of the one writer.
+ */
+import { and, asc, eq, sql } from 'drizzle-orm'
+import type { SyncDatabase } from '../db/open.ts'
+import { users, workspaceMembers, workspaces } from '../db/schema/index.ts'
+import { revokeInvitesAbove } from './invites.ts'
+import {
+  assertRole, isLivingWorkspaceOfMember, isMembership, moveActiveAway, requireMember, requireOtherOwner, requireRole,
+} from './membership.ts'
+import { prepareOnce } from './prepared.ts'
+import type { WorkspaceMember, WorkspaceRef, WorkspaceRole } from './store/types.ts'
+
+const selectRole = prepareOnce(database => database.read
+  .select({ role: workspaceMembers.role })
+  .from(workspaceMembers)
+  .innerJoin(workspaces, isLivingWorkspaceOfMember())
+  .where(and(
+    eq(workspaceMembers.workspaceId, sql.placeholder('workspaceId')),
+    eq(workspaceMembers.userId, sql.placeholder('userId')),
+  ))
+  .prepare())
+
+/** Null for a stranger, and for everybody once the workspace is deleted. */
+export async function getWorkspaceRole(database: SyncDatabase, input: WorkspaceRef): Promise<WorkspaceRole | null> {
+  const { workspaceId, userId } = input
+  return (await selectRole(database).get({ workspaceId, userId }))?.role ?? null
+}
+
+/** Oldest membership first; any member may ask. Throws NOT_FOUND. */
+export async function listMembers(database: SyncDatabase, input: WorkspaceRef): Promise<WorkspaceMember[]> {
+  assertRole(await getWorkspaceRole(database, input), 'viewer')
+  const rows = await database.read
+    .select({
+      userId: users.id,
+      email: users.email,
+      displayName: users.displayName,
+      role: workspaceMembers.role,
+      joinedAt: workspaceMembers.createdAt,
+    })
+    .from(workspaceMembers)
+    .innerJoin(users, eq(users.id, workspaceMembers.userId))
+    .where(eq(workspaceMembers.workspaceId, input.workspaceId))
+    .orderBy(asc(workspaceMembers.createdAt), asc(sql`${workspaceMembers}.rowid`))
+  return rows.map(row => ({ ...row, email: row.email ?? undefined, displayName: row.displayName ?? undefined }))
+}
+
+/** Owners. Invites the member may no longer vouch for are revoked. Throws NOT_FOUND, FORBIDDEN, LAST_OWNER. */
+export async function setMemberRole(
+  database: SyncDatabase,
+  { userId, workspaceId, memberUserId, role }: WorkspaceRef & { memberUserId: string, role: WorkspaceRole },
+): Promise<void> {
+  await database.write(async (tx) => {
+    await requireRole(tx, { userId, workspaceId }, 'owner', 'Only an owner may change roles.')
+    const member = await requireMember(tx, { userId: memberUserId, workspaceId })
+    if (role !== 'owner') await requireOtherOwner(tx, member)
+    await tx.update(workspaceMembers).set({ role }).where(isMembership(member))
+    await revokeInvitesAbove(tx, member, role)
+  })
+}
+
+/**
+ * Owners remove others, everybody may remove themselves (leave). Pending invites of the one who goes are revoked,
+ * so that nobody comes back by an invite of their own. Throws NOT_FOUND, FORBIDDEN, LAST_OWNER.
+ */
+export async function removeMember(
+  database: SyncDatabase,
+  { userId, workspaceId, memberUserId }: WorkspaceRef & { memberUserId: string },
+): Promise<void> {
+  await database.write(async (tx) => {
+    const needed = memberUserId === userId ? 'viewer' : 'owner'
+    await requireRole(tx, { userId, workspaceId }, needed, 'Only an owner may remove others.')
+    const member = await requireMember(tx, { userId: memberUserId, workspaceId })
+    await requireOtherOwner(tx, member)
+    await tx.delete(workspaceMembers).where(isMembership(member))
+    await revokeInvitesAbove(tx, member, null)
+    await moveActiveAway(tx, workspaceId, memberUserId)
+  })
+}

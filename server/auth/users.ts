@@ -1,0 +1,99 @@
+/**
+ * Users and the accounts they sign in with. A known account is one indexed read and no write; an unknown one
+ * becomes exactly one user, however many first requests arrive at once (the writer takes them one by one and each
+ * looks again before it inserts).
+ */
+import { randomUUID } from 'node:crypto'
+import { and, eq, sql } from 'drizzle-orm'
+import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
+import { authAccounts, users } from '../db/schema/index.ts'
+import { fail } from '../errors.ts'
+import { nowSeconds } from './clock.ts'
+import { prepareOnce } from './prepared.ts'
+import type { AccountInput, AccountRef, StoreUser } from './store/types.ts'
+import { isId, MAX_DISPLAY_NAME_LENGTH, MAX_EMAIL_LENGTH, mendText } from './text.ts'
+
+export interface Profile { email?: string, displayName?: string }
+interface UserRow { id: string, email: string | null, displayName: string | null }
+
+const columns = { id: users.id, email: users.email, displayName: users.displayName }
+
+const selectByAccount = prepareOnce(database => database.read
+  .select(columns)
+  .from(authAccounts)
+  .innerJoin(users, eq(users.id, authAccounts.userId))
+  .where(and(
+    eq(authAccounts.provider, sql.placeholder('provider')),
+    eq(authAccounts.providerUserId, sql.placeholder('providerUserId')),
+  ))
+  .prepare())
+
+export async function getUser(database: SyncDatabase, input: AccountRef): Promise<StoreUser | null> {
+  const { provider, providerUserId } = readAccount(input)
+  const user = await selectByAccount(database).get({ provider, providerUserId })
+  if (!user) return null
+  return { userId: user.id, email: user.email ?? undefined, displayName: user.displayName ?? undefined }
+}
+
+/** The account's user, made at the first call; a given, different email or name is taken over. */
+export async function getOrCreateUser(database: SyncDatabase, input: AccountInput): Promise<{ userId: string }> {
+  const account = readAccount(input)
+  const profile = readProfile(input)
+  const known = await selectByAccount(database).get({ ...account })
+  if (known && !differs(known, profile)) return { userId: known.id }
+  const { userId } = await database.write(tx => ensureUser(tx, account, profile))
+  return { userId }
+}
+
+/** Within a transaction: finds or makes the account's user and takes the profile over. */
+export async function ensureUser(
+  tx: WriteTransaction,
+  account: AccountRef,
+  profile: Profile,
+): Promise<{ userId: string, created: boolean }> {
+  const known = await findUser(tx, account)
+  if (known) {
+    if (differs(known, profile)) await tx.update(users).set(profile).where(eq(users.id, known.id))
+    return { userId: known.id, created: false }
+  }
+  const userId = randomUUID()
+  const createdAt = nowSeconds()
+  await tx.insert(users).values({ id: userId, ...profile, createdAt })
+  await tx.insert(authAccounts).values({ ...account, userId, createdAt })
+  return { userId, created: true }
+}
+
+/** Within a transaction. Throws NOT_FOUND. */
+export async function requireUser(tx: WriteTransaction, userId: string): Promise<void> {
+  const user = await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).get()
+  if (!user) throw fail('NOT_FOUND', 'No such user.')
+}
+
+/** The account's ids, or INVALID_REQUEST: an id that does not read back as it was written could be another's. */
+export function readAccount({ provider, providerUserId }: AccountRef): AccountRef {
+  if (isId(provider) && isId(providerUserId)) return { provider, providerUserId }
+  throw fail('INVALID_REQUEST', 'A provider and its user id are 1 to 256 characters of well-formed text.')
+}
+
+/** Only what was given: a provider that says nothing about a name does not erase it. */
+export function readProfile(input: { email?: string | null, displayName?: string | null }): Profile {
+  const profile: Profile = {}
+  const email = mendText(input.email, MAX_EMAIL_LENGTH)
+  const displayName = mendText(input.displayName, MAX_DISPLAY_NAME_LENGTH)
+  if (email !== undefined) profile.email = email
+  if (displayName !== undefined) profile.displayName = displayName
+  return profile
+}
+
+async function findUser(tx: WriteTransaction, { provider, providerUserId }: AccountRef): Promise<UserRow | undefined> {
+  return tx.select(columns)
+    .from(authAccounts)
+    .innerJoin(users, eq(users.id, authAccounts.userId))
+    .where(and(eq(authAccounts.provider, provider), eq(authAccounts.providerUserId, providerUserId)))
+    .get()
+}
+
+function differs(user: UserRow, profile: Profile): boolean {
+  return (profile.email !== undefined && profile.email !== user.email)
+    || (profile.displayName !== undefined && profile.displayName !== user.displayName)
+}

@@ -1,0 +1,130 @@
+/**
+ * Workspaces and which of them is a user's active one. The pointer names a living workspace the user is a member
+ * of, or nothing; whoever ends a membership or a workspace moves it in the same transaction.
+ * A deleted workspace keeps its rows and is gone for everybody.
+ */
+import { randomUUID } from 'node:crypto'
+import { and, asc, desc, eq, isNull, sql } from 'drizzle-orm'
+import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
+import { users, workspaceMembers, workspaces } from '../db/schema/index.ts'
+import { nowSeconds } from './clock.ts'
+import { isLivingWorkspaceOfMember, moveActiveAway, requireRole } from './membership.ts'
+import { prepareOnce } from './prepared.ts'
+import type { DefaultWorkspace, WorkspaceListItem, WorkspaceRef } from './store/types.ts'
+import { readDescription, readWorkspaceName } from './text.ts'
+import { requireUser } from './users.ts'
+
+const DEFAULT_NAME = 'My workspace'
+
+const selectActive = prepareOnce(database => database.read
+  .select({ workspaceId: workspaces.id, workspaceName: workspaces.name })
+  .from(users)
+  .innerJoin(workspaces, and(eq(workspaces.id, users.activeWorkspaceId), isNull(workspaces.deletedAt)))
+  .innerJoin(workspaceMembers, and(
+    eq(workspaceMembers.workspaceId, workspaces.id),
+    eq(workspaceMembers.userId, users.id),
+  ))
+  .where(eq(users.id, sql.placeholder('userId')))
+  .prepare())
+
+/** The active workspace; else the oldest membership, made active; else a new one. Throws NOT_FOUND for no user. */
+export async function getOrCreateDefaultWorkspace(database: SyncDatabase, userId: string): Promise<DefaultWorkspace> {
+  const active = await selectActive(database).get({ userId })
+  if (active) return { ...active, created: false }
+  return database.write(tx => ensureActiveWorkspace(tx, userId))
+}
+
+async function ensureActiveWorkspace(tx: WriteTransaction, userId: string): Promise<DefaultWorkspace> {
+  await requireUser(tx, userId)
+  const [best] = await tx
+    .select({ workspaceId: workspaces.id, workspaceName: workspaces.name })
+    .from(workspaceMembers)
+    .innerJoin(workspaces, isLivingWorkspaceOfMember())
+    .innerJoin(users, eq(users.id, workspaceMembers.userId))
+    .where(eq(workspaceMembers.userId, userId))
+    .orderBy(
+      desc(sql`${workspaces.id} is ${users.activeWorkspaceId}`),
+      asc(workspaceMembers.createdAt),
+      asc(sql`${workspaceMembers}.rowid`),
+    )
+    .limit(1)
+  const workspaceId = best?.workspaceId ?? await insertWorkspace(tx, { userId, name: DEFAULT_NAME, description: null })
+  await tx.update(users).set({ activeWorkspaceId: workspaceId }).where(eq(users.id, userId))
+  return best ? { ...best, created: false } : { workspaceId, workspaceName: DEFAULT_NAME, created: true }
+}
+
+/** Newest first. */
+export async function listUserWorkspaces(
+  database: SyncDatabase,
+  userId: string,
+): Promise<Required<WorkspaceListItem>[]> {
+  const rows = await database.read
+    .select({
+      id: workspaces.id,
+      name: workspaces.name,
+      description: workspaces.description,
+      role: workspaceMembers.role,
+      createdAt: workspaces.createdAt,
+      activeWorkspaceId: users.activeWorkspaceId,
+    })
+    .from(workspaceMembers)
+    .innerJoin(workspaces, isLivingWorkspaceOfMember())
+    .innerJoin(users, eq(users.id, workspaceMembers.userId))
+    .where(eq(workspaceMembers.userId, userId))
+    .orderBy(desc(workspaces.createdAt), desc(sql`${workspaces}.rowid`))
+  return rows.map(({ activeWorkspaceId, ...row }) => ({ ...row, isActive: row.id === activeWorkspaceId }))
+}
+
+/** The creator becomes owner; the active workspace stays what it was. Throws INVALID_REQUEST, NOT_FOUND. */
+export async function createWorkspace(
+  database: SyncDatabase,
+  input: { userId: string, name: string, description?: string | null },
+): Promise<{ workspaceId: string }> {
+  const name = readWorkspaceName(input.name)
+  const description = readDescription(input.description) ?? null
+  return database.write(async (tx) => {
+    await requireUser(tx, input.userId)
+    return { workspaceId: await insertWorkspace(tx, { userId: input.userId, name, description }) }
+  })
+}
+
+/** Owners and editors; a description of undefined stays. Throws INVALID_REQUEST, NOT_FOUND, FORBIDDEN. */
+export async function updateWorkspace(
+  database: SyncDatabase,
+  input: WorkspaceRef & { name: string, description?: string | null },
+): Promise<void> {
+  const values = { name: readWorkspaceName(input.name), description: readDescription(input.description) }
+  await database.write(async (tx) => {
+    await requireRole(tx, input, 'editor', 'Only an owner or an editor may change a workspace.')
+    await tx.update(workspaces).set(values).where(eq(workspaces.id, input.workspaceId))
+  })
+}
+
+/** Owners. Everyone whose active workspace it was goes on in their oldest other one. Throws NOT_FOUND, FORBIDDEN. */
+export async function removeWorkspace(database: SyncDatabase, input: WorkspaceRef): Promise<void> {
+  await database.write(async (tx) => {
+    await requireRole(tx, input, 'owner', 'Only an owner may delete a workspace.')
+    await tx.update(workspaces).set({ deletedAt: nowSeconds() }).where(eq(workspaces.id, input.workspaceId))
+    await moveActiveAway(tx, input.workspaceId)
+  })
+}
+
+/** Throws NOT_FOUND where the user is no member, or the workspace is deleted. */
+export async function setActiveWorkspace(database: SyncDatabase, input: WorkspaceRef): Promise<void> {
+  await database.write(async (tx) => {
+    await requireRole(tx, input, 'viewer')
+    await tx.update(users).set({ activeWorkspaceId: input.workspaceId }).where(eq(users.id, input.userId))
+  })
+}
+
+/** Within a transaction: a new workspace with `userId` as its owner. */
+async function insertWorkspace(
+  tx: WriteTransaction,
+  { userId, name, description }: { userId: string, name: string, description: string | null },
+): Promise<string> {
+  const id = randomUUID()
+  const createdAt = nowSeconds()
+  await tx.insert(workspaces).values({ id, name, description, createdAt })
+  await tx.insert(workspaceMembers).values({ workspaceId: id, userId, role: 'owner', createdAt })
+  return id
+}
