@@ -80,6 +80,7 @@ CREATE TABLE `device_cursors` (
 	`device_id` text NOT NULL,
 	`user_id` text NOT NULL,
 	`cursor` integer NOT NULL,
+	`told_horizon` integer,
 	`updated_at` integer NOT NULL,
 	PRIMARY KEY(`workspace_id`, `device_id`)
 );
@@ -90,6 +91,11 @@ CREATE TABLE `heads` (
 	`horizon` integer DEFAULT 0 NOT NULL,
 	`log_cleaned_version` integer DEFAULT 0 NOT NULL,
 	`tombstones_cleaned_version` integer DEFAULT 0 NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `layer_state` (
+	`name` text PRIMARY KEY NOT NULL,
+	`value` text NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE `records` (

@@ -58,10 +58,18 @@ export const deviceCursors = sqliteTable('device_cursors', {
   deviceId: text('device_id').notNull(),
   userId: text('user_id').notNull(),
   cursor: integer('cursor').notNull(),
+  /** The horizon up to which this device's user was told to take a snapshot; null before the first time. */
+  toldHorizon: integer('told_horizon'),
   updatedAt: integer('updated_at').notNull(),
 }, table => [
   primaryKey({ columns: [table.workspaceId, table.deviceId] }),
 ])
+
+/** What the server itself remembers across restarts: the key that signs page tokens, when it last cleaned up. */
+export const layerState = sqliteTable('layer_state', {
+  name: text('name').primaryKey(),
+  value: text('value').notNull(),
+})
 
 /** The current rows with their payloads, for whoever opens the studio; no statement of the layer reads it. */
 export const currentRows = sqliteView('current_rows').as(query => query

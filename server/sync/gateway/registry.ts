@@ -1,0 +1,22 @@
+/** The layer's own registry of sync adapters, for an app without a host: the host's functions, one instance per id. */
+import type { SyncGatewayAdapter, SyncGatewayAdapterRegistration } from './types.ts'
+
+const registrations = new Map<string, SyncGatewayAdapterRegistration>()
+const instances = new Map<string, SyncGatewayAdapter>()
+
+export function registerSyncGatewayAdapter(registration: SyncGatewayAdapterRegistration): void {
+  registrations.set(registration.id, registration)
+  instances.delete(registration.id)
+}
+
+export function getSyncGatewayAdapter(id: string): SyncGatewayAdapter | null {
+  const known = instances.get(id)
+  if (known) return known
+  const adapter = registrations.get(id)?.create() ?? null
+  if (adapter) instances.set(id, adapter)
+  return adapter
+}
+
+export function listSyncGatewayAdapterIds(): string[] {
+  return [...registrations.values()].sort((a, b) => (a.order ?? 0) - (b.order ?? 0)).map(one => one.id)
+}

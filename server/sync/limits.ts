@@ -1,0 +1,30 @@
+/** Every number of the sync protocol, with its reason. Operators change the first three (runtime config `or3Sqlite.limits`). */
+
+/** A February client may send 50 ops of 256 KiB in one body. */
+export const maxBodyBytes = 16 * 1024 * 1024
+/** Ten times what a client sends; one push is one transaction. */
+export const maxOpsPerPush = 1_000
+/** The clients' own ceiling; they match the text that names it. In bytes of JSON. */
+export const maxPayloadBytes = 262_144
+
+/** SQLite reads JSON nested to 1,000 levels; the rest is for what wraps a payload, and for recursive clients. */
+export const maxPayloadDepth = 256
+/** One op with clock 2^53−1 would win for ever. */
+export const maxClock = 2 ** 32 - 1
+
+export const maxIdLength = 256
+export const maxHlcLength = 512
+export const maxPkLength = 1_024
+export const maxTableNameLength = 128
+export const maxTablesInFilter = 50
+export const maxPageTokenLength = 4_096
+
+export const defaultPullLimit = 100
+export const maxPullLimit = 1_000
+export const maxSnapshotPageSize = 1_000
+
+/** Below an hour a snapshot under way could lose what it reads; above a year nothing would ever be dropped. */
+export const minRetentionSeconds = 3_600
+export const maxRetentionSeconds = 31_536_000
+/** Shorter than the shortest retention, so that what a snapshot follows back to is still there. */
+export const snapshotTtlSeconds = 1_800

@@ -1,0 +1,129 @@
+/**
+ * What a push becomes, decided in memory without I/O: which ops are new, which repeat an earlier one, who wins each
+ * key, which version each gets. Ops are taken in order; a loser is logged like a winner. Upholds P2, P3 and P4.
+ */
+import type { PushResultItem, Revision, SyncOperation } from '../gateway/types.ts'
+import { isEqualJson } from '../json.ts'
+import { compareRevisions } from '../revision.ts'
+import { type AdmittedOp, isAdmitted, type Refusal } from './admit.ts'
+
+/** A key's winner in the log. */
+export interface StoredWinner extends Revision {
+  serverVersion: number
+  operation: SyncOperation
+  ownerUserId: string | null
+}
+
+/** An op that the log holds already. */
+export interface StoredOp extends Omit<AdmittedOp, 'ownerUserId'> { serverVersion: number }
+
+/** What the database held before the push. */
+export interface Before {
+  head: number
+  /** By op id. */
+  seen: ReadonlyMap<string, StoredOp>
+  /** By `keyOf`. */
+  winners: ReadonlyMap<string, StoredWinner>
+}
+
+export interface LogEntry extends AdmittedOp {
+  serverVersion: number
+  obsoletes: number | null
+}
+
+export interface Merge {
+  /** One per op, in order. */
+  receipts: PushResultItem[]
+  /** In version order. */
+  log: LogEntry[]
+  /** The new winner of each key that changed hands. */
+  winners: LogEntry[]
+  head: number
+  /** Receipts of ops that are not the winner now, with the winner's version: their answer carries the winner. */
+  outdone: { receipt: PushResultItem, winnerVersion: number }[]
+}
+
+/** A key's name within a workspace; table names have no NUL. */
+export function keyOf(op: { tableName: string, pk: string }): string {
+  return `${op.tableName}\0${op.pk}`
+}
+
+export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before, userId: string | null): Merge {
+  const merge: Merge = { receipts: [], log: [], winners: [], head: before.head, outdone: [] }
+  const seen = new Map<string, StoredOp>(before.seen)
+  const winners = new Map<string, StoredWinner>(before.winners)
+  const changed = new Map<string, LogEntry>()
+  const ambiguous = findAmbiguous(ops, before.seen)
+
+  merge.receipts = ops.map(decide)
+  merge.winners = [...changed.values()]
+  return merge
+
+  function decide(op: AdmittedOp | Refusal): PushResultItem {
+    if (!isAdmitted(op)) return { success: false, ...op }
+    const opId = op.opId
+    const about = { opId, tableName: op.tableName, operation: op.operation }
+    const key = keyOf(op)
+    const winner = winners.get(key)
+    if (winner && winner.ownerUserId !== null && winner.ownerUserId !== userId) {
+      return { ...about, success: false, errorCode: 'UNAUTHORIZED', error: 'The row belongs to another user' }
+    }
+    const earlier = seen.get(opId)
+    if (ambiguous.has(opId) || (earlier && !isSameOp(earlier, op))) {
+      return { ...about, success: false, errorCode: 'CONFLICT', error: 'This opId was used before with another content' }
+    }
+    if (earlier) {
+      const applied = winner?.opId === opId
+      const receipt = { ...about, success: true, serverVersion: earlier.serverVersion, replayed: true, applied }
+      if (!applied && winner) merge.outdone.push({ receipt, winnerVersion: winner.serverVersion })
+      return receipt
+    }
+
+    const serverVersion = ++merge.head
+    const applied = !winner || compareRevisions(op, winner) > 0
+    const entry: LogEntry = {
+      ...op,
+      // Whoever deletes a row that somebody else may not see keeps it that way.
+      ownerUserId: winner?.ownerUserId ?? op.ownerUserId,
+      serverVersion,
+      obsoletes: applied ? winner?.serverVersion ?? null : serverVersion,
+    }
+    merge.log.push(entry)
+    seen.set(opId, entry)
+    const receipt = { ...about, success: true, serverVersion, applied, wasExisting: winner?.operation === 'put' }
+    if (applied) {
+      winners.set(key, entry)
+      changed.set(key, entry)
+    }
+    else {
+      merge.outdone.push({ receipt, winnerVersion: winner.serverVersion })
+    }
+    return receipt
+  }
+}
+
+/** Op ids that come twice in one batch with different content, where nothing stored says which one is right. */
+function findAmbiguous(ops: readonly (AdmittedOp | Refusal)[], stored: ReadonlyMap<string, StoredOp>): Set<string> {
+  const first = new Map<string, AdmittedOp>()
+  const ambiguous = new Set<string>()
+  for (const op of ops) {
+    if (!isAdmitted(op) || stored.has(op.opId)) continue
+    const other = first.get(op.opId)
+    if (!other) first.set(op.opId, op)
+    else if (!isSameOp(other, op)) ambiguous.add(op.opId)
+  }
+  return ambiguous
+}
+
+type OpContent = Omit<AdmittedOp, 'ownerUserId'>
+
+function isSameOp(a: OpContent, b: OpContent): boolean {
+  return a.tableName === b.tableName && a.pk === b.pk && a.operation === b.operation
+    && a.clock === b.clock && a.hlc === b.hlc && a.deviceId === b.deviceId
+    && isSamePayload(a.payload, b.payload)
+}
+
+function isSamePayload(a: string | null, b: string | null): boolean {
+  if (a === b) return true
+  return a !== null && b !== null && isEqualJson(JSON.parse(a), JSON.parse(b))
+}

@@ -1,0 +1,83 @@
+/**
+ * The synced tables: which there are, which field is their key, what a `put` must carry. The seven of the host are
+ * known from the start; an app adds its own with `registerSyncedTable` before the first request. A schema only checks:
+ * the payload is kept as sent, whatever further fields it has.
+ */
+import { z, type ZodType } from 'zod'
+import { isCleanText } from './json.ts'
+import { maxTableNameLength } from './limits.ts'
+
+export interface SyncedTableOptions {
+  /** The payload's field that equals the op's `pk`. */
+  primaryKey: string
+  /** Checks the payload of a put; any zod schema. */
+  schema?: ZodType
+  /** The payload's field with the internal id of the one user who may see the row. */
+  ownerKey?: string
+  /** Fields that clients derive for themselves and the server never keeps. */
+  derivedKeys?: readonly string[]
+}
+
+export interface SyncedTable extends SyncedTableOptions { name: string }
+
+const syncedTables = new Map<string, SyncedTable>()
+let sealed = false
+
+/**
+ * Adds a synced table; no migration is needed. Call it while the server starts, from a Nitro plugin.
+ * Throws an `Error` on a name that is not usable or already taken, and after the first request.
+ */
+export function registerSyncedTable(name: string, options: SyncedTableOptions): void {
+  if (sealed) throw new Error(`The synced table "${name}" is registered too late: register it in a server plugin, before the first request.`)
+  if (name.length === 0 || name.length > maxTableNameLength || !isCleanText(name)) {
+    throw new Error(`A synced table's name has 1 to ${maxTableNameLength} characters without NUL or lone surrogates.`)
+  }
+  if (syncedTables.has(name)) throw new Error(`There is already a synced table "${name}": choose another name.`)
+  if (!options.primaryKey) throw new Error(`The synced table "${name}" needs a primaryKey: the name of the payload's key field.`)
+  syncedTables.set(name, { name, ...options })
+}
+
+/** The table, or undefined where no such table is synced. The first look ends registration. */
+export function findSyncedTable(name: string): SyncedTable | undefined {
+  sealed = true
+  return syncedTables.get(name)
+}
+
+export function isEverySyncedTable(names: readonly string[]): boolean {
+  return new Set(names).size >= syncedTables.size && [...syncedTables.keys()].every(name => names.includes(name))
+}
+
+const seconds = z.number()
+const common = { deleted: z.boolean(), created_at: seconds, updated_at: seconds, clock: z.number() }
+
+registerSyncedTable('threads', {
+  primaryKey: 'id',
+  schema: z.looseObject({ id: z.string(), status: z.string(), pinned: z.boolean(), title: z.string().nullish(), ...common }),
+})
+registerSyncedTable('messages', {
+  primaryKey: 'id',
+  schema: z.looseObject({
+    id: z.string(), thread_id: z.string(), role: z.string(), index: z.number(), order_key: z.string(), ...common,
+    file_hashes: z.string().nullish(),
+  }),
+})
+registerSyncedTable('projects', { primaryKey: 'id', schema: z.looseObject({ id: z.string(), name: z.string(), ...common }) })
+registerSyncedTable('posts', {
+  primaryKey: 'id',
+  schema: z.looseObject({ id: z.string(), title: z.string(), content: z.string(), post_type: z.string(), ...common }),
+})
+registerSyncedTable('kv', {
+  primaryKey: 'id',
+  schema: z.looseObject({ id: z.string(), name: z.string(), created_at: seconds, updated_at: seconds, clock: z.number() }),
+})
+registerSyncedTable('file_meta', {
+  primaryKey: 'hash',
+  schema: z.looseObject({ hash: z.string(), ...common }),
+  // Each device counts its own references.
+  derivedKeys: ['ref_count'],
+})
+registerSyncedTable('notifications', {
+  primaryKey: 'id',
+  schema: z.looseObject({ id: z.string(), user_id: z.string(), type: z.string(), title: z.string(), ...common }),
+  ownerKey: 'user_id',
+})

@@ -1,0 +1,56 @@
+/**
+ * The shape of each request, checked before anything else is done with it. Only what the server uses is checked: a
+ * field of a later client passes. A wrong shape is one 400 that names the field; what can be wrong with a single op is
+ * not decided here (see push/admit.ts).
+ */
+import { z, type ZodType } from 'zod'
+import { fail } from '../errors.ts'
+import {
+  defaultPullLimit, maxPageTokenLength, maxPullLimit, maxRetentionSeconds, maxSnapshotPageSize, maxTableNameLength,
+  maxTablesInFilter, minRetentionSeconds,
+} from './limits.ts'
+
+const scope = z.object({ workspaceId: z.string(), projectId: z.string().optional() })
+const tables = z.array(z.string().min(1).max(maxTableNameLength)).max(maxTablesInFilter).optional()
+const version = z.number().int().min(0)
+
+export const pushBatch = z.object({
+  scope,
+  ops: z.array(z.object({
+    tableName: z.string(),
+    operation: z.enum(['put', 'delete']),
+    pk: z.string(),
+    payload: z.unknown(),
+    stamp: z.object({ deviceId: z.string(), opId: z.string(), hlc: z.string(), clock: z.number() }),
+  })),
+})
+
+export const pullRequest = z.object({
+  scope,
+  cursor: version,
+  limit: z.number().int().min(1).max(maxPullLimit).default(defaultPullLimit),
+  tables,
+})
+
+export const snapshotRequest = z.object({
+  scope,
+  pageSize: z.number().int().min(1).max(maxSnapshotPageSize),
+  pageToken: z.string().min(1).max(maxPageTokenLength).optional(),
+  tables,
+})
+
+export const updateCursorRequest = z.object({ scope, deviceId: z.string(), version })
+
+export const cleanUpRequest = z.object({
+  scope,
+  retentionSeconds: z.number().int().min(minRetentionSeconds).max(maxRetentionSeconds),
+})
+
+/** `value` in the shape of `schema`, or a 400 whose message starts with `what` and names the first wrong field. */
+export function parseRequest<T>(schema: ZodType<T>, value: unknown, what: string): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]!
+  const path = issue.path.map(String).join('.') || 'body'
+  throw fail('INVALID_REQUEST', `${what}: ${path}: ${issue.message}`)
+}
