@@ -3,6 +3,7 @@
  * and what an operator does about it. `docs/error-codes.md` is made from this table.
  * A message names what was wrong and what would be right; it never carries driver text or another tenant's data.
  */
+import { STATUS_CODES } from 'node:http'
 import { createError, type H3Error } from 'h3'
 import type { SyncErrorCode } from './sync/gateway/types.ts'
 
@@ -28,6 +29,7 @@ export const errorKinds = {
   SNAPSHOT_EXPIRED: { status: 410, wire: 'CONFLICT', retryable: true, meaning: 'The snapshot is too old to be continued; start over without a page token.', operator: none },
   BODY_TOO_LARGE: { status: 413, wire: 'OVERSIZED', retryable: false, meaning: 'The body is larger than the server reads.', operator: 'Raise `maxBodyBytes` if devices really send that much.' },
   RATE_LIMITED: { status: 429, wire: 'RATE_LIMITED', retryable: true, meaning: 'Too many requests of this user in the last minute.', operator: 'Raise the operation\'s limit if the use is legitimate.' },
+  AUTH_UNAVAILABLE: { status: 503, wire: 'SERVER_ERROR', retryable: true, meaning: 'The auth provider failed, so nobody can tell who is asking; nobody was signed out.', operator: 'Read the log: the provider\'s own error stands there.' },
   DATABASE_BUSY: { status: 503, wire: 'SERVER_ERROR', retryable: true, meaning: 'Another process held the database for too long; nothing was written.', operator: 'Look for a process that keeps a write lock on the file.' },
   DATABASE_FULL: { status: 503, wire: 'SERVER_ERROR', retryable: true, meaning: 'The disk is full: writes are refused, reads go on.', operator: 'Make room; writes resume without a restart.' },
   DATABASE_UNAVAILABLE: { status: 503, wire: 'SERVER_ERROR', retryable: true, meaning: 'The database is not open, or failed; nothing was written.', operator: 'Read the server log around the request id.' },
@@ -41,5 +43,5 @@ export interface ErrorData { code: ErrorCode, retryable: boolean }
 /** Makes the h3 error for `code`; `cause` is logged by whoever catches it and never answered. */
 export function fail(code: ErrorCode, message: string, options: { cause?: unknown } = {}): H3Error<ErrorData> {
   const { status, retryable } = errorKinds[code]
-  return createError<ErrorData>({ statusCode: status, message, data: { code, retryable }, cause: options.cause })
+  return createError<ErrorData>({ statusCode: status, statusMessage: STATUS_CODES[status], message, data: { code, retryable }, cause: options.cause })
 }

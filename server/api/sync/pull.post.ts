@@ -1,0 +1,9 @@
+import { setResponseHeader } from 'h3'
+import { defineSyncHandler } from '../../sync/endpoint.ts'
+import { pullText } from '../../sync/pull.ts'
+
+/** The answer is JSON text already: no payload is parsed on its way out. */
+export default defineSyncHandler('workspace.read', (database, event, body) => {
+  setResponseHeader(event, 'Content-Type', 'application/json')
+  return pullText(database, event, body)
+})

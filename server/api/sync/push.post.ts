@@ -1,0 +1,4 @@
+import { defineSyncHandler } from '../../sync/endpoint.ts'
+import { push } from '../../sync/push/push.ts'
+
+export default defineSyncHandler('workspace.write', push)

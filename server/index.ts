@@ -1,0 +1,14 @@
+/**
+ * What an app that extends the layer uses, as `#or3-sync`: its own way of signing in, its own synced tables, the session
+ * of a request, and the database for its own Drizzle tables. Call the `register…` functions from a server plugin.
+ */
+export { registerAuthProvider } from './auth/provider.ts'
+export type { AuthProvider, AuthProviderRegistration, AuthSession } from './auth/provider.ts'
+export { authorize, requireSession, resolveSession } from './auth/session.ts'
+export type { SessionContext, SignedInSession } from './auth/session-context.ts'
+export type { Permission } from './auth/roles.ts'
+export type { SyncDatabase } from './db/open.ts'
+export { fail } from './errors.ts'
+export { useSyncDatabase } from './layer.ts'
+export { registerSyncedTable } from './sync/tables.ts'
+export type { SyncedTableOptions } from './sync/tables.ts'

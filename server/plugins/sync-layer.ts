@@ -1,0 +1,31 @@
+/**
+ * Start: registers the store and the adapter at once, before anything is awaited, since Nitro does not await plugins
+ * and a host checks for them right after; then opens the database behind one promise. Nothing is opened while
+ * prerendering, nor where the host has auth or sync off or another provider selected.
+ */
+import { exit } from 'node:process'
+import { registerAuthWorkspaceStore } from '#or3-sqlite/auth-registry'
+import * as migrations from '#or3-sqlite/migrations'
+import { registerSyncGatewayAdapter } from '#or3-sqlite/sync-registry'
+import { consola } from 'consola'
+import { defineNitroPlugin, useRuntimeConfig } from 'nitropack/runtime'
+import { selectAuthProvider } from '../auth/provider.ts'
+import { createAuthWorkspaceStore } from '../auth/store/create-store.ts'
+import { startLayer, stopLayer, useSyncDatabase } from '../layer.ts'
+import { createSyncGatewayAdapter, providerId } from '../sync/gateway/adapter.ts'
+import { isSelected } from '../selection.ts'
+
+export default defineNitroPlugin((nitroApp) => {
+  const config = useRuntimeConfig()
+  if (!isSelected(config)) return
+  registerAuthWorkspaceStore({ id: providerId, create: () => createAuthWorkspaceStore(useSyncDatabase) })
+  registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncDatabase) })
+  if (import.meta.prerender) return
+
+  selectAuthProvider(config.or3Sqlite.authProvider)
+  startLayer(process.env, config.or3Sqlite, migrations, (sentence) => {
+    consola.withTag('or3-sync').error(sentence)
+    if (!import.meta.dev) exit(1)
+  })
+  nitroApp.hooks.hook('close', stopLayer)
+})
