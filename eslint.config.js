@@ -1,0 +1,23 @@
+import { createConfigForNuxt } from '@nuxt/eslint-config'
+
+export default createConfigForNuxt({
+  features: {
+    standalone: true,
+    stylistic: { quotes: 'single', semi: false, braceStyle: 'stroustrup' },
+  },
+  dirs: { root: ['.playground'], src: ['.playground/app'] },
+})
+  .prepend({ ignores: ['drizzle/**', '**/.output/**', '**/.nuxt/**', 'tests/fixtures/*.json', '.cache/**'] })
+  .append({
+    rules: {
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@stylistic/max-len': ['error', { code: 140, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreUrls: true, ignoreRegExpLiterals: true }],
+      '@stylistic/no-tabs': ['error', { allowIndentationTabs: true }],
+      '@stylistic/arrow-parens': ['error', 'as-needed', { requireForBlockBody: true }],
+      '@stylistic/operator-linebreak': ['error', 'before'],
+      // A template is laid out by what belongs together, not by a count.
+      'vue/max-attributes-per-line': 'off',
+      'vue/singleline-html-element-content-newline': 'off',
+      'vue/html-self-closing': 'off',
+    },
+  })
