@@ -30,8 +30,9 @@ export function createDecisions(): Decisions {
     record(a, b, at) {
       const [winner, loser] = compareRevisions(a.revision, b.revision) > 0 ? [a, b] : [b, a]
       const known = list.some(
-        (decision) =>
-          decision.winner.revision.opId === winner.revision.opId && decision.loser.revision.opId === loser.revision.opId,
+        decision =>
+          decision.winner.revision.opId === winner.revision.opId
+          && decision.loser.revision.opId === loser.revision.opId,
       )
       if (known) return
       const decision = {

@@ -71,7 +71,7 @@ export function createEntries(): Entries {
     },
     dropPending(op) {
       const key = keyOf(op.tableName, op.pk)
-      const left = (waiting.get(key) ?? []).filter((other) => other.stamp.opId !== op.stamp.opId)
+      const left = (waiting.get(key) ?? []).filter(other => other.stamp.opId !== op.stamp.opId)
       if (left.length > 0) waiting.set(key, left)
       else waiting.delete(key)
       recompute(key)

@@ -18,12 +18,12 @@ export async function fingerprintEntries(entries: Iterable<Entry>): Promise<stri
   const digest = globalThis.crypto.subtle
     ? new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes))
     : sha256(bytes)
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return Array.from(digest, byte => byte.toString(16).padStart(2, '0')).join('')
 }
 
 /** JSON with sorted keys; what JSON cannot carry is treated as `JSON.stringify` does. */
 export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item)).join(',')}]`
+  if (Array.isArray(value)) return `[${value.map(item => canonicalJson(item)).join(',')}]`
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
   const pairs = Object.entries(value)
     .filter(([, item]) => item !== undefined)

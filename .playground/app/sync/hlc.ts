@@ -36,19 +36,21 @@ export function createHybridClock(deviceId: string, now: () => number): HybridCl
       if (wall > ms) {
         ms = wall
         counter = 0
-      } else if (counter < MAX_COUNTER) {
+      }
+      else if (counter < MAX_COUNTER) {
         counter++
-      } else {
+      }
+      else {
         ms++
         counter = 0
       }
       return formatHlc(ms, counter, node)
     },
-    observe: (hlc) => moveTo(hlc, now() + MAX_AHEAD_MS),
+    observe: hlc => moveTo(hlc, now() + MAX_AHEAD_MS),
     get last() {
       return formatHlc(ms, counter, node)
     },
-    restore: (hlc) => moveTo(hlc, Infinity),
+    restore: hlc => moveTo(hlc, Infinity),
   }
 }
 

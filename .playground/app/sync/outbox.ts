@@ -19,12 +19,12 @@ export interface Outbox {
   countAttempt(op: PendingOp): void
   /** The oldest ops not in `tried`, within the size of a batch. */
   nextBatch(size: number, tried: ReadonlySet<string>): PendingOp[]
-  save(): { pending: { op: PendingOp; imported: boolean }[]; failed: FailedOp[] }
-  restore(saved: { pending: { op: PendingOp; imported: boolean }[]; failed: FailedOp[] }): void
+  save(): { pending: { op: PendingOp, imported: boolean }[], failed: FailedOp[] }
+  restore(saved: { pending: { op: PendingOp, imported: boolean }[], failed: FailedOp[] }): void
 }
 
 export function createOutbox(): Outbox {
-  const waiting = new Map<string, { op: PendingOp; imported: boolean }>()
+  const waiting = new Map<string, { op: PendingOp, imported: boolean }>()
   let failed: FailedOp[] = []
   let listed: PendingOp[] | undefined
 
@@ -35,7 +35,7 @@ export function createOutbox(): Outbox {
     get failed() {
       return failed
     },
-    has: (opId) => waiting.has(opId),
+    has: opId => waiting.has(opId),
     add(op, imported) {
       const superseded = imported ? [] : findLocalOps(waiting.values(), op)
       for (const old of superseded) waiting.delete(old.stamp.opId)
@@ -79,8 +79,8 @@ export function createOutbox(): Outbox {
   }
 }
 
-function findLocalOps(waiting: Iterable<{ op: PendingOp; imported: boolean }>, op: PendingOp): PendingOp[] {
+function findLocalOps(waiting: Iterable<{ op: PendingOp, imported: boolean }>, op: PendingOp): PendingOp[] {
   return Array.from(waiting)
-    .filter((item) => !item.imported && item.op.tableName === op.tableName && item.op.pk === op.pk)
-    .map((item) => item.op)
+    .filter(item => !item.imported && item.op.tableName === op.tableName && item.op.pk === op.pk)
+    .map(item => item.op)
 }

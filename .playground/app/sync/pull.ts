@@ -22,7 +22,8 @@ export async function pullToHead(device: Device, report: SyncReport): Promise<vo
       if (report.snapshot) throw breach('asks for a snapshot right after one')
       await takeSnapshot(device)
       report.snapshot = true
-    } else {
+    }
+    else {
       applyPage(device, answer)
       report.pulled += answer.changes.length
       report.pages++
@@ -66,7 +67,8 @@ async function takeSnapshot(device: Device): Promise<void> {
   let snapshot
   try {
     snapshot = await readSnapshot(device)
-  } catch (error) {
+  }
+  catch (error) {
     // A snapshot may expire while it is read; a second one in a row would never end.
     if (!(error instanceof TransportError && error.status === 410)) throw error
     snapshot = await readSnapshot(device)
@@ -77,7 +79,7 @@ async function takeSnapshot(device: Device): Promise<void> {
   for (const { revision } of snapshot.entries) device.clock.observe(revision.hlc)
 }
 
-async function readSnapshot(device: Device): Promise<{ entries: Entry[]; highWatermark: number }> {
+async function readSnapshot(device: Device): Promise<{ entries: Entry[], highWatermark: number }> {
   if (!device.transport.snapshot) throw breach('asks for a snapshot, which this transport cannot read')
   const entries: Entry[] = []
   let first: SnapshotResponse | undefined

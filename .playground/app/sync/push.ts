@@ -19,7 +19,8 @@ export async function pushOutbox(device: Device, report: SyncReport): Promise<vo
     for (const op of batch) tried.add(op.stamp.opId)
     try {
       await pushBatch(device, batch, report)
-    } finally {
+    }
+    finally {
       device.notify()
     }
   }
@@ -30,7 +31,12 @@ async function pushBatch(device: Device, batch: PendingOp[], report: SyncReport)
   if (!refusal) return
   if (batch.length === 1) {
     const errorCode = refusal.status === 413 ? 'OVERSIZED' : 'VALIDATION_ERROR'
-    return settle(device, batch[0]!, { opId: batch[0]!.stamp.opId, success: false, error: refusal.message, errorCode }, report)
+    return settle(
+      device,
+      batch[0]!,
+      { opId: batch[0]!.stamp.opId, success: false, error: refusal.message, errorCode },
+      report,
+    )
   }
   const middle = batch.length >> 1
   await pushBatch(device, batch.slice(0, middle), report)
@@ -42,10 +48,11 @@ async function sendBatch(device: Device, batch: PendingOp[], report: SyncReport)
   try {
     const answer = await device.transport.push({ scope: { workspaceId: device.workspaceId }, ops: batch })
     device.head = Math.max(device.head, answer.serverVersion)
-    const receipts = new Map(answer.results.map((receipt) => [receipt.opId, receipt]))
+    const receipts = new Map(answer.results.map(receipt => [receipt.opId, receipt]))
     for (const op of batch) settle(device, op, receipts.get(op.stamp.opId), report)
     return undefined
-  } catch (error) {
+  }
+  catch (error) {
     if (error instanceof TransportError && blamesAnOp(error)) return error
     for (const op of batch) device.outbox.countAttempt(op)
     throw error
@@ -64,14 +71,16 @@ function settle(device: Device, op: PendingOp, receipt: PushReceipt | undefined,
     device.outbox.drop(op)
     device.entries.dropPending(op)
     report.pushed++
-  } else if (receipt && PERMANENT_CODES.has(receipt.errorCode ?? '')) {
+  }
+  else if (receipt && PERMANENT_CODES.has(receipt.errorCode ?? '')) {
     // A newer local write may have taken its place while it was on its way: then its failure is nobody's news.
     if (device.outbox.has(opId)) {
       device.outbox.fail({ op, error: receipt.error ?? 'The server refused it.', errorCode: receipt.errorCode ?? '' })
     }
     device.entries.dropPending(op)
     report.failed++
-  } else {
+  }
+  else {
     device.outbox.countAttempt(op)
   }
 }

@@ -40,7 +40,7 @@ export function createReplica(options: ReplicaOptions): Replica {
     cursor: 0,
     head: 0,
     storedCursor: 0,
-    notify: () => listeners.forEach((listener) => listener()),
+    notify: () => listeners.forEach(listener => listener()),
   }
 
   return {
@@ -56,12 +56,12 @@ export function createReplica(options: ReplicaOptions): Replica {
       for (const op of ops) takeOp(device, op)
       device.notify()
     },
-    rows: (tableName) => device.entries.rows(tableName),
+    rows: tableName => device.entries.rows(tableName),
     get(tableName, pk) {
       const entry = device.entries.get(tableName, pk)
       return entry && isRow(entry) ? entry : undefined
     },
-    tombstones: () => device.entries.all().filter((entry) => !isRow(entry)),
+    tombstones: () => device.entries.all().filter(entry => !isRow(entry)),
     get pending() {
       return device.outbox.pending
     },
@@ -103,7 +103,13 @@ export function createReplica(options: ReplicaOptions): Replica {
   }
 }
 
-function write(device: Device, operation: 'put' | 'delete', tableName: string, pk: string, row?: JsonObject): PendingOp {
+function write(
+  device: Device,
+  operation: 'put' | 'delete',
+  tableName: string,
+  pk: string,
+  row?: JsonObject,
+): PendingOp {
   const createdAt = device.now()
   const stamp = {
     deviceId: device.deviceId,
@@ -133,15 +139,17 @@ function takeOp(device: Device, op: PendingOp): void {
 
 /** Going offline cuts a run between two requests, as a lost connection would. */
 function gateTransport(transport: Transport, isOnline: () => boolean): Transport {
-  const gate = <Q, A>(send: (request: Q) => Promise<A>) => async (request: Q): Promise<A> => {
-    if (!isOnline()) throw new TransportError(0, 'This device is offline.', { code: 'NETWORK_ERROR' })
-    return send(request)
-  }
+  const gate
+    = <Q, A>(send: (request: Q) => Promise<A>) =>
+      async (request: Q): Promise<A> => {
+        if (!isOnline()) throw new TransportError(0, 'This device is offline.', { code: 'NETWORK_ERROR' })
+        return send(request)
+      }
   return {
-    push: gate((request) => transport.push(request)),
-    pull: gate((request) => transport.pull(request)),
-    updateCursor: gate((request) => transport.updateCursor(request)),
-    snapshot: transport.snapshot && gate((request) => transport.snapshot!(request)),
+    push: gate(request => transport.push(request)),
+    pull: gate(request => transport.pull(request)),
+    updateCursor: gate(request => transport.updateCursor(request)),
+    snapshot: transport.snapshot && gate(request => transport.snapshot!(request)),
   }
 }
 

@@ -18,7 +18,8 @@ export async function runSync(device: Device): Promise<SyncReport> {
     await pullToHead(device, report)
     await storeCursor(device)
     report.ok = true
-  } catch (error) {
+  }
+  catch (error) {
     if (!(error instanceof TransportError)) throw error
     const { message, status, code, retryAfterSeconds } = error
     report.error = { message, status, code, retryAfterSeconds }
@@ -40,9 +41,14 @@ async function storeCursor(device: Device): Promise<void> {
   const version = device.cursor
   if (version === device.storedCursor) return
   try {
-    await device.transport.updateCursor({ scope: { workspaceId: device.workspaceId }, deviceId: device.deviceId, version })
+    await device.transport.updateCursor({
+      scope: { workspaceId: device.workspaceId },
+      deviceId: device.deviceId,
+      version,
+    })
     device.storedCursor = version
-  } catch (error) {
+  }
+  catch (error) {
     if (!(error instanceof TransportError)) throw error
     // Refused for good, as after a restored backup that knows a later cursor: asking again would not help.
     if (error.status === 400 || error.status === 409) device.storedCursor = version

@@ -3,8 +3,8 @@
  * The round constants are derived as the standard defines them: fractions of square and cube roots of primes.
  */
 const PRIMES = listPrimes(64)
-const ROUND_CONSTANTS = Uint32Array.from(PRIMES, (prime) => takeFraction(Math.cbrt(prime)))
-const INITIAL_STATE = Uint32Array.from(PRIMES.slice(0, 8), (prime) => takeFraction(Math.sqrt(prime)))
+const ROUND_CONSTANTS = Uint32Array.from(PRIMES, prime => takeFraction(Math.cbrt(prime)))
+const INITIAL_STATE = Uint32Array.from(PRIMES.slice(0, 8), prime => takeFraction(Math.sqrt(prime)))
 
 export function sha256(bytes: Uint8Array): Uint8Array {
   const padded = new Uint8Array(((bytes.length + 72) >> 6) << 6)
@@ -62,6 +62,6 @@ function takeFraction(root: number): number {
 
 function listPrimes(count: number): number[] {
   const primes: number[] = []
-  for (let n = 2; primes.length < count; n++) if (primes.every((prime) => n % prime)) primes.push(n)
+  for (let n = 2; primes.length < count; n++) if (primes.every(prime => n % prime)) primes.push(n)
   return primes
 }

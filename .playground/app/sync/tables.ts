@@ -8,7 +8,12 @@ export function nameKeyField(tableName: string): 'id' | 'hash' {
 }
 
 /** Copies a payload as JSON will carry it, with key, clock and a message's place in the order filled in. */
-export function completePayload(tableName: string, pk: string, payload: JsonObject, stamp: { clock: number; hlc: string }) {
+export function completePayload(
+  tableName: string,
+  pk: string,
+  payload: JsonObject,
+  stamp: { clock: number, hlc: string },
+) {
   const copy = JSON.parse(JSON.stringify(payload)) as JsonObject
   copy[nameKeyField(tableName)] = pk
   copy.clock = stamp.clock

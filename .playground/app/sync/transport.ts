@@ -22,7 +22,7 @@ export class TransportError extends Error {
   readonly code?: string
   readonly retryAfterSeconds?: number
 
-  constructor(status: number, message: string, details: { code?: string; retryAfterSeconds?: number } = {}) {
+  constructor(status: number, message: string, details: { code?: string, retryAfterSeconds?: number } = {}) {
     super(message)
     this.name = 'TransportError'
     this.status = status
@@ -31,7 +31,7 @@ export class TransportError extends Error {
   }
 }
 
-export function createHttpTransport(options: { baseUrl?: string; headers?: Record<string, string> } = {}) {
+export function createHttpTransport(options: { baseUrl?: string, headers?: Record<string, string> } = {}) {
   const post = (route: string, body: unknown): Promise<unknown> =>
     postJson(`${(options.baseUrl ?? '').replace(/\/$/, '')}/api/sync/${route}`, body, options.headers ?? {})
 
@@ -54,7 +54,8 @@ async function postJson(url: string, body: unknown, headers: Record<string, stri
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })
     text = await response.text()
-  } catch (cause) {
+  }
+  catch (cause) {
     const error = new TransportError(0, `No answer from ${url}.`, { code: 'NETWORK_ERROR' })
     error.cause = cause
     throw error
@@ -67,13 +68,14 @@ async function postJson(url: string, body: unknown, headers: Record<string, stri
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
-  } catch {
+  }
+  catch {
     return undefined
   }
 }
 
 function describeRefusal(response: Response, answer: unknown): TransportError {
-  const body = (answer ?? {}) as { message?: string; statusMessage?: string; data?: { code?: string } }
+  const body = (answer ?? {}) as { message?: string, statusMessage?: string, data?: { code?: string } }
   const message = body.message || body.statusMessage || response.statusText || `HTTP ${response.status}`
   const seconds = Number(response.headers.get('retry-after') ?? /retry after (\d+)/i.exec(message)?.[1] ?? NaN)
   return new TransportError(response.status, message, {

@@ -59,7 +59,7 @@ export interface SyncReport {
   pending: number
   pushMs: number
   pullMs: number
-  error?: { message: string; status: number; code?: string; retryAfterSeconds?: number }
+  error?: { message: string, status: number, code?: string, retryAfterSeconds?: number }
 }
 
 export interface ReplicaState {
@@ -71,7 +71,7 @@ export interface ReplicaState {
   storedCursor: number
   hlc: string
   entries: Entry[]
-  pending: { op: PendingOp; imported: boolean }[]
+  pending: { op: PendingOp, imported: boolean }[]
   failed: FailedOp[]
   decisions: Decision[]
 }

@@ -82,9 +82,9 @@ export interface WireRevision {
   opId: string
 }
 
-export type SnapshotItem =
-  | { kind: 'row'; tableName: string; pk: string; payload: JsonObject; revision: WireRevision }
-  | { kind: 'tombstone'; tableName: string; pk: string; revision: WireRevision; serverDeletedAt?: number }
+export type SnapshotItem
+  = | { kind: 'row', tableName: string, pk: string, payload: JsonObject, revision: WireRevision }
+    | { kind: 'tombstone', tableName: string, pk: string, revision: WireRevision, serverDeletedAt?: number }
 
 export interface SnapshotResponse {
   workspaceId: string

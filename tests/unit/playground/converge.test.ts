@@ -109,7 +109,7 @@ describe('offline edits', () => {
 
   it('come back in the copy of the server, should it differ', async () => {
     const { a, server } = createPair()
-    server.arrange = (changes) => changes.map((change) => ({ ...change, payload: { ...change.payload, user_id: 'u1' } }))
+    server.arrange = changes => changes.map(change => ({ ...change, payload: { ...change.payload, user_id: 'u1' } }))
     a.put('notifications', 'n1', { user_id: 'me' })
     await a.sync()
     expect(a.get('notifications', 'n1')!.payload.user_id).toBe('u1')
@@ -154,7 +154,7 @@ describe('any order of the same ops', () => {
     const [a] = createDevices(server.transport, ['a'])
     for (let n = 0; n < 40; n++) a!.enqueue(rival(`op-${n}`, `h${n % 7}`, 1 + (n % 5), n % 3 ? 'put' : 'delete'))
     await a!.sync()
-    server.arrange = (changes) => [...changes].reverse()
+    server.arrange = changes => [...changes].reverse()
     const [b] = createDevices(server.transport, ['b'])
     const report = await b!.sync()
     expect(report).toMatchObject({ ok: true, pulled: 40, cursor: 40 })

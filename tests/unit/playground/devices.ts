@@ -8,7 +8,7 @@ export function createWallClock(startMs = 1_760_000_000_000) {
 }
 
 export function createDevices(transport: Transport, names: string[], now = createWallClock().now): Replica[] {
-  return names.map((deviceId) => createReplica({ deviceId, workspaceId: 'w1', transport, now }))
+  return names.map(deviceId => createReplica({ deviceId, workspaceId: 'w1', transport, now }))
 }
 
 /** Each device syncs until nobody has anything new to say. */
@@ -17,7 +17,7 @@ export async function settle(...devices: Replica[]): Promise<void> {
 }
 
 export async function areEqual(...devices: Replica[]): Promise<boolean> {
-  const prints = await Promise.all(devices.map((device) => device.fingerprint()))
+  const prints = await Promise.all(devices.map(device => device.fingerprint()))
   return new Set(prints).size === 1
 }
 

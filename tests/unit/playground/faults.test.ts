@@ -57,7 +57,7 @@ describe('a push', () => {
     const { server, a } = createPair()
     const push = server.transport.push
     server.transport.push = (batch) => {
-      if (batch.ops.some((op) => op.pk === 'kv:7')) return Promise.reject(new TransportError(status, message))
+      if (batch.ops.some(op => op.pk === 'kv:7')) return Promise.reject(new TransportError(status, message))
       return push(batch)
     }
     const device = createReplica({ deviceId: 'c', workspaceId: 'w1', transport: server.transport })
@@ -71,7 +71,11 @@ describe('a push', () => {
   it('refused as a request, or by the rate limit, costs no op', async () => {
     const { server, a } = createPair()
     a.put('kv', 'kv:a', {})
-    for (const [status, message] of [[400, 'Invalid push request'], [401, 'Unauthorized'], [429, 'Slow down']] as const) {
+    for (const [status, message] of [
+      [400, 'Invalid push request'],
+      [401, 'Unauthorized'],
+      [429, 'Slow down'],
+    ] as const) {
       server.before = () => {
         throw new TransportError(status, message, { retryAfterSeconds: 7 })
       }
@@ -86,7 +90,7 @@ describe('a push', () => {
     for (let n = 0; n < 120; n++) a.put('kv', `kv:${n}`, {})
     for (let n = 0; n < 10; n++) a.put('posts', `p${n}`, { content: 'é'.repeat(150_000) })
     await a.sync()
-    expect(server.calls.push.map((batch) => batch.ops.length)).toEqual([50, 50, 24, 4, 2])
+    expect(server.calls.push.map(batch => batch.ops.length)).toEqual([50, 50, 24, 4, 2])
   })
 
   it('keeps a write made while its elder is on the way', async () => {
@@ -98,7 +102,7 @@ describe('a push', () => {
       a.put('kv', 'kv:a', { value: 'younger' })
     }
     await settle(a, b)
-    expect(server.log.map((change) => change.payload!.value)).toEqual(['elder', 'younger'])
+    expect(server.log.map(change => change.payload!.value)).toEqual(['elder', 'younger'])
     expect(b.get('kv', 'kv:a')!.payload.value).toBe('younger')
     expect(a.pending).toEqual([])
   })
@@ -111,7 +115,7 @@ describe('a pull', () => {
     await a.sync()
     const b = createReplica({ deviceId: 'b', workspaceId: 'w1', transport: server.transport, pageSize: 10 })
     let pulls = 0
-    server.before = (route) => (route === 'pull' && ++pulls === 2 ? loseConnection() : undefined)
+    server.before = route => (route === 'pull' && ++pulls === 2 ? loseConnection() : undefined)
     expect(await b.sync()).toMatchObject({ ok: false, cursor: 10, pulled: 10 })
     expect(await b.sync()).toMatchObject({ ok: true, cursor: 25, pulled: 15, pages: 2 })
     expect(await areEqual(a, b)).toBe(true)
@@ -142,6 +146,11 @@ describe('a pull', () => {
     const { server, a } = createPair()
     a.put('kv', 'kv:a', {})
     server.after = () => (a.online = false)
-    expect(await a.sync()).toMatchObject({ ok: false, pushed: 1, pending: 0, error: { message: 'This device is offline.' } })
+    expect(await a.sync()).toMatchObject({
+      ok: false,
+      pushed: 1,
+      pending: 0,
+      error: { message: 'This device is offline.' },
+    })
   })
 })

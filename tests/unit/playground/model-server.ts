@@ -21,7 +21,7 @@ import type {
 export interface ModelServer {
   transport: Transport
   log: SyncChange[]
-  calls: { push: PushBatch[]; pull: PullRequest[]; updateCursor: UpdateCursorRequest[]; snapshot: SnapshotRequest[] }
+  calls: { push: PushBatch[], pull: PullRequest[], updateCursor: UpdateCursorRequest[], snapshot: SnapshotRequest[] }
   /** Runs before each request; throwing is the request that never arrived. */
   before: (route: keyof ModelServer['calls']) => void
   /** Runs after each request took effect; throwing is the answer that got lost. */
@@ -42,13 +42,13 @@ export function createModelServer(workspaceId = 'w1'): ModelServer {
     before: () => {},
     after: () => {},
     refuse: () => undefined,
-    arrange: (changes) => changes,
+    arrange: changes => changes,
     horizon: 0,
   }
 
   const accept = (op: PendingOp): PushReceipt => {
     const { opId } = op.stamp
-    const known = server.log.find((change) => change.stamp.opId === opId)
+    const known = server.log.find(change => change.stamp.opId === opId)
     if (known) return { opId, success: true, serverVersion: known.serverVersion, replayed: true }
     const refusal = server.refuse(op)
     if (refusal) return { opId, success: false, ...refusal }
@@ -68,7 +68,7 @@ export function createModelServer(workspaceId = 'w1'): ModelServer {
     }
     const page = server.log.slice(cursor, cursor + limit)
     const nextCursor = cursor + page.length
-    const changes = server.arrange(page.filter((change) => !tables || tables.includes(change.tableName)))
+    const changes = server.arrange(page.filter(change => !tables || tables.includes(change.tableName)))
     return { changes: structuredClone(changes), nextCursor, hasMore: nextCursor < server.log.length }
   }
 
@@ -85,13 +85,15 @@ export function createModelServer(workspaceId = 'w1'): ModelServer {
     }
   }
 
-  const handle = <Q, A>(route: keyof ModelServer['calls'], answer: (request: Q) => A) => async (request: Q) => {
-    server.before(route)
-    ;(server.calls[route] as Q[]).push(structuredClone(request))
-    const result = answer(request)
-    server.after(route)
-    return result
-  }
+  const handle
+    = <Q, A>(route: keyof ModelServer['calls'], answer: (request: Q) => A) =>
+      async (request: Q) => {
+        server.before(route)
+        ;(server.calls[route] as Q[]).push(structuredClone(request))
+        const result = answer(request)
+        server.after(route)
+        return result
+      }
 
   server.transport = {
     push: handle('push', ({ ops }: PushBatch) => ({ results: ops.map(accept), serverVersion: server.log.length })),

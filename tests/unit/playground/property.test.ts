@@ -18,7 +18,19 @@ const RUNS = Number(process.env.PROPERTY_RUNS ?? 150)
 const step = fc.record({
   who: fc.nat(2),
   pk: fc.constantFrom('kv:a', 'kv:b', 'kv:c'),
-  what: fc.constantFrom('put', 'put', 'remove', 'sync', 'sync', 'import', 'import', 'restart', 'offline', 'horizon', 'wait'),
+  what: fc.constantFrom(
+    'put',
+    'put',
+    'remove',
+    'sync',
+    'sync',
+    'import',
+    'import',
+    'restart',
+    'offline',
+    'horizon',
+    'wait',
+  ),
   fault: fc.constantFrom('none', 'none', 'before', 'after'),
   faultAt: fc.nat(4),
   clock: fc.integer({ min: 1, max: 3 }),
@@ -32,7 +44,14 @@ describe('any sequence of writes, faults, restarts and snapshots', () => {
         const server = createModelServer()
         const wall = createWallClock()
         const start = (deviceId: string) =>
-          createReplica({ deviceId, workspaceId: 'w1', transport: server.transport, now: wall.now, batchSize: 3, pageSize: 2 })
+          createReplica({
+            deviceId,
+            workspaceId: 'w1',
+            transport: server.transport,
+            now: wall.now,
+            batchSize: 3,
+            pageSize: 2,
+          })
         const devices = ['a', 'b', 'c'].map(start)
         for (const [at, one] of steps.entries()) await perform(one, at, devices, server, wall, start)
 

@@ -17,7 +17,7 @@ describe('a local write', () => {
   it('shows at once and waits in the outbox', () => {
     const { device } = createDevice()
     const op = device.put('threads', 't1', { title: 'Soup' })
-    expect(device.rows('threads').map((row) => row.payload.title)).toEqual(['Soup'])
+    expect(device.rows('threads').map(row => row.payload.title)).toEqual(['Soup'])
     expect(device.pending).toEqual([op])
     expect(op.stamp.hlc).toMatch(HLC)
     expect(op.stamp.opId).toMatch(UUID_V4)
@@ -50,7 +50,7 @@ describe('a local write', () => {
     device.enqueue(buildOp('kv:b', { clock: 1 }))
     device.enqueue(buildOp('kv:b', { clock: 2 }))
     await device.sync()
-    expect(server.log.map((change) => `${change.pk} ${change.stamp.clock}`)).toEqual(['kv:a 2', 'kv:b 1', 'kv:b 2'])
+    expect(server.log.map(change => `${change.pk} ${change.stamp.clock}`)).toEqual(['kv:a 2', 'kv:b 1', 'kv:b 2'])
   })
 
   it('keeps a message where it was written, and does not see later changes of the given object', () => {

@@ -76,7 +76,10 @@ describe('requiresSnapshot', () => {
   })
 
   it('is read once more when it expires, and only once', async () => {
-    for (const [failures, ok] of [[1, true], [2, false]] as const) {
+    for (const [failures, ok] of [
+      [1, true],
+      [2, false],
+    ] as const) {
       const { server, b } = await createStaleDevice()
       let left = failures as number
       server.before = (route) => {
@@ -99,10 +102,16 @@ describe('requiresSnapshot', () => {
   it('refuses pages of another workspace', async () => {
     const { server, b } = await createStaleDevice()
     const read = server.transport.snapshot!
-    const transport = { ...server.transport, snapshot: async (q: Parameters<typeof read>[0]) => ({ ...(await read(q)), workspaceId: 'w2' }) }
+    const transport = {
+      ...server.transport,
+      snapshot: async (q: Parameters<typeof read>[0]) => ({ ...(await read(q)), workspaceId: 'w2' }),
+    }
     const device = createReplica({ deviceId: 'b', workspaceId: 'w1', transport })
     device.restore(b.state())
-    expect(await device.sync()).toMatchObject({ ok: false, error: { message: expect.stringContaining('another workspace') } })
+    expect(await device.sync()).toMatchObject({
+      ok: false,
+      error: { message: expect.stringContaining('another workspace') },
+    })
     expect(device.rows('kv')).toHaveLength(8)
   })
 })

@@ -7,13 +7,13 @@ import { canonicalJson } from '../../../.playground/app/sync/fingerprint.ts'
 import { sha256 } from '../../../.playground/app/sync/sha256.ts'
 import { createHttpTransport, TransportError } from '../../../.playground/app/sync/transport.ts'
 
-let answer: { status: number; headers?: Record<string, string>; body: string } = { status: 200, body: '{}' }
-let seen: { url?: string; headers: Record<string, unknown>; body: string } | undefined
+let answer: { status: number, headers?: Record<string, string>, body: string } = { status: 200, body: '{}' }
+let seen: { url?: string, headers: Record<string, unknown>, body: string } | undefined
 let baseUrl = ''
 
 const server = createServer((request, response) => {
   let body = ''
-  request.on('data', (chunk) => (body += chunk))
+  request.on('data', chunk => (body += chunk))
   request.on('end', () => {
     seen = { url: request.url, headers: request.headers, body }
     response.writeHead(answer.status, answer.headers).end(answer.body)
@@ -21,24 +21,35 @@ const server = createServer((request, response) => {
 })
 
 beforeAll(async () => {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 })
-afterAll(() => new Promise((resolve) => server.close(resolve)))
+afterAll(() => new Promise(resolve => server.close(resolve)))
 
 const pull = (url = baseUrl) =>
-  createHttpTransport({ baseUrl: url, headers: { 'x-demo-user': 'me' } }).pull({ scope: { workspaceId: 'w' }, cursor: 0, limit: 5 })
+  createHttpTransport({ baseUrl: url, headers: { 'x-demo-user': 'me' } }).pull({
+    scope: { workspaceId: 'w' },
+    cursor: 0,
+    limit: 5,
+  })
 
 describe('the HTTP transport', () => {
   it('posts JSON with the given headers', async () => {
     answer = { status: 200, body: '{"changes":[],"nextCursor":3,"hasMore":false}' }
     expect(await pull(`${baseUrl}/`)).toEqual({ changes: [], nextCursor: 3, hasMore: false })
-    expect(seen).toMatchObject({ url: '/api/sync/pull', headers: { 'x-demo-user': 'me', 'content-type': 'application/json' } })
+    expect(seen).toMatchObject({
+      url: '/api/sync/pull',
+      headers: { 'x-demo-user': 'me', 'content-type': 'application/json' },
+    })
     expect(JSON.parse(seen!.body)).toEqual({ scope: { workspaceId: 'w' }, cursor: 0, limit: 5 })
   })
 
   it('tells status, code, words and waiting time of a refusal', async () => {
-    const body = JSON.stringify({ statusCode: 429, message: 'Rate limit exceeded. Retry after 12s', data: { code: 'RATE_LIMITED' } })
+    const body = JSON.stringify({
+      statusCode: 429,
+      message: 'Rate limit exceeded. Retry after 12s',
+      data: { code: 'RATE_LIMITED' },
+    })
     for (const headers of [{ 'retry-after': '12' }, undefined]) {
       answer = { status: 429, headers, body }
       const error = await pull().catch((caught: unknown) => caught)
