@@ -1,0 +1,19 @@
+/**
+ * One tab owns the two devices of a workspace: two tabs would write the same outbox over each other.
+ * Browsers without Web Locks (plain http outside localhost) get the lock unasked.
+ */
+export interface TabLock {
+  release(): void
+}
+
+/** Null when another tab holds it; `steal` takes it and tells the other tab through `onLost`. */
+export async function takeTabLock(name: string, onLost: () => void, steal = false): Promise<TabLock | null> {
+  if (!navigator.locks) return { release: () => {} }
+  return await new Promise((resolve) => {
+    const held = navigator.locks.request(name, steal ? { steal } : { ifAvailable: true }, (lock) => {
+      if (!lock) return resolve(null)
+      return new Promise<void>((release) => resolve({ release }))
+    })
+    held.catch(onLost)
+  })
+}
