@@ -1,0 +1,90 @@
+/**
+ * The built playground on a free port with a database of its own, gone when it is stopped.
+ * It is built first when there is no build or when a source file is newer than it.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const ENTRY = process.env.PLAYGROUND_ENTRY ?? join(ROOT, '.playground/.output/server/index.mjs')
+const SOURCES = ['.playground/app', '.playground/server', '.playground/nuxt.config.ts', 'server', 'modules', 'nuxt.config.ts', 'drizzle']
+const START_MS = 20_000
+
+export interface PlaygroundServer {
+  url: string
+  stop(): Promise<void>
+}
+
+export async function startPlayground(): Promise<PlaygroundServer> {
+  if (!process.env.PLAYGROUND_ENTRY && (await isBuildStale())) await buildPlayground()
+  const folder = await mkdtemp(join(tmpdir(), 'or3-playground-'))
+  const port = await findFreePort()
+  const env = { ...process.env, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), OR3_SQLITE_DB_PATH: join(folder, 'sync.db') }
+  const child = spawn(process.execPath, [ENTRY], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const exited = once(child, 'exit')
+  const url = `http://127.0.0.1:${port}`
+
+  const stop = async (): Promise<void> => {
+    if (child.exitCode === null) {
+      child.kill('SIGTERM')
+      await exited
+    }
+    await rm(folder, { recursive: true, force: true })
+  }
+
+  const deadline = Date.now() + START_MS
+  while (!(await answers(url))) {
+    if (child.exitCode !== null || Date.now() > deadline) {
+      await stop()
+      throw new Error(`The playground did not start:\n${output}`)
+    }
+    await delay(100)
+  }
+  return { url, stop }
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url)).ok
+  } catch {
+    return false
+  }
+}
+
+async function isBuildStale(): Promise<boolean> {
+  const builtAt = await stat(ENTRY).then((entry) => entry.mtimeMs, () => 0)
+  const changedAt = await Promise.all(SOURCES.map((source) => findNewest(join(ROOT, source))))
+  return Math.max(...changedAt) > builtAt
+}
+
+async function findNewest(path: string): Promise<number> {
+  const entry = await stat(path).catch(() => undefined)
+  if (!entry?.isDirectory()) return entry?.mtimeMs ?? 0
+  const children = await readdir(path)
+  return Math.max(0, ...(await Promise.all(children.map((child) => findNewest(join(path, child))))))
+}
+
+async function buildPlayground(): Promise<void> {
+  const nuxt = join(ROOT, 'node_modules/nuxt/bin/nuxt.mjs')
+  const child = spawn(process.execPath, [nuxt, 'build', '.playground'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] })
+  const [code] = (await once(child, 'exit')) as [number | null]
+  if (code !== 0) throw new Error(`The playground could not be built (exit code ${String(code)}).`)
+}
+
+async function findFreePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (typeof address !== 'object' || address === null) throw new Error('No free port was found.')
+  return address.port
+}
