@@ -1,0 +1,1 @@
+select head from heads where workspace_id = ?

@@ -1,0 +1,1 @@
+insert into users (id, created_at) values (?, ?)

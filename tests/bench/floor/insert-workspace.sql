@@ -1,0 +1,1 @@
+insert into workspaces (id, name, created_at) values (?, ?, ?)

@@ -1,0 +1,1 @@
+select server_version from changes where workspace_id = ? and op_id = ?
