@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { stripVTControlCharacters } from 'node:util'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const ENTRY = join(ROOT, '.playground/.output/server/index.mjs')
@@ -62,13 +63,21 @@ async function buildPlayground(): Promise<void> {
   if (code !== 0 || !existsSync(ENTRY)) throw new Error(`The playground could not be built: ${lastWords()}`)
 }
 
-/** Keeps the end of what a process says, for the one sentence that explains its failure. */
+/** Keeps the end of what a process says and finds the line in it that explains its failure. */
 function collectOutput(child: ChildProcess): () => string {
   let text = ''
-  const keep = (chunk: unknown) => (text = (text + String(chunk)).slice(-4000))
+  const keep = (chunk: unknown) => (text = (text + String(chunk)).slice(-8000))
   child.stdout?.on('data', keep)
   child.stderr?.on('data', keep)
-  return () => text.trim().split('\n').slice(-5).join(' | ') || 'it said nothing.'
+  return () => {
+    const lines = stripVTControlCharacters(text)
+      .split('\n')
+      .map(line => line.trim())
+      .filter(Boolean)
+    return (
+      lines.findLast(line => /error\b/i.test(line) && !line.startsWith('at ')) ?? lines.at(-1) ?? 'it said nothing.'
+    )
+  }
 }
 
 async function waitForAnswer(url: string, child: ChildProcess, lastWords: () => string): Promise<void> {

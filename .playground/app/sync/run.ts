@@ -11,7 +11,7 @@ import type { SyncReport } from './types.ts'
 export async function runSync(device: Device): Promise<SyncReport> {
   const report = startReport()
   const startedAt = performance.now()
-  let pulledFrom = startedAt
+  let pulledFrom: number | undefined
   try {
     await pushOutbox(device, report)
     pulledFrom = performance.now()
@@ -25,9 +25,8 @@ export async function runSync(device: Device): Promise<SyncReport> {
     report.error = { message, status, code, retryAfterSeconds }
   }
   const endedAt = performance.now()
-  const pulling = pulledFrom > startedAt
-  report.pushMs = (pulling ? pulledFrom : endedAt) - startedAt
-  report.pullMs = pulling ? endedAt - pulledFrom : 0
+  report.pushMs = (pulledFrom ?? endedAt) - startedAt
+  report.pullMs = endedAt - (pulledFrom ?? endedAt)
   return finishReport(device, report)
 }
 
