@@ -3,7 +3,7 @@
  * wins). Pure but for resolving paths; a bad value is refused with a sentence that names the setting.
  */
 import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 export interface DatabaseConfig {
   /** An absolute file path, or `:memory:`. */
@@ -20,11 +20,11 @@ const synchronousModes = ['OFF', 'NORMAL', 'FULL', 'EXTRA'] as const
 type JournalMode = typeof journalModes[number]
 type Synchronous = typeof synchronousModes[number]
 
-/** The same settings in `runtimeConfig.or3Sqlite`, each with its `NUXT_OR3_SQLITE_…` override. */
+/** The same settings in `runtimeConfig.or3Sqlite`; a `NUXT_OR3_SQLITE_…` override arrives as whatever its text looks like. */
 export interface DatabaseSettings {
   dbPath?: string
-  strict?: boolean | string
-  allowInMemory?: boolean | string
+  strict?: boolean | number | string
+  allowInMemory?: boolean | number | string
   journalMode?: string
   synchronous?: string
 }
@@ -37,13 +37,14 @@ export class ConfigError extends Error {
 }
 
 export function readDatabaseConfig(env: Record<string, string | undefined>, settings: DatabaseSettings = {}): DatabaseConfig {
-  const strict = readBoolean('OR3_SQLITE_STRICT', env.OR3_SQLITE_STRICT ?? settings.strict)
-  const allowInMemory = readBoolean('OR3_SQLITE_ALLOW_IN_MEMORY', env.OR3_SQLITE_ALLOW_IN_MEMORY ?? settings.allowInMemory)
-  const given = (env.OR3_SQLITE_DB_PATH || settings.dbPath || '').trim()
+  const read = (name: string, setting: unknown): Given => ({ name, value: textOf(env[name]) || textOf(setting) })
+  const strict = readBoolean(read('OR3_SQLITE_STRICT', settings.strict))
+  const allowInMemory = readBoolean(read('OR3_SQLITE_ALLOW_IN_MEMORY', settings.allowInMemory))
+  const given = read('OR3_SQLITE_DB_PATH', settings.dbPath).value
   const pragmas = {
-    journalMode: readChoice('OR3_SQLITE_PRAGMA_JOURNAL_MODE', env.OR3_SQLITE_PRAGMA_JOURNAL_MODE || settings.journalMode, journalModes, 'WAL'),
+    journalMode: readChoice(read('OR3_SQLITE_PRAGMA_JOURNAL_MODE', settings.journalMode), journalModes, 'WAL'),
     // FULL: an acknowledged op survives power loss, not only a crash of the process.
-    synchronous: readChoice('OR3_SQLITE_PRAGMA_SYNCHRONOUS', env.OR3_SQLITE_PRAGMA_SYNCHRONOUS || settings.synchronous, synchronousModes, 'FULL'),
+    synchronous: readChoice(read('OR3_SQLITE_PRAGMA_SYNCHRONOUS', settings.synchronous), synchronousModes, 'FULL'),
   }
 
   if (given === '' && allowInMemory && !strict) return { path: ':memory:', ...pragmas, warning: inMemoryWarning }
@@ -52,7 +53,7 @@ export function readDatabaseConfig(env: Record<string, string | undefined>, sett
     const path = resolve(defaultPath)
     return { path, ...pragmas, warning: `OR3_SQLITE_DB_PATH is not set: using ${path}. Set it to a path on a disk that is kept.` }
   }
-  if (/^(file:)?:memory:/.test(given)) {
+  if (/^(file:)?:memory:($|\?)/.test(given)) {
     if (strict) throw new ConfigError('OR3_SQLITE_STRICT is on and OR3_SQLITE_DB_PATH is ":memory:", which loses all data at the next start: set it to the path of a file.')
     if (!allowInMemory) throw new ConfigError('OR3_SQLITE_DB_PATH is ":memory:", which loses all data at the next start: set OR3_SQLITE_ALLOW_IN_MEMORY=true if that is meant, or a file path.')
     return { path: ':memory:', ...pragmas, warning: inMemoryWarning }
@@ -64,7 +65,7 @@ const inMemoryWarning = 'The database is in memory: all data is lost when the se
 
 /** The URL drizzle-kit opens: the same file as the server's. */
 export function databaseUrl(config: DatabaseConfig): string {
-  return config.path === ':memory:' ? config.path : `file:${config.path}`
+  return config.path === ':memory:' ? config.path : pathToFileURL(config.path).href
 }
 
 function readPath(given: string): string {
@@ -74,27 +75,33 @@ function readPath(given: string): string {
     throw new ConfigError(`OR3_SQLITE_DB_PATH has the scheme "${scheme}:", and remote databases are not supported yet: set it to a file path or a file: URL.`)
   }
   if (/[?#]/.test(given)) throw new ConfigError('OR3_SQLITE_DB_PATH must not have URL parameters: give the plain path; OR3_SQLITE_PRAGMA_* set what they would.')
-  if (!given.startsWith('file://')) return resolve(given.slice('file:'.length))
   try {
-    return fileURLToPath(given)
+    return given.startsWith('file://') ? fileURLToPath(given) : resolve(decodeURIComponent(given.slice('file:'.length)))
   }
   catch {
     throw new ConfigError('OR3_SQLITE_DB_PATH is not a usable file: URL: write it as file:///absolute/path.db or as a plain path.')
   }
 }
 
-function readBoolean(name: string, value: boolean | string | undefined): boolean {
-  if (typeof value === 'boolean') return value
-  switch ((value ?? '').trim().toLowerCase()) {
+/** A setting by the name of its variable, and its text; empty where it is not set. */
+interface Given { name: string, value: string }
+
+/** An empty value is no value: compose files and shells set variables to it. */
+function textOf(value: unknown): string {
+  return value === undefined || value === null ? '' : String(value).trim()
+}
+
+function readBoolean({ name, value }: Given): boolean {
+  switch (value.toLowerCase()) {
     case 'true': case '1': return true
     case 'false': case '0': case '': return false
     default: throw new ConfigError(`${name} is ${JSON.stringify(value)}: set it to true or false.`)
   }
 }
 
-function readChoice<T extends string>(name: string, value: string | undefined, choices: readonly T[], fallback: T): T {
-  if (value === undefined || value.trim() === '') return fallback
-  const choice = choices.find(one => one === value.trim().toUpperCase())
+function readChoice<T extends string>({ name, value }: Given, choices: readonly T[], fallback: T): T {
+  if (value === '') return fallback
+  const choice = choices.find(one => one === value.toUpperCase())
   if (choice === undefined) throw new ConfigError(`${name} is ${JSON.stringify(value)}: set it to one of ${choices.join(', ')}.`)
   return choice
 }

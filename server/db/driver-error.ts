@@ -7,16 +7,17 @@ import Database from 'libsql'
 import { isError } from 'h3'
 import { fail } from '../errors.ts'
 
-const baseCodes: Record<number, string> = {
-  5: 'SQLITE_BUSY', 6: 'SQLITE_LOCKED', 8: 'SQLITE_READONLY', 10: 'SQLITE_IOERR', 11: 'SQLITE_CORRUPT',
-  13: 'SQLITE_FULL', 14: 'SQLITE_CANTOPEN', 19: 'SQLITE_CONSTRAINT', 26: 'SQLITE_NOTADB',
-}
+/** By number, as sqlite.org/rescode.html has them. */
+const baseCodes = [
+  'OK', 'ERROR', 'INTERNAL', 'PERM', 'ABORT', 'BUSY', 'LOCKED', 'NOMEM', 'READONLY', 'INTERRUPT', 'IOERR', 'CORRUPT',
+  'NOTFOUND', 'FULL', 'CANTOPEN', 'PROTOCOL', 'EMPTY', 'SCHEMA', 'TOOBIG', 'CONSTRAINT', 'MISMATCH', 'MISUSE', 'NOLFS',
+  'AUTH', 'FORMAT', 'RANGE', 'NOTADB',
+]
 
 export function mapDriverError(error: unknown): unknown {
   if (!(error instanceof Database.SqliteError)) return error
-  const rawCode = error.rawCode
-  const base = rawCode === undefined ? 'SQLITE_UNKNOWN' : baseCodes[rawCode & 0xff] ?? 'SQLITE_ERROR'
-  return new LibsqlError(error.message, base, error.code, rawCode, error)
+  const name = error.rawCode === undefined ? undefined : baseCodes[error.rawCode & 0xff]
+  return new LibsqlError(error.message, `SQLITE_${name ?? 'UNKNOWN'}`, error.code, error.rawCode, error)
 }
 
 /** SQLite's base code of an error, looked for along its causes: Drizzle wraps what the driver throws. */
@@ -33,11 +34,14 @@ export function isBusy(error: unknown): boolean {
   return code === 'SQLITE_BUSY' || code === 'SQLITE_LOCKED'
 }
 
-/** What a caller is told of `error`: h3 errors pass, driver errors become one clear, retryable 503. */
+/** Codes that say that a statement or its values are wrong: trying again will not help. */
+const faultsOfOurs = new Set(['SQLITE_ERROR', 'SQLITE_CONSTRAINT', 'SQLITE_MISMATCH', 'SQLITE_RANGE', 'SQLITE_TOOBIG', 'SQLITE_MISUSE'])
+
+/** What a caller is told of `error`: faults of the program and h3 errors pass, the database's become a retryable 503. */
 export function toPublicError(error: unknown): unknown {
-  if (isError(error)) return error
-  switch (driverCode(error)) {
-    case undefined: return error
+  const code = driverCode(error)
+  if (code === undefined || isError(error) || faultsOfOurs.has(code)) return error
+  switch (code) {
     case 'SQLITE_BUSY':
     case 'SQLITE_LOCKED':
       return fail('DATABASE_BUSY', 'The database is busy; nothing was written. Try again.', { cause: error })

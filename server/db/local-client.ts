@@ -1,208 +1,55 @@
 /**
- * The `Client` interface of `@libsql/client` over one connection of the native `libsql` package, with every prepared
- * statement kept. Keeping them is what makes it safe: a statement that met SQLITE_BUSY is reset when it is used again,
- * where a freshly prepared one stays open and swallows later autocommit writes (tursodatabase/libsql-client-ts#352).
- * One connection runs one transaction at a time; a call that comes while one is open waits for it.
+ * The `Client` interface of `@libsql/client` over one connection of the native `libsql` package, which keeps its
+ * prepared statements. It runs one transaction at a time: a call that comes while one is open waits for its end.
+ * `tests/contract/libsql-client.ts` holds it and `@libsql/client` to the same contract.
  */
-import type {
-  Client, InArgs, InStatement, InValue, ResultSet, Row, Transaction, TransactionMode, Value,
+import {
+  LibsqlBatchError, LibsqlError,
+  type Client, type InArgs, type InStatement, type ResultSet, type Transaction, type TransactionMode,
 } from '@libsql/core/api'
-import { LibsqlError } from '@libsql/core/api'
-import Database from 'libsql'
-import { mapDriverError } from './driver-error.ts'
-import { createRowShape, type RowShape } from './row-shape.ts'
+import { transactionModeToBegin } from '@libsql/core/util'
+import { retryWhileBusy } from './busy.ts'
+import { openConnection, type Connection, type ConnectionOptions } from './connection.ts'
 
-export interface LocalClientOptions {
-  /** A file path, or `:memory:`. */
-  path: string
-  /** Statements run once on the connection, before anything else. */
-  pragmas: readonly string[]
+export interface LocalClientOptions extends ConnectionOptions {
+  /** How long a call outside a transaction waits for another process's lock, in milliseconds; not at all if left out. */
+  busyTimeoutMs?: number
 }
-
-interface KeptStatement {
-  native: Database.Statement<[unknown]>
-  shape: RowShape | null
-}
-
-/** More than the layer's own statements; the rest is room for an app's. The least recently used one is let go. */
-const maxKeptStatements = 256
-
-const begin: Record<TransactionMode, string> = { write: 'BEGIN IMMEDIATE', read: 'BEGIN TRANSACTION READONLY', deferred: 'BEGIN DEFERRED' }
 
 /** Opens the connection. Throws `LibsqlError` when the file cannot be opened. */
-export function createLocalClient({ path, pragmas }: LocalClientOptions): Client {
-  let database: Database.Database
-  let kept = new Map<string, KeptStatement>()
+export function createLocalClient({ busyTimeoutMs = 0, ...options }: LocalClientOptions): Client {
+  let connection = openConnection(options)
   let closed = false
-  /** Resolves when the open transaction has ended; undefined while there is none. */
-  let occupied: Promise<void> | undefined
+  let current: OpenTransaction | undefined
 
-  connect()
-
-  function connect() {
-    try {
-      // No native busy timeout: it would stop the event loop. The writer waits in JavaScript.
-      database = new Database(path, { timeout: 0 })
-      for (const pragma of pragmas) database.exec(pragma)
-    }
-    catch (error) {
-      throw mapDriverError(error)
-    }
-    kept = new Map()
-    closed = false
-  }
-
-  function prepare(sql: string): KeptStatement {
-    const known = kept.get(sql)
-    if (known) {
-      kept.delete(sql)
-      kept.set(sql, known)
-      return known
-    }
-    const native = database.prepare(sql)
-    native.safeIntegers(true)
-    const statement: KeptStatement = { native, shape: null }
-    try {
-      native.raw(true)
-      statement.shape = createRowShape(native.columns())
-    }
-    catch {
-      // raw() is refused for a statement that returns no rows
-    }
-    if (kept.size >= maxKeptStatements) kept.delete(kept.keys().next().value!)
-    kept.set(sql, statement)
-    return statement
-  }
-
-  function run(statement: InStatement): ResultSet {
-    const sql = typeof statement === 'string' ? statement : statement.sql
-    const args = typeof statement === 'string' ? [] : toNativeArgs(statement.args ?? [])
-    try {
-      const { native, shape } = prepare(sql)
-      if (shape) {
-        const rows = (native.all(args) as Value[][]).map(shape.toRow)
-        return resultSet(shape.columns, shape.columnTypes, rows, 0, undefined)
-      }
-      const { changes, lastInsertRowid } = native.run(args)
-      return resultSet([], [], [], changes, BigInt(lastInsertRowid))
-    }
-    catch (error) {
-      throw mapDriverError(error)
-    }
+  /** Runs `work` when no transaction is open; nothing may come between the look and the work. */
+  async function whenFree<T>(work: (connection: Connection) => T): Promise<T> {
+    assertOpen()
+    return retryWhileBusy(busyTimeoutMs, async () => {
+      while (current) await current.ended
+      assertOpen()
+      if (connection.spoiled) renew()
+      return work(connection)
+    })
   }
 
   function assertOpen() {
     if (closed) throw new LibsqlError('The client is closed', 'CLIENT_CLOSED')
   }
 
-  /** Runs `work` when no transaction is open; nothing may come between the look and the work. */
-  async function whenFree<T>(work: () => T): Promise<T> {
-    while (occupied) await occupied
-    assertOpen()
-    return work()
+  function renew() {
+    const old = connection
+    connection = openConnection(options)
+    old.close()
   }
 
-  function rollBack() {
-    // SQLite ends a transaction by itself after some errors, a full disk among them.
-    if (!closed && database.inTransaction) run('ROLLBACK')
-  }
-
-  function runAll(statements: (InStatement | [string, InArgs?])[], mode: TransactionMode): ResultSet[] {
-    run(begin[mode])
-    try {
-      const results = statements.map((statement) => {
-        const result = run(Array.isArray(statement) ? { sql: statement[0], args: statement[1] ?? [] } : statement)
-        assertInTransaction()
-        return result
-      })
-      run('COMMIT')
-      return results
-    }
-    finally {
-      rollBack()
-    }
-  }
-
-  function assertInTransaction() {
-    if (!database.inTransaction) throw new LibsqlError('The transaction has been rolled back', 'TRANSACTION_CLOSED')
-  }
-
-  function openTransaction(mode: TransactionMode): Transaction {
-    run(begin[mode])
-    let release!: () => void
-    occupied = new Promise<void>((resolve) => {
-      release = resolve
+  function begin(mode: TransactionMode): Transaction {
+    const opened = openTransaction(connection, mode)
+    current = opened
+    void opened.ended.then(() => {
+      if (current === opened) current = undefined
     })
-    let over = false
-
-    function settle() {
-      if (over) return
-      over = true
-      occupied = undefined
-      release()
-    }
-    function assertUsable() {
-      if (over || closed) throw new LibsqlError('The transaction is closed', 'TRANSACTION_CLOSED')
-    }
-    function runInside(statement: InStatement): ResultSet {
-      assertUsable()
-      try {
-        return run(statement)
-      }
-      catch (error) {
-        // After some errors SQLite has ended the transaction: what follows must not run in autocommit.
-        if (!database.inTransaction) settle()
-        throw error
-      }
-    }
-
-    return {
-      execute: async statement => runInside(statement),
-      batch: async statements => statements.map(statement => runInside(statement)),
-      executeMultiple: async (sql) => {
-        assertUsable()
-        exec(sql)
-      },
-      commit: async () => {
-        assertUsable()
-        try {
-          run('COMMIT')
-        }
-        catch (error) {
-          rollBack()
-          throw error
-        }
-        finally {
-          settle()
-        }
-      },
-      rollback: async () => {
-        if (over) return
-        try {
-          rollBack()
-        }
-        finally {
-          settle()
-        }
-      },
-      close: () => {
-        if (over) return
-        rollBack()
-        settle()
-      },
-      get closed() {
-        return over || closed
-      },
-    }
-  }
-
-  function exec(sql: string) {
-    try {
-      database.exec(sql)
-    }
-    catch (error) {
-      throw mapDriverError(error)
-    }
+    return opened.transaction
   }
 
   return {
@@ -211,28 +58,25 @@ export function createLocalClient({ path, pragmas }: LocalClientOptions): Client
       return closed
     },
     execute: (statement: InStatement, args?: InArgs) =>
-      whenFree(() => run(typeof statement === 'string' ? { sql: statement, args: args ?? [] } : statement)),
-    batch: (statements, mode = 'deferred') => whenFree(() => runAll(statements, mode)),
-    migrate: statements => whenFree(() => {
+      whenFree(free => free.run(typeof statement === 'string' ? { sql: statement, args } : statement)),
+    batch: (statements, mode = 'deferred') => whenFree(free => runBatch(free, statements, mode)),
+    migrate: statements => whenFree((free) => {
       // Foreign keys are off around the transaction, so that rebuilding a table does not delete its children.
-      run('PRAGMA foreign_keys = OFF')
+      free.exec('PRAGMA foreign_keys = OFF')
       try {
-        return runAll(statements, 'write')
+        return runBatch(free, statements, 'write')
       }
       finally {
-        run('PRAGMA foreign_keys = ON')
-        // A kept statement would go on with the columns it knew.
-        kept.clear()
+        free.exec('PRAGMA foreign_keys = ON')
       }
     }),
-    transaction: (mode: TransactionMode = 'write') => whenFree(() => openTransaction(mode)),
-    executeMultiple: sql => whenFree(() => {
+    transaction: (mode: TransactionMode = 'write') => whenFree(() => begin(mode)),
+    executeMultiple: sql => whenFree((free) => {
       try {
-        exec(sql)
+        free.exec(sql)
       }
       finally {
-        rollBack()
-        kept.clear()
+        rollBack(free)
       }
     }),
     async sync() {
@@ -240,37 +84,109 @@ export function createLocalClient({ path, pragmas }: LocalClientOptions): Client
     },
     async reconnect() {
       this.close()
-      connect()
+      connection = openConnection(options)
+      closed = false
     },
     close() {
       if (closed) return
       closed = true
-      kept.clear()
-      database.close()
+      connection.close()
+      current?.transaction.close()
     },
   }
 }
 
-function resultSet(columns: string[], columnTypes: string[], rows: Row[], rowsAffected: number, lastInsertRowid: bigint | undefined): ResultSet {
-  return {
-    columns, columnTypes, rows, rowsAffected, lastInsertRowid,
-    toJSON: () => ({ columns, columnTypes, rows: rows.map(row => Array.from(row)), rowsAffected, lastInsertRowid: lastInsertRowid?.toString() ?? null }),
+interface OpenTransaction {
+  transaction: Transaction
+  /** Resolves when the transaction is over, however it ended. */
+  ended: Promise<void>
+}
+
+function openTransaction(connection: Connection, mode: TransactionMode): OpenTransaction {
+  connection.exec(transactionModeToBegin(mode))
+  const { promise: ended, resolve } = Promise.withResolvers<void>()
+  let over = false
+
+  /** SQLite ends a transaction by itself after some errors, a full disk among them: no statement may follow then. */
+  const isClosed = () => over || !connection.inTransaction
+
+  function assertUsable() {
+    if (isClosed()) throw new LibsqlError('The transaction is closed', 'TRANSACTION_CLOSED')
+  }
+
+  function end() {
+    if (over) return
+    over = true
+    try {
+      rollBack(connection)
+    }
+    finally {
+      resolve()
+    }
+  }
+
+  function run(statement: InStatement): ResultSet {
+    assertUsable()
+    return connection.run(statement)
+  }
+
+  const transaction: Transaction = {
+    execute: async (statement: InStatement, args?: InArgs) =>
+      run(typeof statement === 'string' ? { sql: statement, args } : statement),
+    batch: async statements => runEach(statements, run),
+    executeMultiple: async (sql) => {
+      assertUsable()
+      connection.exec(sql)
+    },
+    commit: async () => {
+      try {
+        assertUsable()
+        connection.exec('COMMIT')
+      }
+      finally {
+        end()
+      }
+    },
+    rollback: async () => end(),
+    close: end,
+    get closed() {
+      return isClosed()
+    },
+  }
+  return { transaction, ended }
+}
+
+type BatchStatement = InStatement | [string, InArgs?]
+
+function runBatch(connection: Connection, statements: BatchStatement[], mode: TransactionMode): ResultSet[] {
+  connection.exec(transactionModeToBegin(mode))
+  try {
+    const results = runEach(statements, (statement) => {
+      if (!connection.inTransaction) throw new LibsqlError('The transaction has been rolled back', 'TRANSACTION_CLOSED')
+      return connection.run(statement)
+    })
+    connection.exec('COMMIT')
+    return results
+  }
+  finally {
+    rollBack(connection)
   }
 }
 
-function toNativeArgs(args: InArgs): unknown {
-  if (Array.isArray(args)) return args.map(toNativeValue)
-  return Object.fromEntries(Object.entries(args).map(([name, value]) => [name.replace(/^[@$:]/, ''), toNativeValue(value)]))
+/** Runs the statements in order; the error names the one that failed. */
+function runEach(statements: BatchStatement[], run: (statement: InStatement) => ResultSet): ResultSet[] {
+  return statements.map((statement, index) => {
+    try {
+      return run(Array.isArray(statement) ? { sql: statement[0], args: statement[1] } : statement)
+    }
+    catch (error) {
+      if (!(error instanceof LibsqlError)) throw error
+      const message = error.message.replace(`${error.code}: `, '')
+      throw new LibsqlBatchError(message, index, error.code, error.extendedCode, error.rawCode, error)
+    }
+  })
 }
 
-function toNativeValue(value: InValue): unknown {
-  if (typeof value === 'number') {
-    if (!Number.isFinite(value)) throw new RangeError('Only finite numbers can be stored')
-    return value
-  }
-  if (typeof value === 'boolean') return value ? 1 : 0
-  if (value instanceof Date) return value.valueOf()
-  if (value instanceof ArrayBuffer) return Buffer.from(value)
-  if (value === undefined) throw new TypeError('undefined cannot be stored: use null')
-  return value
+function rollBack(connection: Connection) {
+  if (connection.inTransaction) connection.exec('ROLLBACK')
 }

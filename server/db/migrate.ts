@@ -1,9 +1,9 @@
 /**
- * Migrations, applied at start and then verified: drizzle's own migrator skips one that is older than the last applied
- * and ignores an edited one (drizzle-team/drizzle-orm#5769, #5316), so ledger and history are compared row by row
- * before and after. A history is applied in one transaction with foreign keys off (#4938): nothing is half-made.
+ * Migrations, applied at start and verified: drizzle's own migrator skips one that is older than the last applied and
+ * ignores an edited one (drizzle-team/drizzle-orm#5769, #5316), so ledger and history are compared row by row.
+ * A history is applied in one transaction: nothing is half-made.
  */
-import type { Client } from '@libsql/core/api'
+import type { Client, Transaction } from '@libsql/core/api'
 
 /** The layer's ledger; an app's own history keeps drizzle's default name. */
 export const ledgerTable = '__or3_layer_migrations'
@@ -31,28 +31,47 @@ export async function applyMigrations(client: Client, history: MigrationHistory)
   assertInOrder(history)
   const applied = await readLedger(client, history.ledger)
   assertLedgerFits(history, applied)
-  const pending = history.migrations.slice(applied.length)
-  if (pending.length > 0) {
-    await client.migrate([
-      // The table as drizzle-kit makes it, so that either may come first.
-      `CREATE TABLE IF NOT EXISTS ${quote(history.ledger)} (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)`,
-      ...pending.flatMap(migration => [
-        ...migration.sql,
-        { sql: `INSERT INTO ${quote(history.ledger)} (hash, created_at) VALUES (?, ?)`, args: [migration.hash, migration.folderMillis] },
-      ]),
-    ])
-  }
-  const after = await readLedger(client, history.ledger)
-  assertLedgerFits(history, after)
-  if (after.length !== history.migrations.length) {
-    throw new MigrationError(`Not all migrations of ${history.owner} are in the database: ${after.length} of ${history.migrations.length}.`)
-  }
+  if (applied.length < history.migrations.length) await applyPending(client, history)
   await assertTables(client, history)
+}
+
+/**
+ * One transaction, in which the ledger is read again: the command line may have come first. Foreign keys are off around
+ * it, or rebuilding a table would delete its children (#4938). Each statement is run as a script: a file without
+ * breakpoints is one statement to drizzle, of which the driver would run the first part and drop the rest.
+ */
+async function applyPending(client: Client, history: MigrationHistory) {
+  await client.execute('PRAGMA foreign_keys = OFF')
+  let transaction: Transaction | undefined
+  try {
+    transaction = await client.transaction('write')
+    // As drizzle-kit makes it, so that either may come first.
+    await transaction.execute(`CREATE TABLE IF NOT EXISTS ${quote(history.ledger)} (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)`)
+    const applied = await readLedger(transaction, history.ledger)
+    assertLedgerFits(history, applied)
+    for (const { sql, hash, folderMillis } of history.migrations.slice(applied.length)) {
+      for (const script of sql) await transaction.executeMultiple(script)
+      await transaction.execute({ sql: `INSERT INTO ${quote(history.ledger)} (hash, created_at) VALUES (?, ?)`, args: [hash, folderMillis] })
+    }
+    await assertReferences(transaction, history)
+    await transaction.commit()
+  }
+  finally {
+    transaction?.close()
+    await client.execute('PRAGMA foreign_keys = ON')
+  }
+}
+
+async function assertReferences(transaction: Transaction, { owner }: MigrationHistory) {
+  const { rows } = await transaction.execute('PRAGMA foreign_key_check')
+  if (rows.length === 0) return
+  const tables = [...new Set(rows.map(row => row.table))].join(', ')
+  throw new MigrationError(`The migrations of ${owner} would leave rows that refer to nothing, in ${tables}: nothing was changed.`)
 }
 
 interface LedgerRow { hash: string, when: number }
 
-async function readLedger(client: Client, ledger: string): Promise<LedgerRow[]> {
+async function readLedger(client: Pick<Client, 'execute'>, ledger: string): Promise<LedgerRow[]> {
   const exists = await client.execute({ sql: 'SELECT 1 FROM sqlite_master WHERE name = ?', args: [ledger] })
   if (exists.rows.length === 0) return []
   const { rows } = await client.execute(`SELECT hash, created_at FROM ${quote(ledger)} ORDER BY rowid`)

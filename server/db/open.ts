@@ -3,11 +3,12 @@
  * pragmas, applies the migrations. What it returns is all that other rooms see of it. A remote client would take the
  * place of the two local ones here.
  */
-import { mkdir, realpath } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
-import type { Client } from '@libsql/core/api'
+import { mkdir, open, realpath } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { LibsqlError, type Client } from '@libsql/core/api'
 import { getTableName, getViewName, is, Table, View } from 'drizzle-orm'
 import { drizzle, type LibSQLDatabase } from 'drizzle-orm/libsql'
+import { retryWhileBusy } from './busy.ts'
 import type { DatabaseConfig } from './config.ts'
 import { createLocalClient } from './local-client.ts'
 import { appLedgerTable, applyMigrations, ledgerTable, type Migration } from './migrate.ts'
@@ -42,73 +43,88 @@ export interface OpenOptions {
 /** Shorter than the hosts' 10 s request limits, longer than a backup's or a studio's lock. */
 const defaultBusyTimeoutMs = 5_000
 
-/** Throws `DatabaseInUseError`, `MigrationError` or the driver's error; nothing stays open then. */
+/** Throws `DatabaseInUseError`, `MigrationError`, or an error that says which file failed and how; nothing stays open then. */
 export async function openDatabase(config: DatabaseConfig, migrations: Migrations, options: OpenOptions = {}): Promise<SyncDatabase> {
+  const busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
   const inMemory = config.path === ':memory:'
-  const path = inMemory ? config.path : await resolveFile(config.path)
-  const lock = inMemory ? undefined : await takeOwnerLock(path)
-  const clients: Client[] = []
+  const opened: { close(): void }[] = []
+  const closeAll = () => {
+    for (const one of opened.splice(0).reverse()) one.close()
+  }
   try {
-    const open = async () => {
-      const client = createLocalClient({ path, pragmas: pragmasFor(config, inMemory) })
-      clients.push(client)
-      await assertPragmas(client, config, inMemory)
+    const path = inMemory ? config.path : await resolveFile(config.path)
+    if (!inMemory) opened.push(await takeOwnerLock(path))
+    const connect = (pragmas: Record<string, Pragma>, waitMs: number) => retryWhileBusy(busyTimeoutMs, async () => {
+      const client = createLocalClient({ path, pragmas: Object.entries(pragmas).map(([name, { set }]) => `PRAGMA ${name} = ${set}`), busyTimeoutMs: waitMs })
+      opened.push(client)
+      await assertPragmas(client, pragmas)
       return client
+    })
+    // The writer waits by itself: each job has its own deadline.
+    const writing = await connect(pragmasFor(config), 0)
+    await retryWhileBusy(busyTimeoutMs, () => migrate(writing, migrations))
+    // Nothing may be written beside the one writer.
+    const reading = inMemory ? writing : await connect({ ...pragmasFor(config), query_only: { set: 'ON', is: 1 } }, busyTimeoutMs)
+    const writer = createWriter(drizzle(writing, { schema }), { busyTimeoutMs })
+    const close = async () => {
+      await writer.drain()
+      if (!inMemory) await writing.execute('PRAGMA wal_checkpoint(TRUNCATE)').catch(() => {})
+      closeAll()
     }
-    const writing = await open()
-    await applyMigrations(writing, { owner: 'the layer', ledger: ledgerTable, migrations: migrations.layer, required: requiredTables() })
-    if (migrations.app.length > 0) {
-      await applyMigrations(writing, { owner: 'the app', ledger: appLedgerTable, migrations: migrations.app, required: [] })
-    }
-    const reading = inMemory ? writing : await open()
-    const writer = createWriter(drizzle(writing, { schema }), { busyTimeoutMs: options.busyTimeoutMs ?? defaultBusyTimeoutMs })
+    let closing: Promise<void> | undefined
     return {
       read: drizzle(reading, { schema }),
       write: writer.write,
-      async close() {
-        await writer.drain()
-        if (!inMemory) await writing.execute('PRAGMA wal_checkpoint(TRUNCATE)').catch(() => {})
-        for (const client of clients) client.close()
-        lock?.release()
-      },
+      close: () => closing ??= close(),
     }
   }
   catch (error) {
-    for (const client of clients) client.close()
-    lock?.release()
-    throw error
+    closeAll()
+    throw error instanceof LibsqlError ? new Error(`The database ${config.path} cannot be opened: ${error.message}`, { cause: error }) : error
+  }
+}
+
+async function migrate(client: Client, migrations: Migrations) {
+  await applyMigrations(client, { owner: 'the layer', ledger: ledgerTable, migrations: migrations.layer, required: requiredTables() })
+  if (migrations.app.length > 0) {
+    await applyMigrations(client, { owner: 'the app', ledger: appLedgerTable, migrations: migrations.app, required: [] })
   }
 }
 
 /** One file has one name here, whatever links lead to it: the lock stands beside it. */
 async function resolveFile(path: string): Promise<string> {
   await mkdir(dirname(path), { recursive: true })
-  return realpath(path).catch(async () => join(await realpath(dirname(path)), basename(path)))
+  try {
+    return await realpath(path)
+  }
+  catch {
+    // Made here, so that a link that leads to no file yet has an end too. Only where there is none: closing a file that
+    // this process has open as a database would drop the locks on it (POSIX).
+    await (await open(path, 'a')).close()
+    return realpath(path)
+  }
 }
 
-function pragmasFor({ journalMode, synchronous }: DatabaseConfig, inMemory: boolean): string[] {
-  return [
-    ...(inMemory ? [] : [`PRAGMA journal_mode = ${journalMode}`]),
-    `PRAGMA synchronous = ${synchronous}`,
-    'PRAGMA foreign_keys = ON',
-    'PRAGMA busy_timeout = 0',
-  ]
-}
+/** How a pragma is set, and what it answers then. */
+interface Pragma { set: string, is: string | number }
 
 const synchronousLevels = { OFF: 0, NORMAL: 1, FULL: 2, EXTRA: 3 }
 
-async function assertPragmas(client: Client, { journalMode, synchronous }: DatabaseConfig, inMemory: boolean) {
-  const expected: Record<string, string | number> = {
-    journal_mode: inMemory ? 'memory' : journalMode.toLowerCase(),
-    synchronous: synchronousLevels[synchronous],
-    foreign_keys: 1,
-    busy_timeout: 0,
+function pragmasFor({ path, journalMode, synchronous }: DatabaseConfig): Record<string, Pragma> {
+  return {
+    ...path !== ':memory:' && { journal_mode: { set: journalMode, is: journalMode.toLowerCase() } },
+    synchronous: { set: synchronous, is: synchronousLevels[synchronous] },
+    foreign_keys: { set: 'ON', is: 1 },
+    // A wait in the driver would stop the event loop.
+    busy_timeout: { set: '0', is: 0 },
   }
-  for (const [name, value] of Object.entries(expected)) {
+}
+
+async function assertPragmas(client: Client, pragmas: Record<string, Pragma>) {
+  for (const [name, { set, is }] of Object.entries(pragmas)) {
     const { rows } = await client.execute(`PRAGMA ${name}`)
-    if (rows[0]?.[0] !== value) {
-      throw new Error(`The database did not take PRAGMA ${name} = ${value}: it answers ${rows[0]?.[0]}.`)
-    }
+    const answer = rows[0]?.[0]
+    if (answer !== is) throw new Error(`The database did not take PRAGMA ${name} = ${set}: it answers ${answer}.`)
   }
 }
 

@@ -4,11 +4,12 @@
  * and a reading backup go on. Two writers that checkpoint could meet the WAL-reset bug (sqlite.org/wal.html).
  * Never open the lock file by other means in this process: closing it would drop the lock (POSIX).
  */
-import { setTimeout as sleep } from 'node:timers/promises'
-import Database from 'libsql'
-import { driverCode, mapDriverError } from './driver-error.ts'
+import { retryWhileBusy } from './busy.ts'
+import { openConnection } from './connection.ts'
+import { isBusy } from './driver-error.ts'
 
-export interface OwnerLock { release(): void }
+/** Closing it gives the lock back. */
+export interface OwnerLock { close(): void }
 
 /** A second owner is refused; its message is the one sentence the operator reads. */
 export class DatabaseInUseError extends Error {
@@ -20,31 +21,14 @@ const waitMs = 3_000
 
 /** Takes the lock for the file at `path`. Throws `DatabaseInUseError` when another process keeps it. */
 export async function takeOwnerLock(path: string): Promise<OwnerLock> {
-  const lock = new Database(`${path}-owner`, { timeout: 0 })
+  const lock = openConnection({ path: `${path}-owner`, pragmas: [] })
   try {
-    const deadline = Date.now() + waitMs
-    while (!tryLock(lock)) {
-      if (Date.now() > deadline) {
-        throw new DatabaseInUseError(`Another server process has ${path} open: stop it, or set OR3_SQLITE_DB_PATH to another file. One file belongs to one process.`)
-      }
-      await sleep(50)
-    }
+    await retryWhileBusy(waitMs, () => lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE'))
+    return lock
   }
   catch (error) {
     lock.close()
-    throw error
-  }
-  return { release: () => lock.close() }
-}
-
-function tryLock(lock: Database.Database): boolean {
-  try {
-    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
-    return true
-  }
-  catch (error) {
-    const mapped = mapDriverError(error)
-    if (driverCode(mapped) === 'SQLITE_BUSY') return false
-    throw mapped
+    if (!isBusy(error)) throw error
+    throw new DatabaseInUseError(`Another server process has ${path} open: stop it, or set OR3_SQLITE_DB_PATH to another file. One file belongs to one process.`)
   }
 }

@@ -4,6 +4,7 @@
  * for in JavaScript, never in the driver, which would stop the event loop. Upholds P1, P3 and P9.
  */
 import { setImmediate as yieldToLoop, setTimeout as sleep } from 'node:timers/promises'
+import { backOffMs } from './busy.ts'
 import type { ReadDatabase, WriteTransaction } from './open.ts'
 import { isBusy, toPublicError } from './driver-error.ts'
 import { fail } from '../errors.ts'
@@ -27,7 +28,7 @@ interface Waiting {
   run: (tx: WriteTransaction) => Promise<void>
   resolve: () => void
   reject: (error: unknown) => void
-  /** Epoch milliseconds; a job that has waited for the lock until then is refused. */
+  /** On the monotonic clock; a job that still waits for the lock then is refused. */
   deadline: number
   failure: { error: unknown } | undefined
 }
@@ -52,36 +53,35 @@ export function createWriter(database: ReadDatabase, { busyTimeoutMs }: WriterOp
     running = undefined
   }
 
-  /** Takes jobs off the front of `waiting`, commits them, and settles them. */
+  /** Takes jobs off the front of `waiting`, commits them together, and settles them. */
   async function commit(waiting: Waiting[]) {
     for (let attempt = 0; waiting.length > 0; attempt++) {
       const group: Waiting[] = []
       try {
-        await database.transaction(async (tx) => {
-          const startedAt = performance.now()
-          while (group.length < Math.min(waiting.length, maxJobsPerCommit)) {
-            const job = waiting[group.length]!
-            group.push(job)
-            await runJob(tx, job, waiting.length > 1)
-            if (performance.now() - startedAt > maxCommitMs) break
-          }
-        })
-        waiting.splice(0, group.length)
-        for (const job of group) settle(job)
-        return
+        await database.transaction(tx => runGroup(tx, waiting, group))
       }
       catch (error) {
         // Nothing of the group was committed.
         if (isBusy(error)) {
-          while (waiting.length > 0 && waiting[0]!.deadline < Date.now()) waiting.shift()!.reject(toPublicError(error))
+          while (waiting.length > 0 && waiting[0]!.deadline < performance.now()) waiting.shift()!.reject(toPublicError(error))
           await sleep(backOffMs(attempt))
           continue
         }
-        if (group.length <= 1) waiting.shift()!.reject(toPublicError(error))
-        // Whoever broke the transaction should fail alone, so each gets one of its own.
-        else for (const job of waiting.splice(0, group.length)) await commit([job])
+        if (group.length > 1) await commitEach(waiting.splice(0, group.length))
+        else waiting.shift()!.reject(toPublicError(error))
         return
       }
+      waiting.splice(0, group.length)
+      for (const job of group) settle(job)
+      return
+    }
+  }
+
+  /** Whoever broke the group's transaction should fail alone, so each gets one of its own. */
+  async function commitEach(jobs: Waiting[]) {
+    for (const job of jobs) {
+      await commit([job])
+      await yieldToLoop()
     }
   }
 
@@ -97,7 +97,7 @@ export function createWriter(database: ReadDatabase, { busyTimeoutMs }: WriterOp
           },
           resolve: () => resolve(value),
           reject,
-          deadline: Date.now() + busyTimeoutMs,
+          deadline: performance.now() + busyTimeoutMs,
           failure: undefined,
         })
         running ??= run()
@@ -113,24 +113,21 @@ export function createWriter(database: ReadDatabase, { busyTimeoutMs }: WriterOp
   }
 }
 
-/** Alone a job needs no savepoint: its failure takes the transaction with it, and nobody else's work. */
-async function runJob(tx: WriteTransaction, job: Waiting, shared: boolean) {
-  if (!shared) return job.run(tx)
-  try {
+/** Runs jobs off the front of `waiting`, and those that come meanwhile; `group` says which, even when this throws. */
+async function runGroup(tx: WriteTransaction, waiting: readonly Waiting[], group: Waiting[]) {
+  const startedAt = performance.now()
+  while (group.length < Math.min(waiting.length, maxJobsPerCommit)) {
+    const job = waiting[group.length]!
+    group.push(job)
     job.failure = undefined
-    await tx.transaction(inner => job.run(inner))
-  }
-  catch (error) {
-    job.failure = { error }
+    // Alone a job needs no savepoint: its failure takes the transaction with it, and nobody else's work.
+    if (waiting.length === 1) await job.run(tx)
+    else await tx.transaction(inner => job.run(inner)).catch((error: unknown) => { job.failure = { error } })
+    if (performance.now() - startedAt > maxCommitMs) break
   }
 }
 
 function settle(job: Waiting) {
   if (job.failure) job.reject(toPublicError(job.failure.error))
   else job.resolve()
-}
-
-/** 1 to 25 ms, with jitter so that two waiting processes do not step in time. */
-function backOffMs(attempt: number): number {
-  return Math.min(25, 2 ** Math.min(attempt, 5)) * (0.5 + Math.random() / 2)
 }

@@ -1,0 +1,141 @@
+/**
+ * One connection of the native `libsql` package, its prepared statements kept. Preparing costs more than running.
+ *
+ * A statement that met SQLITE_BUSY stays open in the driver until it is run again; while one is open, an autocommit
+ * write on the same connection resolves and is never committed (tursodatabase/libsql-client-ts#352). So BEGIN, COMMIT
+ * and ROLLBACK go through `exec`, which leaves nothing open, and a connection where another statement met it is spoiled.
+ */
+import { LibsqlError, type InStatement, type ResultSet } from '@libsql/core/api'
+import { ResultSetImpl } from '@libsql/core/util'
+import Database from 'libsql'
+import { toNativeArgs } from './arguments.ts'
+import { isBusy, mapDriverError } from './driver-error.ts'
+import { createRowShape, type RowShape } from './row-shape.ts'
+
+export interface ConnectionOptions {
+  /** A file path, or `:memory:`. */
+  path: string
+  /** Statements run once on the connection, before anything else. */
+  pragmas: readonly string[]
+}
+
+export interface Connection {
+  run(statement: InStatement): ResultSet
+  /** Runs a script, or a BEGIN, COMMIT or ROLLBACK. */
+  exec(sql: string): void
+  /** False on a closed connection too, where the driver would end the process. */
+  readonly inTransaction: boolean
+  /** True once a statement met SQLITE_BUSY: the connection must be replaced before it is used for anything else. */
+  readonly spoiled: boolean
+  close(): void
+}
+
+interface Statement {
+  native: Database.Statement<[unknown]>
+  /** Null where the statement returns no rows. */
+  shape: RowShape | null
+  /** The most positional arguments it was ever given. */
+  given: number
+}
+
+/** More than the layer's own statements; the rest is room for an app's. The least recently used one is let go. */
+const maxKeptStatements = 256
+
+/** A kept `*` would go on with the columns it knew; `count(*)` has none. */
+const neverKept = /(?<!\()\*/
+
+/** Opens the file and sets `pragmas`. Throws `LibsqlError` where that fails; nothing stays open then. */
+export function openConnection({ path, pragmas }: ConnectionOptions): Connection {
+  const kept = new Map<string, Statement>()
+  let spoiled = false
+  let closed = false
+  const database = openNative(path)
+  try {
+    for (const pragma of pragmas) exec(pragma)
+  }
+  catch (error) {
+    database.close()
+    throw error
+  }
+
+  function prepare(sql: string, args: unknown): Statement {
+    // Named arguments would leave the positional ones of an earlier call bound.
+    const keep = Array.isArray(args)
+    const known = keep && kept.get(sql)
+    if (known) {
+      kept.delete(sql)
+      kept.set(sql, known)
+      return known
+    }
+    const native = database.prepare(sql)
+    // Without it an integer over 2^53 would be rounded in silence.
+    native.safeIntegers(true)
+    const statement = { native, shape: native.reader ? createRowShape(native.raw(true).columns()) : null, given: 0 }
+    if (!keep || neverKept.test(sql)) return statement
+    if (kept.size >= maxKeptStatements) kept.delete(kept.keys().next().value!)
+    kept.set(sql, statement)
+    return statement
+  }
+
+  function run(statement: InStatement): ResultSet {
+    const sql = typeof statement === 'string' ? statement : statement.sql
+    const args = toNativeArgs((typeof statement === 'string' ? undefined : statement.args) ?? [])
+    try {
+      const known = prepare(sql, args)
+      if (Array.isArray(args)) padArgs(known, args)
+      const { native, shape } = known
+      if (shape) return new ResultSetImpl(shape.columns, shape.columnTypes, native.all(args).map(shape.toRow), 0, undefined)
+      const { changes, lastInsertRowid } = native.run(args)
+      return new ResultSetImpl([], [], [], changes, BigInt(lastInsertRowid))
+    }
+    catch (error) {
+      const mapped = mapDriverError(error)
+      if (isBusy(mapped)) spoiled = true
+      throw mapped
+    }
+  }
+
+  function exec(sql: string) {
+    try {
+      database.exec(sql)
+    }
+    catch (error) {
+      throw mapDriverError(error)
+    }
+  }
+
+  return {
+    run,
+    exec,
+    get inTransaction() {
+      return !closed && database.inTransaction
+    },
+    get spoiled() {
+      return spoiled
+    },
+    close() {
+      if (closed) return
+      closed = true
+      // The driver cannot free a statement: the file handle, with its locks, goes with the next garbage collection.
+      if (database.inTransaction) database.exec('ROLLBACK')
+      kept.clear()
+      database.close()
+    },
+  }
+}
+
+function openNative(path: string): Database.Database {
+  try {
+    // No native busy timeout: it would stop the event loop.
+    return new Database(path, { timeout: 0 })
+  }
+  catch (error) {
+    throw new LibsqlError(`unable to open ${path}`, 'SQLITE_CANTOPEN', undefined, 14, error instanceof Error ? error : undefined)
+  }
+}
+
+/** The driver never clears what was bound: an argument that is missing now would have its value of an earlier call. */
+function padArgs(statement: Statement, args: unknown[]) {
+  if (args.length > statement.given) statement.given = args.length
+  while (args.length < statement.given) args.push(null)
+}

@@ -1,0 +1,130 @@
+/** The local client and `@libsql/client` under one contract, then what only the local one promises. */
+import { join } from 'node:path'
+import { createClient } from '@libsql/client'
+import { LibsqlError } from '@libsql/core/api'
+import { expect, it } from 'vitest'
+import { createLocalClient } from '../../../server/db/local-client.ts'
+import { describeDrizzle } from '../../contract/drizzle.ts'
+import { describeLibsqlClient, type CreateClient } from '../../contract/libsql-client.ts'
+import { makeTempFolder } from '../../helpers/database.ts'
+
+const pragmas = ['PRAGMA journal_mode = WAL', 'PRAGMA foreign_keys = ON']
+const local: CreateClient = path => createLocalClient({ path, pragmas })
+const theirs: CreateClient = path => createClient({ url: `file:${path}` })
+
+describeLibsqlClient('the local client', local)
+describeDrizzle('the local client', local)
+describeLibsqlClient('@libsql/client', theirs)
+describeDrizzle('@libsql/client', theirs)
+
+async function openTwo(options: { busyTimeoutMs?: number } = {}) {
+  const path = join(await makeTempFolder(), 'two.db')
+  const client = createLocalClient({ path, pragmas, ...options })
+  const other = local(path)
+  await client.execute('CREATE TABLE t (a)')
+  return { client, other, seenByOther: async () => (await other.execute('SELECT a FROM t ORDER BY a')).rows.map(row => row.a) }
+}
+
+it('lets a call wait for the open transaction', async () => {
+  const { client } = await openTwo()
+  const transaction = await client.transaction('write')
+  const order: string[] = []
+  const waiting = Promise.all([1, 2].map(async (number) => {
+    const second = await client.transaction('write')
+    order.push(`began ${number}`)
+    await second.execute({ sql: 'INSERT INTO t VALUES (?)', args: [number] })
+    await second.commit()
+    order.push(`ended ${number}`)
+  }))
+  await transaction.execute('INSERT INTO t VALUES (0)')
+  order.push('first ends')
+  await transaction.commit()
+  await waiting
+  expect(order).toEqual(['first ends', 'began 1', 'ended 1', 'began 2', 'ended 2'])
+})
+
+// Seen red with `spoiled` never set: the insert resolved, was not committed, and kept everybody else out.
+// https://github.com/tursodatabase/libsql-client-ts/issues/352
+it.each([
+  ['INSERT INTO t VALUES (1)'],
+  ['INSERT INTO t VALUES (1) RETURNING a'],
+  ['BEGIN IMMEDIATE'],
+])('commits what follows after %s met a lock', async (sql) => {
+  const { client, other, seenByOther } = await openTwo()
+  const holder = await other.transaction('write')
+  await expect(sql.startsWith('BEGIN') ? client.transaction('write') : client.execute(sql)).rejects.toMatchObject({ code: 'SQLITE_BUSY' })
+  await holder.commit()
+  await client.execute('INSERT INTO t VALUES (2)')
+  expect(await seenByOther()).toEqual([2])
+  await other.execute('INSERT INTO t VALUES (3)')
+  expect((await client.execute('SELECT count(*) AS n FROM t')).rows).toEqual([{ n: 2 }])
+})
+
+it('waits for a lock without stopping the loop, and no longer than it was told', async () => {
+  const { client, other } = await openTwo({ busyTimeoutMs: 300 })
+  const holder = await other.transaction('write')
+  let turns = 0
+  const timer = setInterval(() => turns++, 5)
+  const startedAt = performance.now()
+  await expect(client.execute('INSERT INTO t VALUES (1)')).rejects.toMatchObject({ code: 'SQLITE_BUSY' })
+  expect(performance.now() - startedAt).toBeGreaterThan(290)
+  expect(performance.now() - startedAt).toBeLessThan(600)
+  expect(turns).toBeGreaterThan(20)
+  const patient = client.execute('INSERT INTO t VALUES (2)')
+  setTimeout(() => void holder.commit(), 100)
+  await patient
+  clearInterval(timer)
+})
+
+// Seen red with the driver's `close()` alone: its statements keep the connection, and its lock, until they are collected.
+it('gives its lock back when it is closed inside a transaction', async () => {
+  const { client, other } = await openTwo()
+  const transaction = await client.transaction('write')
+  await transaction.execute('INSERT INTO t VALUES (1)')
+  const waiting = client.execute('SELECT 1')
+  client.close()
+  await expect(waiting).rejects.toMatchObject({ code: 'CLIENT_CLOSED' })
+  await other.execute('INSERT INTO t VALUES (2)')
+  expect((await other.execute('SELECT a FROM t')).rows).toEqual([{ a: 2 }])
+})
+
+// A pragma takes effect when it is prepared, and a kept one is not: SQLite prepares it again by itself.
+// Seen red with a kept pragma that was not run.
+it('runs a pragma each time', async () => {
+  const { client } = await openTwo()
+  for (const timeout of [5, 0, 5, 0]) {
+    await client.execute(`PRAGMA busy_timeout = ${timeout}`)
+    await client.execute(`PRAGMA foreign_keys = ${timeout === 0}`)
+    expect((await client.execute('PRAGMA busy_timeout')).rows[0]?.[0]).toBe(timeout)
+    expect((await client.execute('PRAGMA foreign_keys')).rows[0]?.[0]).toBe(timeout === 0 ? 1 : 0)
+  }
+})
+
+it('refuses a file that is none, by name', async () => {
+  const path = join(await makeTempFolder(), 'missing', 'x.db')
+  expect(() => local(path)).toThrow(LibsqlError)
+  expect(() => local(path)).toThrow(`SQLITE_CANTOPEN: unable to open ${path}`)
+})
+
+// The driver ends the process over these.
+it('outlives arguments that the driver does not', async () => {
+  const client = local(':memory:')
+  expect((await client.execute({ sql: 'SELECT ? AS a', args: {} })).rows).toEqual([{ a: null }])
+  expect((await client.execute('SELECT ? AS a', [true])).rows).toEqual([{ a: 1 }])
+  for (const odd of [{}, [], Symbol('s'), () => 1, new Map()]) {
+    await expect(client.execute('SELECT ?', [odd as unknown as null])).rejects.toThrow(TypeError)
+  }
+})
+
+// The driver frees what it made only when the event loop turns. Seen red with no statement kept: 270 MB.
+it('keeps its memory through a hundred thousand statements without a turn of the loop', async () => {
+  const client = local(join(await makeTempFolder(), 'memory.db'))
+  await client.execute('CREATE TABLE t (a)')
+  const run = async (times: number) => {
+    for (let index = 0; index < times; index++) await client.execute('UPDATE t SET a = ?', [index])
+  }
+  await run(2_000)
+  const before = process.memoryUsage.rss()
+  await run(100_000)
+  expect((process.memoryUsage.rss() - before) / 2 ** 20).toBeLessThan(48)
+})
