@@ -80,7 +80,6 @@ CREATE TABLE `device_cursors` (
 	`device_id` text NOT NULL,
 	`user_id` text NOT NULL,
 	`cursor` integer NOT NULL,
-	`told_horizon` integer,
 	`updated_at` integer NOT NULL,
 	PRIMARY KEY(`workspace_id`, `device_id`)
 );
@@ -89,8 +88,7 @@ CREATE TABLE `heads` (
 	`workspace_id` text PRIMARY KEY NOT NULL,
 	`head` integer NOT NULL,
 	`horizon` integer DEFAULT 0 NOT NULL,
-	`log_cleaned_version` integer DEFAULT 0 NOT NULL,
-	`tombstones_cleaned_version` integer DEFAULT 0 NOT NULL
+	`cleaned_version` integer DEFAULT 0 NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE `layer_state` (
@@ -103,7 +101,10 @@ CREATE TABLE `records` (
 	`table_name` text NOT NULL,
 	`pk` text NOT NULL,
 	`server_version` integer NOT NULL,
+	`tombstone_version` integer,
+	`tombstone_at` integer,
 	PRIMARY KEY(`workspace_id`, `table_name`, `pk`)
 );
 --> statement-breakpoint
+CREATE INDEX `records_tombstone` ON `records` (`workspace_id`,`tombstone_at`,`tombstone_version`) WHERE tombstone_at is not null;--> statement-breakpoint
 CREATE VIEW `current_rows` AS select "records"."workspace_id", "records"."table_name", "records"."pk", "records"."server_version", "changes"."op", "changes"."clock", "changes"."hlc", "changes"."op_id", "changes"."device_id", "changes"."payload" from "records" inner join "changes" on ("changes"."workspace_id" = "records"."workspace_id" and "changes"."server_version" = "records"."server_version");

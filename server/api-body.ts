@@ -7,7 +7,7 @@ import { getRequestHeader, type H3Event, readRawBody, setResponseHeader } from '
 import type { ZodType } from 'zod'
 import { fail } from './errors.ts'
 import { parseJson } from './parse-json.ts'
-import { maxBodyBytes as syncBodyBytes } from './sync/limits.ts'
+import { readSyncSettings } from './sync/settings.ts'
 import { parseRequest } from './sync/wire.ts'
 
 /** Names, descriptions and tokens fit many times over. */
@@ -18,7 +18,7 @@ export async function readJsonBody<T>(event: H3Event, schema: ZodType<T>, { maxB
 }
 
 /** The body of a sync request, its shape not yet checked. */
-export function readSyncBody(event: H3Event, maxBytes = syncBodyBytes): Promise<unknown> {
+export function readSyncBody(event: H3Event, maxBytes = readSyncSettings().maxBodyBytes): Promise<unknown> {
   return readAnyJson(event, maxBytes)
 }
 
@@ -28,8 +28,8 @@ async function readAnyJson(event: H3Event, maxBytes: number): Promise<unknown> {
   try {
     return parseJson(text)
   }
-  catch {
-    throw fail('INVALID_REQUEST', 'The body is not valid JSON')
+  catch (error) {
+    throw fail('INVALID_REQUEST', error instanceof RangeError ? 'The body is nested too deeply' : 'The body is not valid JSON')
   }
 }
 

@@ -6,7 +6,10 @@
 /** Numbers that might not fit; in a string it only costs time. A UUID's `1e4` must not match. */
 const suspicious = /[:,[]\s*-?(?:[\d.]{16,}|[\d.]+[eE])/
 
-interface RawJson { rawJSON(text: string): unknown }
+interface RawJson {
+  rawJSON(text: string): unknown
+  isRawJSON(value: unknown): boolean
+}
 type SourceReviver = (key: string, value: unknown, context: { source?: string }) => unknown
 
 /** Throws `SyntaxError` as `JSON.parse` does. */
@@ -18,6 +21,16 @@ const keepExact: SourceReviver = (_key, value, { source }) =>
   typeof value === 'number' && source !== undefined && canonical(source) !== canonical(String(value))
     ? (JSON as unknown as RawJson).rawJSON(source)
     : value
+
+/** The number that `value` is, where it is one; a raw one is rounded, or infinite. */
+export function toNumber(value: unknown): number | undefined {
+  if (typeof value === 'number') return value
+  return isRawJson(value) ? Number(value.rawJSON) : undefined
+}
+
+function isRawJson(value: unknown): value is { rawJSON: string } {
+  return (JSON as unknown as RawJson).isRawJSON(value)
+}
 
 /** Sign, significant digits and the power of ten of the last of them: one text per decimal number. */
 function canonical(number: string): string {

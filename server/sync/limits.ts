@@ -1,14 +1,19 @@
-/** Every number of the sync protocol, with its reason. Operators change the first three (runtime config `or3Sqlite.limits`). */
+/** Every number of the sync protocol, with its reason. What an operator may change starts from the first group (see settings.ts). */
 
 /** A February client may send 50 ops of 256 KiB in one body. */
 export const maxBodyBytes = 16 * 1024 * 1024
 /** Ten times what a client sends; one push is one transaction. */
 export const maxOpsPerPush = 1_000
+/** Requests a minute and user; both clean-ups share one count. A device polls 30 times and pushes at most 60 times. */
+export const requestsPerMinute = { 'push': 200, 'pull': 120, 'snapshot': 60, 'update-cursor': 60, 'gc': 10 }
+
 /** The clients' own ceiling; they match the text that names it. In bytes of JSON. */
 export const maxPayloadBytes = 262_144
 
 /** SQLite reads JSON nested to 1,000 levels; the rest is for what wraps a payload, and for recursive clients. */
 export const maxPayloadDepth = 256
+/** Losers' receipts carry what won; together no more than this, so that small ops cannot ask for a huge answer. */
+export const maxWinnerBytes = 32 * 1024 * 1024
 /** One op with clock 2^53−1 would win for ever. */
 export const maxClock = 2 ** 32 - 1
 
@@ -26,5 +31,8 @@ export const maxSnapshotPageSize = 1_000
 /** Below an hour a snapshot under way could lose what it reads; above a year nothing would ever be dropped. */
 export const minRetentionSeconds = 3_600
 export const maxRetentionSeconds = 31_536_000
-/** Shorter than the shortest retention, so that what a snapshot follows back to is still there. */
+/** A page's token; shorter than the shortest retention, so that what a snapshot follows back to is still there. */
 export const snapshotTtlSeconds = 1_800
+
+/** A put that was held back is asked for again after this long: a device polls about every two seconds. */
+export const heldRetrySeconds = 2

@@ -6,7 +6,8 @@ import { type SQL, sql } from 'drizzle-orm'
 import type { H3Event } from 'h3'
 import type { SyncDatabase } from '../db/open.ts'
 import { parseJson } from '../parse-json.ts'
-import { identifyCaller } from './caller.ts'
+import { type Caller, identifyCaller } from './caller.ts'
+import { release } from './held-devices.ts'
 import type { PullRequest, PullResponse } from './gateway/types.ts'
 import { isEverySyncedTable } from './tables.ts'
 import { parseRequest, pullRequest } from './wire.ts'
@@ -27,10 +28,12 @@ export async function pull(database: SyncDatabase, event: H3Event, request: Pull
 /** The answer of `pull` as JSON text. */
 export async function pullText(database: SyncDatabase, event: H3Event, request: PullRequest): Promise<string> {
   const { scope, cursor, limit, tables } = parseRequest(pullRequest, request, 'Invalid pull request')
-  const { workspaceId, userId } = identifyCaller(event, scope.workspaceId)
-  const source = tables === undefined || isEverySyncedTable(tables)
-    ? selectAll(workspaceId, userId, cursor, limit)
-    : selectTables(workspaceId, userId, cursor, limit, JSON.stringify([...new Set(tables)]))
+  const caller = identifyCaller(event, scope.workspaceId)
+  const { workspaceId } = caller
+  const filter = tables === undefined ? null : JSON.stringify([...new Set(tables)])
+  const source = filter === null || isEverySyncedTable(tables!)
+    ? selectAll(caller, cursor, limit, filter)
+    : selectTables(caller, cursor, limit, filter)
   const [row] = await database.read.all<Page>(sql`
     select
       (select head from heads where workspace_id = ${workspaceId}) as head,
@@ -38,6 +41,7 @@ export async function pullText(database: SyncDatabase, event: H3Event, request: 
       page.count, page.last, page.changes,
       page.count = ${limit} and ${source.more} as more
     from (select count(*) as count, max(server_version) as last, group_concat(${changeText}) as changes from ${source.page}) as page`)
+  release(database, caller, cursor < (row!.horizon ?? 0))
   return toAnswer(row!, cursor)
 }
 
@@ -66,8 +70,10 @@ interface Source {
   more: SQL
 }
 
-function selectAll(workspaceId: string, userId: string | null, cursor: number, limit: number): Source {
-  const after = (version: SQL) => sql`from changes where workspace_id = ${workspaceId} and server_version > ${version} and ${visibleTo(userId)}`
+/** A filter that names every table leaves out no more than what an app no longer syncs: it is looked at row by row. */
+function selectAll({ workspaceId, userId }: Caller, cursor: number, limit: number, filter: string | null): Source {
+  const inFilter = filter === null ? sql`` : sql`and +table_name in (select value from json_each(${filter}))`
+  const after = (version: SQL) => sql`from changes where workspace_id = ${workspaceId} and server_version > ${version} and ${visibleTo(userId)} ${inFilter}`
   return {
     page: sql`(select * ${after(sql`${cursor}`)} order by server_version limit ${limit})`,
     more: sql`exists (select 1 ${after(sql`page.last`)})`,
@@ -75,7 +81,7 @@ function selectAll(workspaceId: string, userId: string | null, cursor: number, l
 }
 
 /** Each table's next versions are sought in its index; no more than `limit` a table are ever looked at. */
-function selectTables(workspaceId: string, userId: string | null, cursor: number, limit: number, tables: string): Source {
+function selectTables({ workspaceId, userId }: Caller, cursor: number, limit: number, tables: string): Source {
   return {
     page: sql`(
       select c.* from (

@@ -1,12 +1,13 @@
 /**
- * Clean-up. The change log loses only what was superseded, long ago and behind every living device; tombstones go when
- * they are that old, and raise the horizon, behind which a device must take a snapshot. Both read the log once, from
- * where they stopped the last time, in chunks that let other work in between. Upholds P5 and P7.
+ * Clean-up. The log loses only what was superseded, long ago and behind every living device; a tombstone goes when
+ * nothing else of its key is left and it is that old, and raises the horizon, behind which a device must take a
+ * snapshot. The log is read once, from where the last run stopped, in chunks that let other work in between.
+ * Upholds P5 and P7.
  */
 import { sql } from 'drizzle-orm'
 import type { H3Event } from 'h3'
-import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { nowSeconds } from '../clock.ts'
+import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { identifyCaller } from './caller.ts'
 import type { CleanUpRequest, CleanUpResult } from './gateway/types.ts'
 import { cleanUpRequest, parseRequest } from './wire.ts'
@@ -15,84 +16,116 @@ import { cleanUpRequest, parseRequest } from './wire.ts'
 const rowsPerChunk = 500
 
 export interface CleanUpOptions {
-  /** Stop after so many log rows; the next run goes on there. */
+  /** Stop after so many rows were looked at; the next run goes on there. */
   maxRows?: number
 }
 
 /** Drops log rows that another op has superseded; the newest change of every key stays. */
-export function gcChangeLog(database: SyncDatabase, event: H3Event, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult> {
-  return cleanUp(database, event, request, 'log_cleaned_version', dropSuperseded, options)
+export async function gcChangeLog(database: SyncDatabase, event: H3Event, request: CleanUpRequest, { maxRows = Infinity }: CleanUpOptions = {}): Promise<CleanUpResult> {
+  const run = startRun(event, request, maxRows)
+  await cleanLog(database, run)
+  return run.result
 }
 
-/** Drops tombstones and their log rows, and raises the horizon to the newest of them. */
-export function gcTombstones(database: SyncDatabase, event: H3Event, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult> {
-  return cleanUp(database, event, request, 'tombstones_cleaned_version', dropTombstones, options)
+/** Drops tombstones with what is left of their keys in the log, and raises the horizon to the newest of them. */
+export async function gcTombstones(database: SyncDatabase, event: H3Event, request: CleanUpRequest, { maxRows = Infinity }: CleanUpOptions = {}): Promise<CleanUpResult> {
+  const run = startRun(event, request, maxRows)
+  // A put left behind by its tombstone would bring the row back to whoever pulls from 0.
+  await cleanLog(database, run)
+  await dropTombstones(database, run)
+  return run.result
 }
 
-type Progress = 'log_cleaned_version' | 'tombstones_cleaned_version'
+interface Run {
+  workspaceId: string
+  /** What is older may go; epoch seconds. */
+  cutoff: number
+  rowsLeft: number
+  result: CleanUpResult
+}
 
-/** Drops what is due among the versions `from` < v <= `to` and says how many rows that were. */
-type Drop = (tx: WriteTransaction, workspaceId: string, from: number, to: number) => Promise<number>
-
-async function cleanUp(database: SyncDatabase, event: H3Event, request: CleanUpRequest, progress: Progress, drop: Drop, { maxRows = Infinity }: CleanUpOptions = {}): Promise<CleanUpResult> {
+function startRun(event: H3Event, request: CleanUpRequest, rowsLeft: number): Run {
   const { scope, retentionSeconds } = parseRequest(cleanUpRequest, request, 'Invalid clean-up request')
   const { workspaceId } = identifyCaller(event, scope.workspaceId)
-  const cutoff = nowSeconds() - retentionSeconds
-  let deleted = 0
-  for (let read = 0; ; read += rowsPerChunk) {
-    const chunk = await database.write(async (tx) => {
-      const { from, to, head, atEnd } = await readChunk(tx, workspaceId, progress, cutoff)
-      if (to === from) return { deleted: 0, scannedTo: from, head, atEnd: true }
-      const dropped = await drop(tx, workspaceId, from, to)
-      await tx.run(sql`update heads set ${sql.raw(progress)} = ${to} where workspace_id = ${workspaceId}`)
-      return { deleted: dropped, scannedTo: to, head, atEnd }
-    })
-    deleted += chunk.deleted
-    if (chunk.atEnd || read + rowsPerChunk >= maxRows) {
-      return { deleted, scannedTo: chunk.scannedTo, head: chunk.head, done: chunk.atEnd }
-    }
+  return {
+    workspaceId, rowsLeft, cutoff: nowSeconds() - retentionSeconds,
+    result: { droppedChanges: 0, droppedTombstones: 0, cleanedVersion: 0, head: 0, done: false },
   }
 }
 
-/** The next versions to look at: old enough, and behind the cursor of every device seen within the retention. */
-async function readChunk(tx: WriteTransaction, workspaceId: string, progress: Progress, cutoff: number) {
-  const [row] = await tx.all<{ head: number, cleaned: number, bound: number, rows: number, last: number | null, lastOld: number | null }>(sql`
-    with counter as (
-      select head, ${sql.raw(progress)} as cleaned,
-        min(head, coalesce((select min(cursor) from device_cursors where workspace_id = ${workspaceId} and updated_at >= ${cutoff}), head)) as bound
-      from heads where workspace_id = ${workspaceId}),
-    chunk as (
-      select c.server_version, c.created_at from counter
-      cross join changes c on c.workspace_id = ${workspaceId} and c.server_version > counter.cleaned and c.server_version <= counter.bound
-      order by c.server_version limit ${rowsPerChunk})
-    select head, cleaned, bound,
-      (select count(*) from chunk) as rows,
-      (select max(server_version) from chunk) as last,
-      (select max(server_version) from chunk where server_version < coalesce((select min(server_version) from chunk where created_at >= ${cutoff}), server_version + 1)) as "lastOld"
-    from counter`)
-  if (!row) return { from: 0, to: 0, head: 0, atEnd: true }
-  const to = row.lastOld ?? row.cleaned
-  return { from: row.cleaned, to, head: row.head, atEnd: row.rows < rowsPerChunk || to !== row.last }
+/** Reads the log on from where it was left, and drops what its rows have made obsolete. */
+async function cleanLog(database: SyncDatabase, run: Run): Promise<void> {
+  const { workspaceId, cutoff, result } = run
+  do {
+    const chunk = await database.write(async (tx) => {
+      const { from, to, head, rows } = await readChunk(tx, workspaceId, cutoff)
+      const dropped = to > from ? await dropObsolete(tx, workspaceId, from, to) : 0
+      return { to, head, rows, dropped }
+    })
+    run.rowsLeft -= chunk.rows
+    result.droppedChanges += chunk.dropped
+    result.cleanedVersion = chunk.to
+    result.head = chunk.head
+    result.done = chunk.rows < rowsPerChunk
+  } while (!result.done && run.rowsLeft > 0)
 }
 
-const dropSuperseded: Drop = async (tx, workspaceId, from, to) => {
+/** The next versions to look at: old enough, and behind the cursor of every device seen within the retention. */
+async function readChunk(tx: WriteTransaction, workspaceId: string, cutoff: number) {
+  const [row] = await tx.all<{ head: number, cleaned: number, old: string }>(sql`
+    select head, cleaned_version as cleaned, (
+      select json_group_array(case when created_at < ${cutoff} then server_version end) from (
+        select c.server_version, c.created_at from changes c
+        where c.workspace_id = ${workspaceId} and c.server_version > heads.cleaned_version
+          and c.server_version <= min(heads.head, ${slowestCursor(workspaceId, cutoff)})
+        order by c.server_version limit ${rowsPerChunk})) as old
+    from heads where workspace_id = ${workspaceId}`)
+  if (!row) return { from: 0, to: 0, head: 0, rows: 0 }
+  // Null marks the first version that is too young: it and all after it wait.
+  const versions = JSON.parse(row.old) as (number | null)[]
+  const rows = versions.includes(null) ? versions.indexOf(null) : versions.length
+  return { from: row.cleaned, to: versions[rows - 1] ?? row.cleaned, head: row.head, rows }
+}
+
+async function dropObsolete(tx: WriteTransaction, workspaceId: string, from: number, to: number): Promise<number> {
   const { rowsAffected } = await tx.run(sql`
     delete from changes where workspace_id = ${workspaceId} and server_version in (
       select obsoletes from changes
       where workspace_id = ${workspaceId} and server_version > ${from} and server_version <= ${to} and obsoletes is not null)`)
+  await tx.run(sql`update heads set cleaned_version = ${to} where workspace_id = ${workspaceId}`)
   return rowsAffected
 }
 
-const dropTombstones: Drop = async (tx, workspaceId, from, to) => {
-  const [due] = await tx.all<{ versions: string, last: number | null, count: number }>(sql`
-    select json_group_array(c.server_version) as versions, max(c.server_version) as last, count(*) as count from changes c
-    cross join records r on r.workspace_id = ${workspaceId} and r.table_name = c.table_name and r.pk = c.pk and r.server_version = c.server_version
-    where c.workspace_id = ${workspaceId} and c.server_version > ${from} and c.server_version <= ${to} and c.op = 'delete'`)
-  if (due!.count === 0) return 0
-  await tx.run(sql`
-    delete from records where workspace_id = ${workspaceId} and (table_name, pk) in (
-      select table_name, pk from json_each(${due!.versions}) v cross join changes on workspace_id = ${workspaceId} and server_version = v.value)`)
-  await tx.run(sql`delete from changes where workspace_id = ${workspaceId} and server_version in (select value from json_each(${due!.versions}))`)
-  await tx.run(sql`update heads set horizon = max(horizon, ${due!.last}) where workspace_id = ${workspaceId}`)
-  return due!.count
+/** The log is clean up to the newest change of each of these keys: nothing of them is left but the tombstone. */
+async function dropTombstones(database: SyncDatabase, run: Run): Promise<void> {
+  const { workspaceId, cutoff, result } = run
+  let wasFull = true
+  while (wasFull && run.rowsLeft > 0) {
+    const dropped = await database.write(async (tx) => {
+      const [due] = await tx.all<{ keys: string, versions: string, newest: number | null, count: number }>(sql`
+        select json_group_array(json_array(table_name, pk)) as keys, json_group_array(server_version) as versions,
+          max(server_version) as newest, count(*) as count
+        from (
+          select table_name, pk, server_version from records
+          where workspace_id = ${workspaceId} and tombstone_at < ${cutoff} and tombstone_version <= min(
+            (select cleaned_version from heads where workspace_id = ${workspaceId}), ${slowestCursor(workspaceId, cutoff)})
+          order by tombstone_at limit ${rowsPerChunk})`)
+      if (due!.count === 0) return 0
+      await tx.run(sql`
+        delete from records where workspace_id = ${workspaceId}
+          and (table_name, pk) in (select value ->> 0, value ->> 1 from json_each(${due!.keys}))`)
+      await tx.run(sql`delete from changes where workspace_id = ${workspaceId} and server_version in (select value from json_each(${due!.versions}))`)
+      await tx.run(sql`update heads set horizon = max(horizon, ${due!.newest}) where workspace_id = ${workspaceId}`)
+      return due!.count
+    })
+    run.rowsLeft -= dropped
+    result.droppedTombstones += dropped
+    wasFull = dropped === rowsPerChunk
+  }
+  result.done &&= !wasFull
+}
+
+/** Where no device was seen within the retention, nothing is held back. */
+function slowestCursor(workspaceId: string, cutoff: number) {
+  return sql`coalesce((select min(cursor) from device_cursors where workspace_id = ${workspaceId} and updated_at >= ${cutoff}), 9007199254740991)`
 }

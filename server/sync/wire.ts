@@ -5,6 +5,7 @@
  */
 import { z, type ZodType } from 'zod'
 import { fail } from '../errors.ts'
+import { toNumber } from '../parse-json.ts'
 import {
   defaultPullLimit, maxPageTokenLength, maxPullLimit, maxRetentionSeconds, maxSnapshotPageSize, maxTableNameLength,
   maxTablesInFilter, minRetentionSeconds,
@@ -14,6 +15,14 @@ const scope = z.object({ workspaceId: z.string(), projectId: z.string().optional
 const tables = z.array(z.string().min(1).max(maxTableNameLength)).max(maxTablesInFilter).optional()
 const version = z.number().int().min(0)
 
+/** A clock that no double holds is out of range, which is one op's own fault, and still a number. */
+const anyNumber = z.unknown().transform((value, context) => {
+  const number = toNumber(value)
+  if (number !== undefined) return number
+  context.addIssue('Invalid input: expected number')
+  return z.NEVER
+})
+
 export const pushBatch = z.object({
   scope,
   ops: z.array(z.object({
@@ -21,7 +30,7 @@ export const pushBatch = z.object({
     operation: z.enum(['put', 'delete']),
     pk: z.string(),
     payload: z.unknown(),
-    stamp: z.object({ deviceId: z.string(), opId: z.string(), hlc: z.string(), clock: z.number() }),
+    stamp: z.object({ deviceId: z.string(), opId: z.string(), hlc: z.string(), clock: anyNumber }),
   })),
 })
 

@@ -4,7 +4,7 @@
  * last-writer-wins, a snapshot as of any version, and a clean-up that can only drop what has been superseded.
  * No foreign key leads to `workspaces`: a host may keep its workspaces in another store.
  */
-import { eq, and } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, sqliteView, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 export const changes = sqliteTable('changes', {
@@ -37,8 +37,14 @@ export const records = sqliteTable('records', {
   tableName: text('table_name').notNull(),
   pk: text('pk').notNull(),
   serverVersion: integer('server_version').notNull(),
+  /** Of a tombstone: the newest change of its key, winner or loser, and when it came; null for a live row. */
+  tombstoneVersion: integer('tombstone_version'),
+  tombstoneAt: integer('tombstone_at'),
 }, table => [
   primaryKey({ columns: [table.workspaceId, table.tableName, table.pk] }),
+  // Live rows are not in it, so that only deletes pay for it.
+  index('records_tombstone').on(table.workspaceId, table.tombstoneAt, table.tombstoneVersion)
+    .where(sql`tombstone_at is not null`),
 ])
 
 /** Version counters. */
@@ -48,9 +54,8 @@ export const heads = sqliteTable('heads', {
   head: integer('head').notNull(),
   /** The newest version of a tombstone that was dropped: a device behind it needs a snapshot. */
   horizon: integer('horizon').notNull().default(0),
-  /** Up to where each clean-up has read the log. */
-  logCleanedVersion: integer('log_cleaned_version').notNull().default(0),
-  tombstonesCleanedVersion: integer('tombstones_cleaned_version').notNull().default(0),
+  /** Up to where the clean-up has read the log: what a change up to here made obsolete is gone. */
+  cleanedVersion: integer('cleaned_version').notNull().default(0),
 })
 
 export const deviceCursors = sqliteTable('device_cursors', {
@@ -58,8 +63,6 @@ export const deviceCursors = sqliteTable('device_cursors', {
   deviceId: text('device_id').notNull(),
   userId: text('user_id').notNull(),
   cursor: integer('cursor').notNull(),
-  /** The horizon up to which this device's user was told to take a snapshot; null before the first time. */
-  toldHorizon: integer('told_horizon'),
   updatedAt: integer('updated_at').notNull(),
 }, table => [
   primaryKey({ columns: [table.workspaceId, table.deviceId] }),

@@ -1,6 +1,7 @@
 /** The `SyncGatewayAdapter` named `sqlite`: each method waits for the database and hands over to its room. */
 import type { SyncDatabase } from '../../db/open.ts'
 import { updateCursor } from '../cursors.ts'
+import { listWorkspaceIds, type MaintenanceLog, maintenanceOf } from '../maintenance.ts'
 import { pull } from '../pull.ts'
 import { push } from '../push/push.ts'
 import { gcChangeLog, gcTombstones } from '../retention.ts'
@@ -10,8 +11,20 @@ import type { SyncGatewayAdapter } from './types.ts'
 /** The id under which hosts look for the adapter and the store. */
 export const providerId = 'sqlite'
 
-/** `database` resolves when it is open and migrated; its rejection answers every call. */
-export function createSyncGatewayAdapter(database: () => Promise<SyncDatabase>) {
+/** `open` gives the database once it is migrated; its rejection answers every call. */
+export function createSyncGatewayAdapter(open: () => Promise<SyncDatabase>) {
+  let maintenance: MaintenanceLog | undefined
+  const database = async () => {
+    const opened = await open()
+    maintenance ??= maintenanceOf(opened)
+    return opened
+  }
+  /** At once where the database is known, else behind it; the caller does not wait, so nothing may be thrown. */
+  const withMaintenance = (use: (log: MaintenanceLog) => unknown) => {
+    if (maintenance) use(maintenance)
+    else database().then(opened => use(maintenanceOf(opened)), () => {})
+  }
+
   return {
     id: providerId,
     capabilities: { snapshotBootstrap: 'snapshot-v1', historyRetention: 'snapshot-v1' },
@@ -21,5 +34,10 @@ export function createSyncGatewayAdapter(database: () => Promise<SyncDatabase>) 
     updateCursor: async (event, request) => updateCursor(await database(), event, request),
     gcChangeLog: async (event, request) => gcChangeLog(await database(), event, request),
     gcTombstones: async (event, request) => gcTombstones(await database(), event, request),
+    listWorkspaceIds: async () => listWorkspaceIds(await database()),
+    getMaintenanceState: () => maintenance?.read() ?? { enabled: true, state: 'idle' },
+    beginMaintenanceRun: () => withMaintenance(log => log.begin()),
+    completeMaintenanceRun: ({ lastRun }) => withMaintenance(log => log.complete(lastRun)),
+    failMaintenanceRun: error => withMaintenance(log => log.fail(error)),
   } satisfies SyncGatewayAdapter
 }

@@ -124,8 +124,26 @@ export interface SnapshotResponse {
 export interface UpdateCursorRequest { scope: SyncScope, deviceId: string, version: number }
 export interface CleanUpRequest { scope: SyncScope, retentionSeconds: number }
 
-/** What a clean-up did. `scannedTo` is where the next run goes on. */
-export interface CleanUpResult { deleted: number, scannedTo: number, head: number, done: boolean }
+export interface CleanUpResult {
+  droppedChanges: number
+  droppedTombstones: number
+  /** Up to where the log is clean; the next run goes on there. */
+  cleanedVersion: number
+  head: number
+  /** False where a bounded run left something that is due. */
+  done: boolean
+}
+
+/** A field that is undefined is not known, or not so. */
+export interface MaintenanceState {
+  enabled: boolean
+  /** ISO 8601. */
+  lastRun?: string
+  backlog?: number
+  /** Of the last run, where it failed. */
+  lastError?: string
+  state: 'idle' | 'running' | 'failed'
+}
 
 export interface SyncGatewayAdapter {
   readonly id: string
@@ -137,6 +155,11 @@ export interface SyncGatewayAdapter {
   readonly capabilities?: { snapshotBootstrap?: 'snapshot-v1', historyRetention?: 'snapshot-v1' }
   snapshot?(event: H3Event, request: SnapshotRequest): Promise<SnapshotResponse>
   listWorkspaceIds?(): Promise<string[]>
+  /** The host's maintenance job calls these four without waiting. */
+  getMaintenanceState?(): MaintenanceState
+  beginMaintenanceRun?(): void
+  completeMaintenanceRun?(run: { lastRun: string }): void
+  failMaintenanceRun?(error: string): void
 }
 
 export interface SyncGatewayAdapterRegistration {

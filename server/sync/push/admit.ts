@@ -66,17 +66,20 @@ function admitPut(op: IncomingOp, table: SyncedTable, caller: Caller): string | 
   if (!isJsonObject(op.payload)) return wrong('it must be an object')
   const text = toText(op.payload, table)
   if (typeof text === 'object') return text
-  const checked = table.schema?.safeParse(op.payload)
-  if (checked && !checked.success) {
-    const issue = checked.error.issues[0]!
-    return wrong(`${issue.path.map(String).join('.') || 'payload'}: ${issue.message}`)
-  }
+  const issue = findIssue(table, op.payload, text)
+  if (issue) return wrong(`${issue.path.map(String).join('.') || 'payload'}: ${issue.message}`)
   if (op.payload[table.primaryKey] !== op.pk) return wrong(`${table.primaryKey} must equal pk`)
   if (isForeign(op.payload, caller)) return wrong('workspace_id must be absent or the workspace of the scope')
   if (table.ownerKey !== undefined && (caller.userId === null || op.payload[table.ownerKey] !== caller.userId)) {
     return { errorCode: 'UNAUTHORIZED', error: `${table.ownerKey} must be the signed-in user` }
   }
   return text
+}
+
+function findIssue({ schema }: SyncedTable, payload: unknown, text: string) {
+  if (!schema || schema.safeParse(payload).success) return undefined
+  // A number that no double holds is kept as raw JSON; a schema that wants a number sees the rounded one.
+  return schema.safeParse(JSON.parse(text)).error?.issues[0]
 }
 
 /** The payload of a delete is never checked against the table: clients send the key and `deleted_at`, or nothing. */

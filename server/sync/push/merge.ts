@@ -2,8 +2,10 @@
  * What a push becomes, decided in memory without I/O: which ops are new, which repeat an earlier one, who wins each
  * key, which version each gets. Ops are taken in order; a loser is logged like a winner. Upholds P2, P3 and P4.
  */
+import { parseJson } from '../../parse-json.ts'
 import type { PushResultItem, Revision, SyncOperation } from '../gateway/types.ts'
 import { isEqualJson } from '../json.ts'
+import { heldRetrySeconds } from '../limits.ts'
 import { compareRevisions } from '../revision.ts'
 import { type AdmittedOp, isAdmitted, type Refusal } from './admit.ts'
 
@@ -15,7 +17,11 @@ export interface StoredWinner extends Revision {
 }
 
 /** An op that the log holds already. */
-export interface StoredOp extends Omit<AdmittedOp, 'ownerUserId'> { serverVersion: number }
+export interface StoredOp extends Omit<AdmittedOp, 'ownerUserId' | 'payload'> {
+  serverVersion: number
+  /** Undefined where its length alone says that the op that came has another one. */
+  payload: string | null | undefined
+}
 
 /** What the database held before the push. */
 export interface Before {
@@ -24,6 +30,8 @@ export interface Before {
   seen: ReadonlyMap<string, StoredOp>
   /** By `keyOf`. */
   winners: ReadonlyMap<string, StoredWinner>
+  /** Devices behind the horizon whose puts of rows without a record wait (held-devices.ts). */
+  held: ReadonlySet<string>
 }
 
 export interface LogEntry extends AdmittedOp {
@@ -36,11 +44,23 @@ export interface Merge {
   receipts: PushResultItem[]
   /** In version order. */
   log: LogEntry[]
-  /** The new winner of each key that changed hands. */
-  winners: LogEntry[]
+  /** The new winner of each key that changed hands and is live. */
+  rows: LogEntry[]
+  /** Each touched key whose winner is a delete. */
+  tombstones: Tombstone[]
   head: number
   /** Receipts of ops that are not the winner now, with the winner's version: their answer carries the winner. */
   outdone: { receipt: PushResultItem, winnerVersion: number }[]
+  /** Devices of which a put waits. */
+  heldDevices: Set<string>
+}
+
+export interface Tombstone {
+  tableName: string
+  pk: string
+  serverVersion: number
+  /** The newest change of the key, winner or loser. */
+  newestVersion: number
 }
 
 /** A key's name within a workspace; table names have no NUL. */
@@ -49,14 +69,19 @@ export function keyOf(op: { tableName: string, pk: string }): string {
 }
 
 export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before, userId: string | null): Merge {
-  const merge: Merge = { receipts: [], log: [], winners: [], head: before.head, outdone: [] }
+  const merge: Merge = { receipts: [], log: [], rows: [], tombstones: [], head: before.head, outdone: [], heldDevices: new Set() }
   const seen = new Map<string, StoredOp>(before.seen)
   const winners = new Map<string, StoredWinner>(before.winners)
   const changed = new Map<string, LogEntry>()
+  const newest = new Map<string, LogEntry>()
   const ambiguous = findAmbiguous(ops, before.seen)
 
   merge.receipts = ops.map(decide)
-  merge.winners = [...changed.values()]
+  merge.rows = [...changed.values()].filter(entry => entry.operation === 'put')
+  for (const [key, { tableName, pk, serverVersion: newestVersion }] of newest) {
+    const winner = winners.get(key)!
+    if (winner.operation === 'delete') merge.tombstones.push({ tableName, pk, serverVersion: winner.serverVersion, newestVersion })
+  }
   return merge
 
   function decide(op: AdmittedOp | Refusal): PushResultItem {
@@ -79,6 +104,12 @@ export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before,
       return receipt
     }
 
+    if (!winner && op.operation === 'put' && before.held.has(op.deviceId)) {
+      merge.heldDevices.add(op.deviceId)
+      const error = `Retry after ${heldRetrySeconds}s: this device is behind the retention horizon and has to pull first`
+      return { ...about, success: false, errorCode: 'RATE_LIMITED', error }
+    }
+
     const serverVersion = ++merge.head
     const applied = !winner || compareRevisions(op, winner) > 0
     const entry: LogEntry = {
@@ -89,6 +120,7 @@ export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before,
       obsoletes: applied ? winner?.serverVersion ?? null : serverVersion,
     }
     merge.log.push(entry)
+    newest.set(key, entry)
     seen.set(opId, entry)
     const receipt = { ...about, success: true, serverVersion, applied, wasExisting: winner?.operation === 'put' }
     if (applied) {
@@ -115,7 +147,7 @@ function findAmbiguous(ops: readonly (AdmittedOp | Refusal)[], stored: ReadonlyM
   return ambiguous
 }
 
-type OpContent = Omit<AdmittedOp, 'ownerUserId'>
+type OpContent = Omit<AdmittedOp, 'ownerUserId' | 'payload'> & { payload: string | null | undefined }
 
 function isSameOp(a: OpContent, b: OpContent): boolean {
   return a.tableName === b.tableName && a.pk === b.pk && a.operation === b.operation
@@ -123,7 +155,7 @@ function isSameOp(a: OpContent, b: OpContent): boolean {
     && isSamePayload(a.payload, b.payload)
 }
 
-function isSamePayload(a: string | null, b: string | null): boolean {
+function isSamePayload(a: string | null | undefined, b: string | null | undefined): boolean {
   if (a === b) return true
-  return a !== null && b !== null && isEqualJson(JSON.parse(a), JSON.parse(b))
+  return typeof a === 'string' && typeof b === 'string' && isEqualJson(parseJson(a), parseJson(b))
 }

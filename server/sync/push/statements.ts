@@ -8,23 +8,37 @@ import type { WriteTransaction } from '../../db/open.ts'
 import { parseJson } from '../../parse-json.ts'
 import type { SyncOperation, Winner } from '../gateway/types.ts'
 import type { AdmittedOp } from './admit.ts'
-import { type Before, keyOf, type LogEntry, type StoredOp, type StoredWinner } from './merge.ts'
+import { maxWinnerBytes } from '../limits.ts'
+import { type Before, keyOf, type LogEntry, type StoredOp, type StoredWinner, type Tombstone } from './merge.ts'
 
 type SeenTuple = [opId: string, serverVersion: number, tableName: string, pk: string, op: SyncOperation,
-  clock: number, hlc: string, deviceId: string, payload: string | null]
+  clock: number, hlc: string, deviceId: string, isSameLength: 0 | 1, payload: string | null]
 type WinnerTuple = [tableName: string, pk: string, serverVersion: number, op: SyncOperation,
   clock: number, hlc: string, opId: string, ownerUserId: string | null]
 
-/** The head, the ops of the batch that the log holds already, and the winners of the keys it touches. */
-export async function readBefore(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<Before> {
-  const opIds = JSON.stringify(ops.map(op => op.opId))
+/** What `mergeOps` decides on; `behind` are the devices of the batch that last reported a cursor behind the horizon. */
+export interface Found extends Omit<Before, 'held'> {
+  horizon: number
+  behind: string[]
+}
+
+/** The counters, the ops of the batch that the log holds already, and the winners of the keys it touches. */
+export async function readBefore(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<Found> {
+  const opIds = JSON.stringify(ops.map(op => [op.opId, op.payload === null ? null : Buffer.byteLength(op.payload)]))
   const keys = JSON.stringify(groupByTable(ops, () => 0))
-  const [row] = await tx.all<{ head: number | null, seen: string, winners: string }>(sql`
+  const devices = JSON.stringify([...new Set(ops.map(op => op.deviceId))])
+  const [row] = await tx.all<{ head: number | null, horizon: number | null, behind: string, seen: string, winners: string }>(sql`
     select
       (select head from heads where workspace_id = ${workspaceId}) as head,
-      (select json_group_array(json_array(c.op_id, c.server_version, c.table_name, c.pk, c.op, c.clock, c.hlc, c.device_id, c.payload))
+      (select horizon from heads where workspace_id = ${workspaceId}) as horizon,
+      (select json_group_array(d.device_id) from heads h
+        cross join json_each(${devices}) v
+        cross join device_cursors d on d.workspace_id = h.workspace_id and d.device_id = v.value and d.cursor < h.horizon
+        where h.workspace_id = ${workspaceId} and h.horizon > 0) as behind,
+      (select json_group_array(json_array(c.op_id, c.server_version, c.table_name, c.pk, c.op, c.clock, c.hlc, c.device_id,
+          octet_length(c.payload) is o.value ->> 1, case when octet_length(c.payload) is o.value ->> 1 then c.payload end))
         from json_each(${opIds}) o
-        cross join changes c on c.workspace_id = ${workspaceId} and c.op_id = o.value) as seen,
+        cross join changes c on c.workspace_id = ${workspaceId} and c.op_id = o.value ->> 0) as seen,
       (select json_group_array(json_array(r.table_name, r.pk, r.server_version, c.op, c.clock, c.hlc, c.op_id, c.owner_user_id))
         from json_each(${keys}) t
         cross join json_each(t.value) k
@@ -32,13 +46,21 @@ export async function readBefore(tx: WriteTransaction, workspaceId: string, ops:
         cross join changes c on c.workspace_id = ${workspaceId} and c.server_version = r.server_version) as winners`)
   return {
     head: row!.head ?? 0,
-    seen: new Map((JSON.parse(row!.seen) as SeenTuple[]).map(seen => [seen[0], toStoredOp(seen)])),
+    horizon: row!.horizon ?? 0,
+    behind: JSON.parse(row!.behind) as string[],
+    seen: toSeen(JSON.parse(row!.seen) as SeenTuple[]),
     winners: new Map((JSON.parse(row!.winners) as WinnerTuple[]).map(winner => [keyOf({ tableName: winner[0], pk: winner[1] }), toStoredWinner(winner)])),
   }
 }
 
-function toStoredOp([opId, serverVersion, tableName, pk, operation, clock, hlc, deviceId, payload]: SeenTuple): StoredOp {
-  return { opId, serverVersion, tableName, pk, operation, clock, hlc, deviceId, payload }
+/** Of an op that comes twice in the batch the tuple with the payload counts. */
+function toSeen(tuples: readonly SeenTuple[]): Map<string, StoredOp> {
+  const seen = new Map<string, StoredOp>()
+  for (const [opId, serverVersion, tableName, pk, operation, clock, hlc, deviceId, isSameLength, payload] of tuples) {
+    if (seen.has(opId) && !isSameLength) continue
+    seen.set(opId, { opId, serverVersion, tableName, pk, operation, clock, hlc, deviceId, payload: isSameLength ? payload : undefined })
+  }
+  return seen
 }
 
 function toStoredWinner([, , serverVersion, operation, clock, hlc, opId, ownerUserId]: WinnerTuple): StoredWinner {
@@ -60,13 +82,24 @@ function toLogObject(log: readonly LogEntry[]): string {
   ]))}:${entry.payload ?? 'null'}`).join()}}`
 }
 
-export async function pointRecords(tx: WriteTransaction, workspaceId: string, winners: readonly LogEntry[]): Promise<void> {
+export async function pointRows(tx: WriteTransaction, workspaceId: string, rows: readonly LogEntry[]): Promise<void> {
   await tx.run(sql`
     insert into records (workspace_id, table_name, pk, server_version)
     select ${workspaceId}, t.key, k.key, k.value
-    from json_each(${JSON.stringify(groupByTable(winners, winner => winner.serverVersion))}) t cross join json_each(t.value) k
+    from json_each(${JSON.stringify(groupByTable(rows, row => row.serverVersion))}) t cross join json_each(t.value) k
     where true
-    on conflict (workspace_id, table_name, pk) do update set server_version = excluded.server_version`)
+    on conflict (workspace_id, table_name, pk) do update
+      set server_version = excluded.server_version, tombstone_version = null, tombstone_at = null`)
+}
+
+export async function pointTombstones(tx: WriteTransaction, workspaceId: string, tombstones: readonly Tombstone[], now: number): Promise<void> {
+  await tx.run(sql`
+    insert into records (workspace_id, table_name, pk, server_version, tombstone_version, tombstone_at)
+    select ${workspaceId}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, ${now}
+    from json_each(${JSON.stringify(tombstones.map(one => [one.tableName, one.pk, one.serverVersion, one.newestVersion]))})
+    where true
+    on conflict (workspace_id, table_name, pk) do update
+      set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version, tombstone_at = excluded.tombstone_at`)
 }
 
 export async function moveHead(tx: WriteTransaction, workspaceId: string, head: number): Promise<void> {
@@ -75,12 +108,16 @@ export async function moveHead(tx: WriteTransaction, workspaceId: string, head: 
     on conflict (workspace_id) do update set head = excluded.head`)
 }
 
-/** What the winners at `versions` hold, for the receipts of ops that lost to them. */
+/** What the winners at `versions` hold, for the receipts of ops that lost to them; `maxWinnerBytes` of them in all. */
 export async function readWinners(tx: WriteTransaction, workspaceId: string, versions: readonly number[]): Promise<Map<number, Winner>> {
   const rows = await tx.all<{ version: number, op: SyncOperation, clock: number, hlc: string, opId: string, createdAt: number, payload: string | null }>(sql`
-    select server_version as version, op, clock, hlc, op_id as "opId", created_at as "createdAt", payload
-    from json_each(${JSON.stringify(versions)}) v
-    cross join changes on workspace_id = ${workspaceId} and server_version = v.value`)
+    select c.server_version as version, op, clock, hlc, op_id as "opId", created_at as "createdAt", payload
+    from (
+      select c.server_version, sum(octet_length(c.payload)) over (order by v.key) as bytes
+      from json_each(${JSON.stringify([...new Set(versions)])}) v
+      cross join changes c on c.workspace_id = ${workspaceId} and c.server_version = v.value) as fitting
+    cross join changes c on c.workspace_id = ${workspaceId} and c.server_version = fitting.server_version
+    where coalesce(fitting.bytes, 0) <= ${maxWinnerBytes}`)
   return new Map(rows.map(({ version, op, clock, hlc, opId, createdAt, payload }) => {
     const revision = { clock, hlc, opId }
     return [version, op === 'put'

@@ -1,0 +1,81 @@
+/**
+ * How often a user may ask: a sliding minute per user and operation, in memory, since one process serves a database.
+ * A request counts when it has succeeded, so that a refused one costs nothing.
+ */
+import { fail } from '../errors.ts'
+import { type RateLimitedOperation, readSyncSettings, type SyncSettings } from './settings.ts'
+
+export interface RateLimitAllowance {
+  allowed: boolean
+  limit: number
+  remaining: number
+  /** 0 where the request is allowed. */
+  retryAfterSeconds: number
+}
+
+const windowMs = 60_000
+/** The user longest silent is forgotten first; at the usual limits this is at most 20 MB. */
+const maxCounted = 10_000
+
+interface Options {
+  readLimits: () => SyncSettings['rateLimits']
+  /** Milliseconds that never go back. */
+  now: () => number
+}
+
+export function createRateLimiter({ readLimits, now }: Options) {
+  /** The moments of the last minute's requests, oldest first; the users most recently counted are last. */
+  const counted = new Map<string, number[]>()
+  const keyOf = (operation: RateLimitedOperation, userId: string) => `${operation}\0${userId}`
+
+  function recent(key: string): number[] {
+    const moments = counted.get(key) ?? []
+    const from = now() - windowMs
+    const first = moments.findIndex(moment => moment > from)
+    if (first === -1) counted.delete(key)
+    else if (first > 0) moments.splice(0, first)
+    return first === -1 ? [] : moments
+  }
+
+  return {
+    /** Null where the operation has no limit. */
+    check(operation: RateLimitedOperation, userId: string): RateLimitAllowance | null {
+      const limit = readLimits()[operation]
+      if (limit === null) return null
+      const moments = recent(keyOf(operation, userId))
+      if (moments.length < limit) return { allowed: true, limit, remaining: limit - moments.length, retryAfterSeconds: 0 }
+      // Room comes when the oldest of the last `limit` requests is a minute old.
+      const freeAt = moments[moments.length - limit]! + windowMs
+      return { allowed: false, limit, remaining: 0, retryAfterSeconds: Math.max(1, Math.ceil((freeAt - now()) / 1000)) }
+    },
+    record(operation: RateLimitedOperation, userId: string): void {
+      if (readLimits()[operation] === null) return
+      const key = keyOf(operation, userId)
+      const moments = recent(key)
+      moments.push(now())
+      counted.delete(key)
+      counted.set(key, moments)
+      if (counted.size > maxCounted) counted.delete(counted.keys().next().value!)
+    },
+    get size() {
+      return counted.size
+    },
+  }
+}
+
+const limiter = createRateLimiter({ readLimits: () => readSyncSettings().rateLimits, now: () => performance.now() })
+
+/** Whether the user may ask now, and what the X-RateLimit headers say; null where the operation has no limit. */
+export function checkRateLimit(operation: RateLimitedOperation, userId: string): RateLimitAllowance | null {
+  return limiter.check(operation, userId)
+}
+
+/** Counts a request that succeeded. */
+export function recordRequest(operation: RateLimitedOperation, userId: string): void {
+  limiter.record(operation, userId)
+}
+
+/** The 429 for an allowance that is used up; clients parse the seconds from the text and from `Retry-After`. */
+export function failRateLimited({ retryAfterSeconds }: RateLimitAllowance) {
+  return fail('RATE_LIMITED', `Rate limit exceeded. Retry after ${retryAfterSeconds}s`)
+}

@@ -1,0 +1,65 @@
+/**
+ * What an operator may change of the sync protocol. Set once while the server starts, from the runtime config; read
+ * wherever a request is bounded.
+ */
+import { maxBodyBytes, maxOpsPerPush, requestsPerMinute } from './limits.ts'
+
+export type RateLimitedOperation = keyof typeof requestsPerMinute
+
+export interface SyncSettings {
+  maxBodyBytes: number
+  maxOpsPerPush: number
+  /** Requests a minute and user; null where there is no limit. */
+  rateLimits: Readonly<Record<RateLimitedOperation, number | null>>
+}
+
+/** As it stands in a runtime config, where the environment makes everything a string; `false` or 0 is no limit. */
+export interface SyncSettingsInput {
+  maxBodyBytes?: number | string
+  maxOpsPerPush?: number | string
+  rateLimits?: boolean | string | Partial<Record<RateLimitedOperation, number | string | boolean>>
+}
+
+const defaults: SyncSettings = { maxBodyBytes, maxOpsPerPush, rateLimits: requestsPerMinute }
+
+let settings = defaults
+
+export function readSyncSettings(): SyncSettings {
+  return settings
+}
+
+/** What is not given stays at its default. Throws an `Error` that names the setting. */
+export function configureSync(input: SyncSettingsInput = {}): void {
+  settings = {
+    maxBodyBytes: readCount('maxBodyBytes', input.maxBodyBytes) ?? defaults.maxBodyBytes,
+    maxOpsPerPush: readCount('maxOpsPerPush', input.maxOpsPerPush) ?? defaults.maxOpsPerPush,
+    rateLimits: readRateLimits(input.rateLimits),
+  }
+}
+
+function readRateLimits(input: SyncSettingsInput['rateLimits']): SyncSettings['rateLimits'] {
+  if (isOff(input)) return { 'push': null, 'pull': null, 'snapshot': null, 'update-cursor': null, 'gc': null }
+  if (input === undefined || typeof input !== 'object') return defaults.rateLimits
+  const limits: Record<RateLimitedOperation, number | null> = { ...defaults.rateLimits }
+  for (const [operation, value] of Object.entries(input)) {
+    if (!isRateLimited(operation)) throw new Error(`rateLimits.${operation} is not a limited operation: use one of ${Object.keys(limits).join(', ')}.`)
+    if (isOff(value)) limits[operation] = null
+    else if (value !== true) limits[operation] = readCount(`rateLimits.${operation}`, value) ?? defaults.rateLimits[operation]
+  }
+  return limits
+}
+
+function isRateLimited(operation: string): operation is RateLimitedOperation {
+  return Object.hasOwn(requestsPerMinute, operation)
+}
+
+function isOff(value: unknown): value is false | 0 | 'false' | '0' {
+  return value === false || value === 0 || value === 'false' || value === '0'
+}
+
+function readCount(name: string, value: number | string | undefined): number | undefined {
+  if (value === undefined || value === '') return undefined
+  const count = Number(value)
+  if (!Number.isSafeInteger(count) || count < 1) throw new Error(`${name} is ${JSON.stringify(value)}: set it to a whole number from 1.`)
+  return count
+}
