@@ -2,7 +2,7 @@
  * The built playground on a free port with a database of its own, gone when it is stopped.
  * It is built first when there is no build or when a source file is newer than it.
  */
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -18,6 +18,10 @@ const START_MS = 20_000
 
 export interface PlaygroundServer {
   url: string
+  /** Kills the server without warning; the database stays. */
+  kill(): Promise<void>
+  /** Starts it again on the same port and database. */
+  restart(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -25,30 +29,43 @@ export async function startPlayground(): Promise<PlaygroundServer> {
   if (!process.env.PLAYGROUND_ENTRY && (await isBuildStale())) await buildPlayground()
   const folder = await mkdtemp(join(tmpdir(), 'or3-playground-'))
   const port = await findFreePort()
+  const url = `http://127.0.0.1:${port}`
   const env = { ...process.env, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), OR3_SQLITE_DB_PATH: join(folder, 'sync.db') }
+  let child = await startProcess(url, env)
+
+  return {
+    url,
+    kill: () => endProcess(child, 'SIGKILL'),
+    async restart() {
+      child = await startProcess(url, env)
+    },
+    async stop() {
+      await endProcess(child, 'SIGTERM')
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function startProcess(url: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
   const child = spawn(process.execPath, [ENTRY], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  const exited = once(child, 'exit')
-  const url = `http://127.0.0.1:${port}`
-
-  const stop = async (): Promise<void> => {
-    if (child.exitCode === null) {
-      child.kill('SIGTERM')
-      await exited
-    }
-    await rm(folder, { recursive: true, force: true })
-  }
-
   const deadline = Date.now() + START_MS
   while (!(await answers(url))) {
     if (child.exitCode !== null || Date.now() > deadline) {
-      await stop()
+      await endProcess(child, 'SIGKILL')
       throw new Error(`The playground did not start:\n${output}`)
     }
     await delay(100)
   }
-  return { url, stop }
+  return child
+}
+
+async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill(signal)
+  await exited
 }
 
 async function answers(url: string): Promise<boolean> {

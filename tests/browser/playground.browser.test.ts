@@ -1,40 +1,13 @@
 /** The playground in a real browser: what one device writes the other shows, and both end equal whatever happened. */
-import { randomUUID } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { Browser } from 'playwright-core'
-import { launchBrowser, listenForComplaints, visit, waitUntilEqual } from './playground-page.ts'
-import { startPlayground } from './playground-server.ts'
-import type { Visitor } from './playground-page.ts'
-import type { PlaygroundServer } from './playground-server.ts'
+import { describe, expect, test } from 'vitest'
+import { listenForComplaints, waitUntilEqual } from './playground-page.ts'
+import { usePlayground } from './use-playground.ts'
 
-let server: PlaygroundServer
-let browser: Browser
-let visitor: Visitor
-
-beforeAll(async () => {
-  ;[server, browser] = await Promise.all([startPlayground(), launchBrowser()])
-})
-
-afterAll(async () => {
-  await browser?.close()
-  await server?.stop()
-})
-
-afterEach(async () => {
-  await visitor.context.close()
-  expect(visitor.complaints).toEqual([])
-})
-
-/** Every test is a person of its own, so that none depends on another. */
-async function arrive(): Promise<Visitor> {
-  visitor = await visit(browser, server.url, `Ada ${randomUUID().slice(0, 8)}`)
-  return visitor
-}
+const playground = usePlayground()
 
 describe('people and workspaces', () => {
   test('a name signs in, survives a reload, and is forgotten on signing out', async () => {
-    visitor = await visit(browser, server.url)
-    const { page, context } = visitor
+    const { page, context } = await playground.visit()
     await page.getByTestId('sign-in-name').fill('Grace Hopper')
     await page.getByTestId('sign-in-submit').click()
     await page.getByTestId('user').getByText('Grace Hopper').waitFor()
@@ -50,16 +23,16 @@ describe('people and workspaces', () => {
   })
 
   test('a name of blanks, of control characters or of 65 letters is refused', async () => {
-    visitor = await visit(browser, server.url)
+    const { context } = await playground.visit()
     for (const name of ['   ', 'a\u0007b', 'x'.repeat(65), 7, null]) {
-      const response = await visitor.context.request.post(`${server.url}/api/demo/sign-in`, { data: { name } })
+      const response = await context.request.post(`${playground.server.url}/api/demo/sign-in`, { data: { name } })
       expect(response.status()).toBe(400)
     }
-    expect(await visitor.context.cookies()).toEqual([])
+    expect(await context.cookies()).toEqual([])
   })
 
   test('a new workspace becomes the active one, starts empty, and leaves the other as it was', async () => {
-    const { page, laptop, phone } = await arrive()
+    const { page, laptop, phone } = await playground.arrive()
     const select = page.getByTestId('workspace-select')
     const first = await select.inputValue()
     await laptop.addThread('Only in the first')
@@ -78,10 +51,10 @@ describe('people and workspaces', () => {
   })
 
   test('a second tab does not open the same devices until told to', async () => {
-    const { page, context, laptop } = await arrive()
+    const { page, context, laptop } = await playground.arrive()
     const second = await context.newPage()
     const complaints = listenForComplaints(second)
-    await second.goto(server.url, { waitUntil: 'networkidle' })
+    await second.goto(playground.server.url, { waitUntil: 'networkidle' })
     await second.getByText('open in another tab').waitFor()
     await second.getByRole('button', { name: 'Use them here' }).click()
     await second.getByTestId('device-laptop').waitFor()
@@ -93,7 +66,7 @@ describe('people and workspaces', () => {
 
 describe('two devices', () => {
   test('what Laptop adds, edits, renames and deletes shows on Phone', async () => {
-    const { page, laptop, phone } = await arrive()
+    const { page, laptop, phone } = await playground.arrive()
     await laptop.addThread('Plans')
     await laptop.write('by train')
     await laptop.write('by ship')
@@ -113,7 +86,7 @@ describe('two devices', () => {
   })
 
   test('an edit waits in the outbox while the device is offline', async () => {
-    const { page, laptop, phone } = await arrive()
+    const { page, laptop, phone } = await playground.arrive()
     await laptop.addThread('Plans')
     await phone.at('thread-heading').getByText('Plans').waitFor()
     await phone.setOnline(false)
@@ -129,7 +102,7 @@ describe('two devices', () => {
   })
 
   test('offline edits of one message end equal on both, and the page says who won and why', async () => {
-    const { page, laptop, phone } = await arrive()
+    const { page, laptop, phone } = await playground.arrive()
     await laptop.addThread('Plans')
     await laptop.write('first words')
     await phone.message('first words').waitFor()
@@ -156,7 +129,7 @@ describe('two devices', () => {
     { scenario: 'twice', winner: 'Laptop won', rule: 'clock', left: /Second try on the laptop/ },
     { scenario: 'delete', winner: 'Laptop won', rule: 'hlc', left: null },
   ])('the button plays "$scenario": $winner by $rule', async ({ scenario, winner, rule, left }) => {
-    const { page, laptop, phone } = await arrive()
+    const { page, laptop, phone } = await playground.arrive()
     await page.getByTestId('scenario').selectOption(scenario)
     await page.getByTestId('make-conflict').click()
     const conflict = page.getByTestId('conflict')
@@ -170,8 +143,51 @@ describe('two devices', () => {
     }
   })
 
+  test('an edit made while the server is gone waits, and arrives once it is back', async () => {
+    const { page, laptop, phone, complaints } = await playground.arrive()
+    await laptop.addThread('Plans')
+    await laptop.write('before')
+    await waitUntilEqual(page)
+    await playground.server.kill()
+    await laptop.write('into the void')
+    await laptop.at('problem').getByText('does not answer').waitFor()
+    expect(await laptop.at('pending').textContent()).toBe('1')
+    await playground.server.restart()
+    await phone.message('into the void').waitFor({ timeout: 25_000 })
+    await waitUntilEqual(page)
+    expect(await phone.at('message-text').allTextContents()).toEqual(['before', 'into the void'])
+    expect(complaints.splice(0).filter((complaint) => !complaint.includes('ERR_CONNECTION'))).toEqual([])
+  })
+
+  test('the keyboard alone is enough', async () => {
+    const { page, laptop, phone } = await playground.arrive()
+    await laptop.at('thread-title').focus()
+    await page.keyboard.type('Plans')
+    await page.keyboard.press('Enter')
+    await laptop.at('composer').focus()
+    await page.keyboard.type('one')
+    await page.keyboard.press('Shift+Enter')
+    await page.keyboard.type('two')
+    await page.keyboard.press('Enter')
+    await phone.message('two').waitFor()
+    expect(await phone.at('message-text').innerText()).toBe('one\ntwo')
+
+    await laptop.at('edit').press('Enter')
+    await page.keyboard.type(' three')
+    await page.keyboard.press('Escape')
+    expect(await laptop.at('edit').evaluate((button) => button === document.activeElement)).toBe(true)
+    expect(await laptop.at('message-text').innerText()).toBe('one\ntwo')
+
+    await laptop.at('online').press('Space')
+    expect(await laptop.at('connection').getAttribute('data-state')).toBe('offline')
+    await laptop.at('tab-chat').press('ArrowRight')
+    await laptop.at('note-text').waitFor()
+    await laptop.at('online').press('Space')
+    await waitUntilEqual(page)
+  })
+
   test('notes, the table of the app itself, sync like the rest', async () => {
-    const { page, laptop, phone } = await arrive()
+    const { page, laptop, phone } = await playground.arrive()
     await laptop.at('tab-notes').click()
     await phone.at('tab-notes').click()
     await laptop.at('note-text').fill('buy tickets')
@@ -185,7 +201,7 @@ describe('two devices', () => {
   })
 
   test('a reload keeps rows, outbox and switch', async () => {
-    const { page, laptop, phone } = await arrive()
+    const { page, laptop, phone } = await playground.arrive()
     await laptop.addThread('Plans')
     await laptop.write('sent before')
     await phone.message('sent before').waitFor()
@@ -202,49 +218,3 @@ describe('two devices', () => {
     await waitUntilEqual(page)
   })
 })
-
-describe('importing a history', () => {
-  test('the sample reaches both devices whole; again it adds nothing; a device that forgot reads it all', async () => {
-    const { page, phone } = await arrive()
-    await page.getByTestId('import-sample').click()
-    const done = page.locator('[data-testid="import-phase"][data-phase="done"]')
-    await done.waitFor({ timeout: 40_000 })
-    await waitUntilEqual(page)
-    const head = await page.getByTestId('head').textContent()
-    expect(readCount(head)).toBeGreaterThan(1000)
-    expect(await page.getByTestId('import-fresh').textContent()).toBe(head)
-    expect(await page.getByTestId('failed').allTextContents()).toEqual(['0', '0'])
-
-    await page.getByTestId('import-sample').click()
-    await page.getByTestId('import-fresh').getByText('0', { exact: true }).waitFor({ timeout: 40_000 })
-    await waitUntilEqual(page)
-    expect(await page.getByTestId('head').textContent()).toBe(head)
-
-    await phone.at('tab-data').click()
-    const messages = await phone.at('table-messages').textContent()
-    const deviceId = await phone.at('device-id').textContent()
-    await phone.at('reset').click()
-    await page.waitForFunction((old) => !document.body.textContent?.includes(old), deviceId ?? '')
-    await waitUntilEqual(page)
-    expect(await phone.at('table-messages').textContent()).toBe(messages)
-  })
-
-  test('a file that is no export is refused in one sentence, and nothing of it is taken in', async () => {
-    const { page, laptop } = await arrive()
-    const field = page.getByTestId('file')
-    for (const [content, words] of [
-      ['{', 'not JSON'],
-      ['{"format":"other"}', 'not a chat export'],
-      ['{"format":"or3-chat-export","version":9,"ops":[]}', 'version 9'],
-      ['{"format":"or3-chat-export","version":1,"ops":[{"tableName":"threads"}]}', 'Op 1'],
-    ] as const) {
-      await field.setInputFiles({ name: 'export.json', mimeType: 'application/json', buffer: Buffer.from(content) })
-      await page.getByTestId('import-problem').getByText(words).waitFor()
-    }
-    expect(await laptop.at('pending').textContent()).toBe('0')
-  })
-})
-
-function readCount(text: string | null): number {
-  return Number(text?.replaceAll(',', ''))
-}

@@ -5,8 +5,9 @@ export default defineConfig({
   test: {
     root: fileURLToPath(new URL('../..', import.meta.url)),
     include: ['tests/browser/**/*.browser.test.ts'],
+    // A browser and a server a file, on machines with two cores; and the first file may build for all.
+    fileParallelism: false,
     testTimeout: 60_000,
-    // The first start may have to build the playground.
     hookTimeout: 240_000,
   },
 })
