@@ -28,7 +28,10 @@ export function useImport({ laptop, phone, userId, equal }: ImportOptions) {
   const problem = ref('')
   const report = ref<ImportReport | null>(null)
   const busy = computed(() => ['reading', 'sending', 'arriving'].includes(phase.value))
-  const sent = computed(() => Math.max(0, (report.value?.total ?? 0) - laptop.status.pending))
+  const sent = computed(() => {
+    const total = report.value?.total ?? 0
+    return phase.value === 'reading' || phase.value === 'sending' ? Math.max(0, total - laptop.status.pending) : total
+  })
 
   async function importText(readText: () => Promise<string>): Promise<void> {
     if (busy.value) return
