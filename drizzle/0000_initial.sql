@@ -1,3 +1,87 @@
+CREATE TABLE `admin_users` (
+	`user_id` text PRIMARY KEY NOT NULL,
+	`created_by_user_id` text,
+	`created_at` integer NOT NULL,
+	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `background_jobs` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text NOT NULL,
+	`status` text NOT NULL,
+	`idempotency_key` text,
+	`claimable` integer NOT NULL,
+	`parked` integer NOT NULL,
+	`lease_owner` text,
+	`lease_expires_at_ms` integer,
+	`attempts` integer NOT NULL,
+	`started_at_ms` integer NOT NULL,
+	`active_at_ms` integer NOT NULL,
+	`completed_at_ms` integer,
+	`chunks_received` integer NOT NULL,
+	`error` text,
+	`details` text NOT NULL,
+	`progress` text NOT NULL,
+	`execution` text,
+	`reasoning` text NOT NULL,
+	`content` text NOT NULL,
+	CONSTRAINT "background_jobs_status" CHECK("background_jobs"."status" in ('streaming', 'complete', 'error', 'aborted'))
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `background_jobs_admission` ON `background_jobs` (`user_id`,`idempotency_key`);--> statement-breakpoint
+CREATE INDEX `background_jobs_running` ON `background_jobs` (`started_at_ms`) WHERE status = 'streaming';--> statement-breakpoint
+CREATE INDEX `background_jobs_finished` ON `background_jobs` (`completed_at_ms`) WHERE status <> 'streaming';--> statement-breakpoint
+CREATE TABLE `cancelled_admissions` (
+	`user_id` text NOT NULL,
+	`idempotency_key` text NOT NULL,
+	`expires_at_ms` integer NOT NULL,
+	PRIMARY KEY(`user_id`, `idempotency_key`)
+);
+--> statement-breakpoint
+CREATE TABLE `file_reference_progress` (
+	`workspace_id` text PRIMARY KEY NOT NULL,
+	`read_version` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `file_references` (
+	`workspace_id` text NOT NULL,
+	`digest` text NOT NULL,
+	`table_name` text NOT NULL,
+	`pk` text NOT NULL,
+	`hash` text NOT NULL,
+	`server_version` integer NOT NULL,
+	PRIMARY KEY(`workspace_id`, `digest`, `table_name`, `pk`)
+);
+--> statement-breakpoint
+CREATE INDEX `file_references_row` ON `file_references` (`workspace_id`,`table_name`,`pk`);--> statement-breakpoint
+CREATE TABLE `rate_limits` (
+	`key` text PRIMARY KEY NOT NULL,
+	`moments_ms` text NOT NULL,
+	`expires_at_ms` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `rate_limits_expiry` ON `rate_limits` (`expires_at_ms`);--> statement-breakpoint
+CREATE TABLE `upload_intents` (
+	`workspace_id` text NOT NULL,
+	`id` text NOT NULL,
+	`hash` text NOT NULL,
+	`mime_type` text NOT NULL,
+	`size_bytes` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	`storage_id` text,
+	`consumed_at` integer,
+	`created_at` integer NOT NULL,
+	PRIMARY KEY(`workspace_id`, `id`)
+);
+--> statement-breakpoint
+CREATE TABLE `workspace_settings` (
+	`workspace_id` text NOT NULL,
+	`key` text NOT NULL,
+	`value` text NOT NULL,
+	`updated_at` integer NOT NULL,
+	PRIMARY KEY(`workspace_id`, `key`)
+);
+--> statement-breakpoint
 CREATE TABLE `auth_accounts` (
 	`provider` text NOT NULL,
 	`provider_user_id` text NOT NULL,
