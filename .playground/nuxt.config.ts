@@ -3,10 +3,7 @@ import { fileURLToPath } from 'node:url'
 /** The demo app: everything the layer needs of an app is the `extends` line; the rest is this page. */
 export default defineNuxtConfig({
   extends: ['..'],
-  compatibilityDate: '2026-11-01',
   devtools: { enabled: false },
-  telemetry: false,
-  css: ['~/assets/tokens.css', '~/assets/base.css', '~/assets/controls.css'],
   app: {
     head: {
       title: 'or3-layer-sqlite playground',
@@ -19,6 +16,8 @@ export default defineNuxtConfig({
       link: [{ rel: 'icon', type: 'image/svg+xml', href: '/favicon.svg' }],
     },
   },
+  css: ['~/assets/tokens.css', '~/assets/base.css', '~/assets/controls.css'],
+  compatibilityDate: '2026-11-01',
   nitro: {
     // The sample history is the tests' own fixture, read in place in dev and inlined into a build.
     serverAssets: [
@@ -29,4 +28,5 @@ export default defineNuxtConfig({
       },
     ],
   },
+  telemetry: false,
 })

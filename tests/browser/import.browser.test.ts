@@ -26,7 +26,7 @@ test('the sample reaches both devices whole; again it adds nothing; a device tha
   const messages = await phone.at('table-messages').textContent()
   const deviceId = await phone.at('device-id').textContent()
   await phone.at('reset').click()
-  await page.waitForFunction((old) => !document.body.textContent?.includes(old), deviceId ?? '')
+  await page.waitForFunction(old => !document.body.textContent?.includes(old), deviceId ?? '')
   await waitUntilEqual(page)
   expect(await phone.at('table-messages').textContent()).toBe(messages)
 })

@@ -59,16 +59,16 @@ export function listenForComplaints(page: Page): string[] {
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
   })
-  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('pageerror', error => complaints.push(error.message))
   return complaints
 }
 
 /** Nothing left to send on either device, and the same fingerprint on both. */
 export async function waitUntilEqual(page: Page): Promise<void> {
   const isSettled = () => {
-    const pending = [...document.querySelectorAll('[data-testid="pending"]')].map((figure) => figure.textContent?.trim())
+    const pending = [...document.querySelectorAll('[data-testid="pending"]')].map(figure => figure.textContent?.trim())
     const badge = document.querySelector('[data-testid="equality"][data-state="equal"][aria-busy="false"]')
-    return badge !== null && pending.every((count) => count === '0')
+    return badge !== null && pending.every(count => count === '0')
   }
   await page.waitForFunction(isSettled, undefined, { timeout: 30_000 })
 }

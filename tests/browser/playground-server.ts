@@ -71,14 +71,15 @@ async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<
 async function answers(url: string): Promise<boolean> {
   try {
     return (await fetch(url)).ok
-  } catch {
+  }
+  catch {
     return false
   }
 }
 
 async function isBuildStale(): Promise<boolean> {
-  const builtAt = await stat(ENTRY).then((entry) => entry.mtimeMs, () => 0)
-  const changedAt = await Promise.all(SOURCES.map((source) => findNewest(join(ROOT, source))))
+  const builtAt = await stat(ENTRY).then(entry => entry.mtimeMs, () => 0)
+  const changedAt = await Promise.all(SOURCES.map(source => findNewest(join(ROOT, source))))
   return Math.max(...changedAt) > builtAt
 }
 
@@ -86,7 +87,7 @@ async function findNewest(path: string): Promise<number> {
   const entry = await stat(path).catch(() => undefined)
   if (!entry?.isDirectory()) return entry?.mtimeMs ?? 0
   const children = await readdir(path)
-  return Math.max(0, ...(await Promise.all(children.map((child) => findNewest(join(path, child))))))
+  return Math.max(0, ...(await Promise.all(children.map(child => findNewest(join(path, child))))))
 }
 
 async function buildPlayground(): Promise<void> {

@@ -41,7 +41,7 @@ describe('people and workspaces', () => {
     await page.getByTestId('new-workspace').click()
     await page.getByTestId('new-workspace-name').fill('Second')
     await page.getByTestId('new-workspace-create').click()
-    await page.waitForFunction((before) => document.querySelector('select')?.value !== before, first)
+    await page.waitForFunction(before => document.querySelector('select')?.value !== before, first)
     expect(await select.locator('option:checked').textContent()).toBe('Second')
     await laptop.at('connection').getByText('Online').waitFor()
     expect(await laptop.at('thread').count()).toBe(0)
@@ -156,7 +156,7 @@ describe('two devices', () => {
     await phone.message('into the void').waitFor({ timeout: 25_000 })
     await waitUntilEqual(page)
     expect(await phone.at('message-text').allTextContents()).toEqual(['before', 'into the void'])
-    expect(complaints.splice(0).filter((complaint) => !complaint.includes('ERR_CONNECTION'))).toEqual([])
+    expect(complaints.splice(0).filter(complaint => !complaint.includes('ERR_CONNECTION'))).toEqual([])
   })
 
   test('the keyboard alone is enough', async () => {
@@ -175,7 +175,7 @@ describe('two devices', () => {
     await laptop.at('edit').press('Enter')
     await page.keyboard.type(' three')
     await page.keyboard.press('Escape')
-    expect(await laptop.at('edit').evaluate((button) => button === document.activeElement)).toBe(true)
+    expect(await laptop.at('edit').evaluate(button => button === document.activeElement)).toBe(true)
     expect(await laptop.at('message-text').innerText()).toBe('one\ntwo')
 
     await laptop.at('online').press('Space')

@@ -24,30 +24,32 @@ export function useConflictMaker(laptop: Device, phone: Device) {
     running.value = true
     try {
       await playSteps(scenario)
-    } catch (error) {
+    }
+    catch (error) {
       step.value = error instanceof Error ? error.message : 'The round could not be played.'
-    } finally {
-      laptop.online = phone.online = true
+    }
+    finally {
+      setBothOnline(true)
       running.value = false
     }
   }
 
   async function playSteps(scenario: ScenarioId): Promise<void> {
-    laptop.online = phone.online = true
+    setBothOnline(true)
     await syncBoth()
     const message = await findSharedMessage()
     showThread(message)
 
     await say('Both devices go offline.')
-    laptop.online = phone.online = false
+    setBothOnline(false)
     await say('Each changes the same message, without knowing of the other.')
     await writeBothSides(scenario, message.pk)
     await pause()
     await say('Back online: Laptop syncs first, then Phone, then Laptop hears what came of it.')
-    laptop.online = true
+    laptop.setOnline(true)
     await laptop.syncNow()
     await pause()
-    phone.online = true
+    phone.setOnline(true)
     await syncBoth()
     await say('')
   }
@@ -69,7 +71,7 @@ export function useConflictMaker(laptop: Device, phone: Device) {
   async function findSharedMessage(): Promise<Row> {
     const threadId = laptop.threadId ?? sortThreads(laptop.rows('threads'))[0]?.pk ?? createUuid()
     const messages = sortMessages(laptop.rows('messages'), threadId)
-    const used = messages.findLast((row) => (row.payload.data as JsonObject | undefined)?.staged === true)
+    const used = messages.findLast(row => (row.payload.data as JsonObject | undefined)?.staged === true)
     if (used && phone.get('messages', used.pk)) return used
     return await writeSharedMessage(threadId, nextIndex(messages))
   }
@@ -87,7 +89,11 @@ export function useConflictMaker(laptop: Device, phone: Device) {
   }
 
   function showThread(message: Row): void {
-    laptop.threadId = phone.threadId = String(message.payload.thread_id)
+    for (const device of [laptop, phone]) device.showThread(String(message.payload.thread_id))
+  }
+
+  function setBothOnline(online: boolean): void {
+    for (const device of [laptop, phone]) device.setOnline(online)
   }
 
   /** Phone must hear Laptop, and Laptop must hear Phone. */
@@ -109,5 +115,5 @@ function edit(device: Device, pk: string, text: string): void {
 }
 
 function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, STEP_MS))
+  return new Promise(resolve => setTimeout(resolve, STEP_MS))
 }

@@ -50,7 +50,8 @@ export async function openDevice({ role, label, userId, workspaceId, onRefused }
     const revived = makeReplica(state.deviceId)
     try {
       revived.restore(state)
-    } catch {
+    }
+    catch {
       return makeReplica()
     }
     revived.online = online
@@ -98,7 +99,7 @@ export async function openDevice({ role, label, userId, workspaceId, onRefused }
     behind: Math.max(0, head - cursor),
   }))
   const failures = look(({ failed }) => [...failed])
-  const decisions = look((current) => current.decisions)
+  const decisions = look(current => current.decisions)
 
   return {
     role,
@@ -132,17 +133,8 @@ export async function openDevice({ role, label, userId, workspaceId, onRefused }
     get online() {
       return online.value
     },
-    set online(value: boolean) {
-      online.value = replica.online = value
-      keeper.schedule()
-      if (value) void autoSync.syncNow()
-    },
     get threadId() {
       return threadId.value
-    },
-    set threadId(value: string | null) {
-      threadId.value = value
-      keeper.schedule()
     },
     get: (tableName: string, pk: string) => replica.get(tableName, pk),
     rows: (tableName: string) => replica.rows(tableName),
@@ -156,6 +148,15 @@ export async function openDevice({ role, label, userId, workspaceId, onRefused }
     },
     enqueueAll: (ops: PendingOp[]) => replica.enqueueAll(ops),
     fingerprint: () => replica.fingerprint(),
+    setOnline(value: boolean) {
+      online.value = replica.online = value
+      keeper.schedule()
+      if (value) void autoSync.syncNow()
+    },
+    showThread(id: string) {
+      threadId.value = id
+      keeper.schedule()
+    },
     syncNow: () => autoSync.syncNow(),
     /** Starts over as a device that was never here: everything comes back from the server, unsent ops are gone. */
     async reset() {

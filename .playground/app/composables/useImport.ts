@@ -41,7 +41,8 @@ export function useImport({ laptop, phone, userId, equal }: ImportOptions) {
     try {
       await carry(await readText())
       phase.value = 'done'
-    } catch (error) {
+    }
+    catch (error) {
       phase.value = 'failed'
       problem.value = error instanceof Error ? error.message : 'The import failed.'
     }
@@ -89,5 +90,5 @@ export function useImport({ laptop, phone, userId, equal }: ImportOptions) {
 }
 
 function nextFrame(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 32))
+  return new Promise(resolve => setTimeout(resolve, 32))
 }

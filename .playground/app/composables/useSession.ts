@@ -8,8 +8,8 @@ export interface WorkspaceSummary {
 
 export interface PlaygroundSession {
   authenticated: boolean
-  user: { id: string; displayName?: string }
-  workspace: { id: string; name: string }
+  user: { id: string, displayName?: string }
+  workspace: { id: string, name: string }
   role: 'owner' | 'editor' | 'viewer'
 }
 
@@ -25,7 +25,8 @@ export function useSession() {
       session.value = answer.session?.authenticated ? answer.session : null
       workspaces.value = session.value ? await listWorkspaces() : []
       problem.value = ''
-    } catch (error) {
+    }
+    catch (error) {
       problem.value = describeFailure(error, 'The session could not be read.')
     }
   }

@@ -52,7 +52,8 @@ export function createAutoSync({ sync, isOnline, onRefused }: AutoSyncOptions) {
       state.last = { at: Date.now(), ms: performance.now() - startedAt, report }
       learn(report)
       return report
-    } finally {
+    }
+    finally {
       state.syncing = false
     }
   }

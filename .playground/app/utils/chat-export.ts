@@ -30,7 +30,8 @@ export function countTables(ops: PendingOp[]): TableCount[] {
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
-  } catch {
+  }
+  catch {
     throw new Error('This file is not JSON.')
   }
 }

@@ -13,7 +13,7 @@ export function readNumber(value: unknown): number {
 /** Newest activity first. */
 export function sortThreads(rows: Row[]): Row[] {
   return rows
-    .filter((row) => row.payload.deleted !== true)
+    .filter(row => row.payload.deleted !== true)
     .sort((a, b) => readActivity(b) - readActivity(a) || compareCodePoints(a.pk, b.pk))
 }
 
@@ -28,12 +28,12 @@ export function threadTitle(row: Row): string {
 /** By index, then by order key: two devices that wrote offline may have chosen the same index. */
 export function sortMessages(rows: Row[], threadId: string): Row[] {
   return rows
-    .filter((row) => row.payload.thread_id === threadId && row.payload.deleted !== true)
+    .filter(row => row.payload.thread_id === threadId && row.payload.deleted !== true)
     .sort(
       (a, b) =>
-        readNumber(a.payload.index) - readNumber(b.payload.index) ||
-        compareCodePoints(readText(a.payload.order_key), readText(b.payload.order_key)) ||
-        compareCodePoints(a.pk, b.pk),
+        readNumber(a.payload.index) - readNumber(b.payload.index)
+        || compareCodePoints(readText(a.payload.order_key), readText(b.payload.order_key))
+        || compareCodePoints(a.pk, b.pk),
     )
 }
 

@@ -9,7 +9,7 @@ export interface DeviceName {
 
 export function createDeviceNames(devices: Device[]): (deviceId?: string) => DeviceName {
   return (deviceId) => {
-    const own = devices.find((device) => device.deviceId === deviceId)
+    const own = devices.find(device => device.deviceId === deviceId)
     if (own) return { name: own.label, role: own.role }
     return { name: deviceId ? `Device ${deviceId}` : 'Another device', role: 'other' }
   }

@@ -16,7 +16,8 @@ export function createKeeper(key: string, read: () => SavedDevice) {
     try {
       await saveDevice(key, read())
       problem.value = ''
-    } catch (error) {
+    }
+    catch (error) {
       problem.value = `This browser did not keep the device: ${error instanceof Error ? error.message : 'unknown error'}`
     }
   }

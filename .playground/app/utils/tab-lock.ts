@@ -12,7 +12,7 @@ export async function takeTabLock(name: string, onLost: () => void, steal = fals
   return await new Promise((resolve) => {
     const held = navigator.locks.request(name, steal ? { steal } : { ifAvailable: true }, (lock) => {
       if (!lock) return resolve(null)
-      return new Promise<void>((release) => resolve({ release }))
+      return new Promise<void>(release => resolve({ release }))
     })
     held.catch(onLost)
   })
