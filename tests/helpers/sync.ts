@@ -1,10 +1,14 @@
-/** What sync tests share: an event with a session, ops that are right unless told otherwise. */
+/** What sync tests share: an event with a session, ops that are right unless told otherwise, a clock to turn. */
 import { randomUUID } from 'node:crypto'
 import type { H3Event } from 'h3'
-import type { ChangeStamp, PendingOp } from '../../server/sync/gateway/types.ts'
+import { onTestFinished, vi } from 'vitest'
+import type { ChangeStamp, PendingOp, PullResponse, SnapshotItem, SnapshotResponse, SyncChange, SyncGatewayAdapter } from '../../server/sync/gateway/types.ts'
 
 export const workspaceId = 'workspace-1'
 export const scope = { workspaceId }
+
+/** The host's seven tables. */
+export const tableNames = ['threads', 'messages', 'projects', 'posts', 'kv', 'file_meta', 'notifications']
 
 /** An event as a host hands it over: only its context is looked at. */
 export function eventOf(userId: string, workspace = workspaceId): H3Event {
@@ -22,25 +26,84 @@ export const emptyEvent = {} as unknown as H3Event
 
 export const event = eventOf('user-1')
 
+/** Turns only `Date`: timers and the monotonic clock go on. */
+export function startClock(startAt = new Date('2026-01-01T00:00:00Z')) {
+  vi.useFakeTimers({ toFake: ['Date'], now: startAt })
+  onTestFinished(() => {
+    vi.useRealTimers()
+  })
+  return {
+    advance: (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1000),
+  }
+}
+
 export function stampOf(stamp: Partial<ChangeStamp> = {}): ChangeStamp {
   return { deviceId: 'device-1', opId: randomUUID(), hlc: '0mk3n1abc:000:device01', clock: 1, ...stamp }
 }
 
-export function messageOf(id: string, more: object = {}) {
-  return {
-    id, thread_id: 'thread-1', role: 'user', index: 0, order_key: '0mk3n1abc:000:device01', deleted: false,
-    created_at: 1_760_000_000, updated_at: 1_760_000_000, clock: 1, data: { content: `Message ${id}` }, ...more,
-  }
+const times = { deleted: false, created_at: 1_760_000_000, updated_at: 1_760_000_000, clock: 1 }
+
+/** A payload that the table of each name takes. */
+export const payloads = {
+  threads: (id: string, more: object = {}) => ({ id, title: `Thread ${id}`, status: 'ready', pinned: false, ...times, ...more }),
+  messages: (id: string, more: object = {}) => ({
+    id, thread_id: 'thread-1', role: 'user', index: 0, order_key: '0mk3n1abc:000:device01', ...times,
+    data: { content: `Message ${id}` }, ...more,
+  }),
+  projects: (id: string, more: object = {}) => ({ id, name: `Project ${id}`, data: [], ...times, ...more }),
+  posts: (id: string, more: object = {}) => ({ id, title: `Post ${id}`, content: '', post_type: 'doc', ...times, ...more }),
+  kv: (id: string, more: object = {}) => ({ id, name: id.replace('kv:', ''), value: null, ...times, ...more }),
+  file_meta: (hash: string, more: object = {}) => ({ hash, name: 'a.png', mime_type: 'image/png', ...times, ...more }),
+  notifications: (id: string, more: object = {}) => ({ id, user_id: 'user-1', type: 'info', title: 'Done', ...times, ...more }),
 }
 
-export function putOf(pk: string, { payload, stamp, tableName = 'messages' }: { payload?: unknown, stamp?: Partial<ChangeStamp>, tableName?: string } = {}): PendingOp {
-  return opOf({ tableName, operation: 'put', pk, payload: payload ?? messageOf(pk), stamp: stampOf(stamp) })
+export const messageOf = payloads.messages
+
+interface OpOptions { tableName?: string, payload?: unknown, stamp?: Partial<ChangeStamp> }
+
+export function putOf(pk: string, { payload, stamp, tableName = 'messages' }: OpOptions = {}): PendingOp {
+  const make = Object.hasOwn(payloads, tableName) ? payloads[tableName as keyof typeof payloads] : messageOf
+  return opOf({ tableName, operation: 'put', pk, payload: payload ?? make(pk), stamp: stampOf(stamp) })
 }
 
-export function deleteOf(pk: string, { stamp, tableName = 'messages', payload }: { stamp?: Partial<ChangeStamp>, tableName?: string, payload?: unknown } = {}): PendingOp {
+export function deleteOf(pk: string, { stamp, tableName = 'messages', payload }: OpOptions = {}): PendingOp {
   return opOf({ tableName, operation: 'delete', pk, payload, stamp: stampOf(stamp) })
 }
 
 function opOf(op: Pick<PendingOp, 'tableName' | 'operation' | 'pk' | 'payload' | 'stamp'>): PendingOp {
   return { id: randomUUID(), createdAt: 1_760_000_000_000, attempts: 0, status: 'pending', ...op }
+}
+
+/** The change that `op` becomes at `serverVersion`. */
+export function changeOf({ tableName, pk, operation, payload, stamp }: PendingOp, serverVersion: number): SyncChange {
+  return { serverVersion, tableName, pk, op: operation, ...payload === undefined ? {} : { payload }, stamp }
+}
+
+interface PullAllOptions { cursor?: number, limit?: number, tables?: string[], as?: H3Event, workspace?: string }
+
+/** Pulls page by page to the head; the answer is the last page's with all changes. */
+export async function pullAll(adapter: SyncGatewayAdapter, { cursor = 0, limit = 1000, tables, as = event, workspace = workspaceId }: PullAllOptions = {}): Promise<PullResponse> {
+  const changes: SyncChange[] = []
+  for (let at = cursor; ;) {
+    const page = await adapter.pull(as, { scope: { workspaceId: workspace }, cursor: at, limit, tables })
+    changes.push(...page.changes)
+    if (!page.hasMore) return { ...page, changes }
+    at = page.nextCursor
+  }
+}
+
+type Snapshotting = Pick<Required<SyncGatewayAdapter>, 'snapshot'>
+
+interface SnapshotAllOptions { pageSize?: number, tables?: string[], as?: H3Event, workspace?: string, between?: () => Promise<unknown> }
+
+/** A whole snapshot; `between` runs after every page but the last. */
+export async function snapshotAll(adapter: Snapshotting, { pageSize = 1000, tables, as = event, workspace = workspaceId, between }: SnapshotAllOptions = {}): Promise<SnapshotResponse> {
+  const items: SnapshotItem[] = []
+  for (let pageToken: string | undefined; ;) {
+    const page = await adapter.snapshot(as, { scope: { workspaceId: workspace }, pageSize, tables, pageToken })
+    items.push(...page.items)
+    if (page.nextPageToken === null) return { ...page, items }
+    pageToken = page.nextPageToken
+    await between?.()
+  }
 }
