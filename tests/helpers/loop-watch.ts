@@ -1,0 +1,40 @@
+/** How long the event loop stood still, less the time in which the machine gave this thread no processor. */
+import { readFileSync } from 'node:fs'
+
+export interface LoopWatch {
+  /** Ends the watch; the longest time between two turns, in milliseconds. */
+  stop(): number
+}
+
+const periodMs = 2
+
+export function watchLoop(): LoopWatch {
+  let lastAt = performance.now()
+  let lastWaitedMs = readWaitedMs()
+  let longest = 0
+  const look = () => {
+    const now = performance.now()
+    const waitedMs = readWaitedMs()
+    longest = Math.max(longest, now - lastAt - periodMs - (waitedMs - lastWaitedMs))
+    lastAt = now
+    lastWaitedMs = waitedMs
+  }
+  const timer = setInterval(look, periodMs)
+  return {
+    stop() {
+      clearInterval(timer)
+      look()
+      return Math.round(longest)
+    },
+  }
+}
+
+/** Linux counts the nanoseconds in which a thread could run and had to wait for a processor; elsewhere 0. */
+function readWaitedMs(): number {
+  try {
+    return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[1]) / 1e6
+  }
+  catch {
+    return 0
+  }
+}
