@@ -3,11 +3,12 @@
  * leave at once: the check and the change are one transaction of the one writer.
  */
 import { and, asc, eq, sql } from 'drizzle-orm'
-import type { SyncDatabase } from '../db/open.ts'
+import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { users, workspaceMembers, workspaces } from '../db/schema/index.ts'
 import { revokeInvitesAbove } from './invites.ts'
 import {
-  assertRole, isLivingWorkspaceOfMember, isMembership, moveActiveAway, requireMember, requireOtherOwner, requireRole,
+  assertRole, isLivingWorkspaceOfMember, isMembership, type Membership, moveActiveAway, requireMember, requireOtherOwner,
+  requireRole,
 } from './membership.ts'
 import { prepareOnce } from './prepared.ts'
 import type { WorkspaceMember, WorkspaceRef, WorkspaceRole } from './store/types.ts'
@@ -53,11 +54,15 @@ export async function setMemberRole(
 ): Promise<void> {
   await database.write(async (tx) => {
     await requireRole(tx, { userId, workspaceId }, 'owner', 'Only an owner may change roles.')
-    const member = await requireMember(tx, { userId: memberUserId, workspaceId })
-    if (role !== 'owner') await requireOtherOwner(tx, member)
-    await tx.update(workspaceMembers).set({ role }).where(isMembership(member))
-    await revokeInvitesAbove(tx, member, role)
+    await changeRole(tx, await requireMember(tx, { userId: memberUserId, workspaceId }), role)
   })
+}
+
+/** Within a transaction. Throws LAST_OWNER. */
+export async function changeRole(tx: WriteTransaction, member: Membership, role: WorkspaceRole): Promise<void> {
+  if (role !== 'owner') await requireOtherOwner(tx, member)
+  await tx.update(workspaceMembers).set({ role }).where(isMembership(member))
+  await revokeInvitesAbove(tx, member, role)
 }
 
 /**
@@ -71,10 +76,14 @@ export async function removeMember(
   await database.write(async (tx) => {
     const needed = memberUserId === userId ? 'viewer' : 'owner'
     await requireRole(tx, { userId, workspaceId }, needed, 'Only an owner may remove others.')
-    const member = await requireMember(tx, { userId: memberUserId, workspaceId })
-    await requireOtherOwner(tx, member)
-    await tx.delete(workspaceMembers).where(isMembership(member))
-    await revokeInvitesAbove(tx, member, null)
-    await moveActiveAway(tx, workspaceId, memberUserId)
+    await endMembership(tx, await requireMember(tx, { userId: memberUserId, workspaceId }))
   })
+}
+
+/** Within a transaction. Throws LAST_OWNER. */
+export async function endMembership(tx: WriteTransaction, member: Membership): Promise<void> {
+  await requireOtherOwner(tx, member)
+  await tx.delete(workspaceMembers).where(isMembership(member))
+  await revokeInvitesAbove(tx, member, null)
+  await moveActiveAway(tx, member.workspaceId, member.userId)
 }

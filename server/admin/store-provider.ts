@@ -1,0 +1,24 @@
+/** The stores behind a host's admin pages, as one registration. The host asks for them anew on each request. */
+import type { SyncDatabase } from '../db/open.ts'
+import { providerId } from '../sync/gateway/adapter.ts'
+import { createWorkspaceAccessStore } from './access-store.ts'
+import { createAdminUserStore } from './admin-users.ts'
+import { createWorkspaceSettingsStore } from './settings-store.ts'
+import type { AdminStoreProvider } from './types.ts'
+
+/** `authProvider` is whose user ids an administrator names. */
+export function createAdminStoreProvider(database: () => Promise<SyncDatabase>, authProvider: string): AdminStoreProvider {
+  return {
+    id: providerId,
+    createWorkspaceAccessStore: () => createWorkspaceAccessStore(database, authProvider),
+    createWorkspaceSettingsStore: () => createWorkspaceSettingsStore(database),
+    createAdminUserStore: () => createAdminUserStore(database),
+    getCapabilities: () => ({
+      supportsServerSideAdmin: true,
+      supportsUserSearch: true,
+      supportsWorkspaceList: true,
+      supportsWorkspaceManagement: true,
+      supportsDeploymentAdminGrants: true,
+    }),
+  }
+}

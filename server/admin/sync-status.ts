@@ -1,0 +1,98 @@
+/**
+ * The sync provider's card on the host's admin page: how the database is, what deserves attention, and what an
+ * administrator may start. The host has checked who asks.
+ */
+import { sql } from 'drizzle-orm'
+import type { H3Event } from 'h3'
+import type { SyncDatabase } from '../db/open.ts'
+import { fail } from '../errors.ts'
+import { providerId } from '../sync/gateway/adapter.ts'
+import type { CleanUpRequest, CleanUpResult } from '../sync/gateway/types.ts'
+import { maintenanceOf } from '../sync/maintenance.ts'
+import { gcChangeLog, gcTombstones } from '../sync/retention.ts'
+import { type DatabaseFacts, readDatabaseFacts } from './database-facts.ts'
+import type { AdminAction, AdminWarning, ProviderAdminAdapter, ProviderAdminStatus } from './types.ts'
+
+export interface SyncStatusOptions {
+  /** Makes a verified copy of the database; without it the page does not offer one. */
+  backUp?: (database: SyncDatabase) => Promise<unknown>
+}
+
+/** What a host's own job keeps, so that a click drops no more than it would. */
+const defaultRetentionDays = 365
+const secondsPerDay = 86_400
+/** A log that no checkpoint has emptied for long: some reader or backup holds it. */
+const maxWalBytes = 256 * 1024 * 1024
+
+const cleanUps: AdminAction[] = [
+  { id: 'sync.gc-change-log', label: 'Clean up history', description: 'Drops changes that newer ones have superseded, behind every device. No row is lost.' },
+  { id: 'sync.gc-tombstones', label: 'Clean up deletes', description: 'Also forgets old deletes; a device that was away for longer loads a snapshot.', danger: true },
+]
+const checkpoint: AdminAction = { id: 'sync.checkpoint', label: 'Empty the write-ahead log', description: 'Moves it into the database file.' }
+const backup: AdminAction = { id: 'sync.backup', label: 'Back up now', description: 'Makes a verified copy beside the running server.' }
+
+export function createSyncAdminAdapter(database: () => Promise<SyncDatabase>, { backUp }: SyncStatusOptions = {}): ProviderAdminAdapter {
+  return {
+    id: providerId,
+    kind: 'sync',
+    getStatus: async () => readStatus(database, [...cleanUps, checkpoint, ...backUp ? [backup] : []]),
+    async runAction(_event, actionId, payload, { session }) {
+      const opened = await database()
+      switch (actionId) {
+        case 'sync.gc-change-log': return cleanUp(opened, gcChangeLog, payload, session.workspace?.id)
+        case 'sync.gc-tombstones': return cleanUp(opened, gcTombstones, payload, session.workspace?.id)
+        case 'sync.checkpoint': return emptyLog(opened)
+        case 'sync.backup': if (backUp) return backUp(opened)
+      }
+      throw fail('INVALID_REQUEST', 'Unknown action.')
+    },
+  }
+}
+
+async function readStatus(database: () => Promise<SyncDatabase>, actions: AdminAction[]): Promise<ProviderAdminStatus> {
+  const opened = await database().catch(() => undefined)
+  if (!opened) return { warnings: [{ level: 'error', message: 'The database could not be opened: see the server log.' }], actions: [] }
+  const facts = await readDatabaseFacts(opened)
+  const maintenance = maintenanceOf(opened).read()
+  return { details: { ...facts, maintenance }, warnings: [...warnOf(facts), ...warnOfCleanUp(maintenance)], actions }
+}
+
+function warnOf({ inMemory, walBytes, fileBytes, freeBytes, synchronous }: DatabaseFacts): AdminWarning[] {
+  const warnings: AdminWarning[] = []
+  const warn = (message: string) => warnings.push({ level: 'warning', message })
+  if (inMemory) warn('The database is in memory: all data is lost when the server stops.')
+  if (synchronous === 'OFF') warn('OR3_SQLITE_PRAGMA_SYNCHRONOUS is OFF: a power failure can lose or damage data.')
+  if (walBytes > maxWalBytes) warn('The write-ahead log is large: a reader, a studio or a backup may be holding it.')
+  if (freeBytes !== null && freeBytes < fileBytes) warn('The disk has less room left than the database is large: a backup may fail.')
+  return warnings
+}
+
+function warnOfCleanUp({ state, lastError }: { state: string, lastError?: string }): AdminWarning[] {
+  return state === 'failed' ? [{ level: 'warning', message: `The last clean-up failed: ${lastError ?? 'see the server log'}` }] : []
+}
+
+type CleanUp = (database: SyncDatabase, event: H3Event, request: CleanUpRequest) => Promise<CleanUpResult>
+
+/** In the workspace of the payload, else in the session's. Like a maintenance job it comes without a session of its own. */
+async function cleanUp(
+  database: SyncDatabase,
+  run: CleanUp,
+  payload: Record<string, unknown> = {},
+  sessionWorkspaceId?: string,
+): Promise<CleanUpResult> {
+  const workspaceId = payload.workspaceId ?? sessionWorkspaceId
+  if (typeof workspaceId !== 'string') throw fail('INVALID_REQUEST', 'No workspace: make one active, or send its workspaceId.')
+  return run(database, {} as H3Event, { scope: { workspaceId }, retentionSeconds: readRetention(payload) })
+}
+
+function readRetention({ retentionSeconds, retentionDays }: Record<string, unknown>): number {
+  if (typeof retentionSeconds === 'number') return retentionSeconds
+  return Math.trunc((typeof retentionDays === 'number' ? retentionDays : defaultRetentionDays) * secondsPerDay)
+}
+
+/** On the reading connection, since a checkpoint cannot run in the writer's transaction. */
+async function emptyLog(database: SyncDatabase): Promise<{ emptied: boolean, walBytes: number }> {
+  const [row] = await database.read.all<{ busy: number }>(sql`pragma wal_checkpoint(truncate)`)
+  const { walBytes } = await readDatabaseFacts(database)
+  return { emptied: row?.busy === 0, walBytes }
+}
