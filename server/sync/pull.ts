@@ -63,6 +63,9 @@ const changeText = sql.raw(`'{"serverVersion":' || server_version || ',"tableNam
   || case when payload is null then '' else ',"payload":' || payload end
   || ',"stamp":{"deviceId":' || json_quote(device_id) || ',"opId":"' || op_id || '","hlc":' || json_quote(hlc) || ',"clock":' || clock || '}}'`)
 
+/** Named, because a statement with a `*` is prepared anew each time. */
+const pageColumns = sql.raw('server_version, table_name, pk, op, payload, device_id, op_id, hlc, clock')
+
 interface Source {
   /** The page's rows, in version order. */
   page: SQL
@@ -75,7 +78,7 @@ function selectAll({ workspaceId, userId }: Caller, cursor: number, limit: numbe
   const inFilter = filter === null ? sql`` : sql`and +table_name in (select value from json_each(${filter}))`
   const after = (version: SQL) => sql`from changes where workspace_id = ${workspaceId} and server_version > ${version} and ${visibleTo(userId)} ${inFilter}`
   return {
-    page: sql`(select * ${after(sql`${cursor}`)} order by server_version limit ${limit})`,
+    page: sql`(select ${pageColumns} ${after(sql`${cursor}`)} order by server_version limit ${limit})`,
     more: sql`exists (select 1 ${after(sql`page.last`)})`,
   }
 }
@@ -84,7 +87,7 @@ function selectAll({ workspaceId, userId }: Caller, cursor: number, limit: numbe
 function selectTables({ workspaceId, userId }: Caller, cursor: number, limit: number, tables: string): Source {
   return {
     page: sql`(
-      select c.* from (
+      select ${pageColumns} from (
         select v.value as version from json_each(${tables}) t cross join json_each((
           select json_group_array(server_version) from (
             select server_version from changes

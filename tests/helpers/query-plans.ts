@@ -1,7 +1,10 @@
 /** Runs every statement of a room as usual and remembers it, so that its plan can be asked for afterwards. */
 import { type SQL, type SQLWrapper, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/libsql'
 import { SQLiteAsyncDialect } from 'drizzle-orm/sqlite-core'
+import { createLocalClient } from '../../server/db/local-client.ts'
 import type { SyncDatabase } from '../../server/db/open.ts'
+import type { TestDatabase } from './database.ts'
 
 export interface Plan { statement: string, steps: string[] }
 
@@ -12,7 +15,7 @@ export interface RecordedDatabase extends SyncDatabase {
 
 const dialect = new SQLiteAsyncDialect()
 
-export function recordStatements(database: SyncDatabase): RecordedDatabase {
+export function recordStatements(database: TestDatabase): RecordedDatabase {
   let statements: SQL[] = []
 
   /** Only `all` and `run` take ready statements; a query builder is remembered when it is awaited. */
@@ -41,10 +44,15 @@ export function recordStatements(database: SyncDatabase): RecordedDatabase {
     async takePlans() {
       const taken = statements
       statements = []
-      return Promise.all(taken.map(async statement => ({
+      // EXPLAIN ends without closing its read transaction: on a connection that is used again, reads would stand still.
+      const client = createLocalClient({ path: database.path, pragmas: [] })
+      const explaining = drizzle(client)
+      const plans = await Promise.all(taken.map(async statement => ({
         statement: dialect.sqlToQuery(statement).sql.replace(/\s+/g, ' '),
-        steps: (await database.read.all<{ detail: string }>(sql`explain query plan ${statement}`)).map(step => step.detail),
+        steps: (await explaining.all<{ detail: string }>(sql`explain query plan ${statement}`)).map(step => step.detail),
       })))
+      client.close()
+      return plans
     },
   }
 }

@@ -1,0 +1,95 @@
+/**
+ * Every hot statement finds its rows by an index and takes its order from one, whatever size a table has.
+ * Seen red: `(r.table_name || '', r.pk) > …` in the snapshot, `+server_version` in the pull's order, and the index
+ * `changes_table` left out.
+ */
+import { expect, it } from 'vitest'
+import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
+import { openTestDatabase } from '../../helpers/database.ts'
+import { type Plan, recordStatements } from '../../helpers/query-plans.ts'
+import { deleteOf, event, putOf, scope, startClock, tableNames } from '../../helpers/sync.ts'
+
+async function makeRecordedAdapter() {
+  const database = recordStatements(await openTestDatabase())
+  return { adapter: createSyncGatewayAdapter(async () => database), takePlans: database.takePlans }
+}
+
+/** What is read by a table function or made by a subquery is as large as the request, not as the database. */
+function findScans(plans: readonly Plan[]): string[] {
+  return plans.flatMap(({ statement, steps }) => steps
+    .filter(step => /^SCAN (?!.*VIRTUAL TABLE)(?!CONSTANT ROW)(?!\(subquery)(?!page$|picked$|chain$|fitting$)/.test(step))
+    .map(step => `${step} in ${statement}`))
+}
+
+function findSorts(plans: readonly Plan[]): string[] {
+  return plans.filter(({ steps }) => steps.some(step => step.includes('TEMP B-TREE'))).map(plan => plan.statement)
+}
+
+it('pushes without a scan or a sort, in at most six statements of any size', async () => {
+  const { adapter, takePlans } = await makeRecordedAdapter()
+  for (const count of [1, 10, 500]) {
+    const rows = Array.from({ length: count }, (_, index) => putOf(`${count}-${index}`, { stamp: { clock: 2 } }))
+    await adapter.push(event, { scope, ops: rows })
+    const plain = await takePlans()
+    expect(plain).toHaveLength(4)
+    expect([findScans(plain), findSorts(plain)]).toEqual([[], []])
+
+    const losers = rows.map(({ pk }) => putOf(pk, { stamp: { clock: 1 } }))
+    await adapter.push(event, { scope, ops: [...rows.slice(0, 100), ...losers.slice(0, 300), deleteOf(`${count}-gone`), putOf(`${count}-new`)] })
+    const mixed = await takePlans()
+    expect(mixed).toHaveLength(6)
+    expect(findScans(mixed)).toEqual([])
+    // The winners' payloads are summed in the order of the request.
+    expect(findSorts(mixed).filter(statement => !statement.includes('octet_length(c.payload)) over'))).toEqual([])
+  }
+})
+
+it('pulls by an index in its order, and with a filter sorts only the versions it picked', async () => {
+  const { adapter, takePlans } = await makeRecordedAdapter()
+  await adapter.push(event, { scope, ops: [putOf('a'), putOf('b')] })
+  await takePlans()
+  for (const tables of [undefined, tableNames]) {
+    await adapter.pull(event, { scope, cursor: 1, tables })
+    const plans = await takePlans()
+    expect(plans).toHaveLength(1)
+    expect(plans[0]!.steps.filter(step => step.includes('changes'))).toEqual([
+      expect.stringContaining('(workspace_id=? AND server_version>?)'), expect.stringContaining('(workspace_id=? AND server_version>?)'),
+    ])
+    expect([findScans(plans), findSorts(plans)]).toEqual([[], []])
+  }
+  await adapter.pull(event, { scope, cursor: 1, tables: ['kv', 'posts'] })
+  const filtered = await takePlans()
+  expect(findScans(filtered)).toEqual([])
+  expect(filtered[0]!.steps.filter(step => step.includes('changes_table'))).toHaveLength(2)
+  expect(filtered[0]!.steps.filter(step => step.includes('TEMP B-TREE'))).toEqual(['USE TEMP B-TREE FOR ORDER BY'])
+})
+
+it('pages and rewinds a snapshot by keys', async () => {
+  const { adapter, takePlans } = await makeRecordedAdapter()
+  await adapter.push(event, { scope, ops: ['a', 'b', 'c'].map(pk => putOf(pk)) })
+  let clock = 1
+  for (const tables of [undefined, ['kv', 'messages']]) {
+    clock++
+    const { nextPageToken } = await adapter.snapshot(event, { scope, pageSize: 1, tables })
+    await adapter.push(event, { scope, ops: ['a', 'b', 'c'].map(pk => putOf(pk, { stamp: { clock } })) })
+    await takePlans()
+    await adapter.snapshot(event, { scope, pageSize: 1, pageToken: nextPageToken!, tables })
+    const plans = await takePlans()
+    expect(plans.filter(plan => plan.statement.includes('recursive'))).toHaveLength(1)
+    expect(plans.filter(plan => plan.steps.some(step => step.startsWith('SEARCH r ')))).not.toEqual([])
+    expect([findScans(plans), findSorts(plans)]).toEqual([[], []])
+  }
+})
+
+it('cleans up and moves cursors without a scan or a sort', async () => {
+  const clock = startClock()
+  const { adapter, takePlans } = await makeRecordedAdapter()
+  await adapter.push(event, { scope, ops: [putOf('a'), putOf('a', { stamp: { clock: 2 } }), deleteOf('b')] })
+  clock.advance(3601)
+  await takePlans()
+  await adapter.updateCursor(event, { scope, deviceId: 'device-1', version: 3 })
+  expect(await adapter.gcTombstones(event, { scope, retentionSeconds: 3600 })).toMatchObject({ droppedChanges: 1, droppedTombstones: 1 })
+  const plans = await takePlans()
+  expect(plans.some(plan => plan.steps.some(step => step.includes('records_tombstone')))).toBe(true)
+  expect([findScans(plans), findSorts(plans)]).toEqual([[], []])
+})
