@@ -38,10 +38,15 @@ export interface Migrations {
 export interface OpenOptions {
   /** How long a write waits for another process's lock before it is refused, in milliseconds. */
   busyTimeoutMs?: number
+  /** How long the start waits for another owner of the file to end, in milliseconds. */
+  ownerTimeoutMs?: number
 }
 
 /** Shorter than the hosts' 10 s request limits, longer than a backup's or a studio's lock. */
 const defaultBusyTimeoutMs = 5_000
+
+/** A restart or a dev reload overlaps with the one before it for less than this. */
+const defaultOwnerTimeoutMs = 3_000
 
 /** Throws `DatabaseInUseError`, `MigrationError`, or an error that says which file failed and how; nothing stays open then. */
 export async function openDatabase(config: DatabaseConfig, migrations: Migrations, options: OpenOptions = {}): Promise<SyncDatabase> {
@@ -53,7 +58,7 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
   }
   try {
     const path = inMemory ? config.path : await resolveFile(config.path)
-    if (!inMemory) opened.push(await takeOwnerLock(path))
+    if (!inMemory) opened.push(await takeOwnerLock(path, options.ownerTimeoutMs ?? defaultOwnerTimeoutMs))
     const connect = (pragmas: Record<string, Pragma>, waitMs: number) => retryWhileBusy(busyTimeoutMs, async () => {
       const client = createLocalClient({ path, pragmas: Object.entries(pragmas).map(([name, { set }]) => `PRAGMA ${name} = ${set}`), busyTimeoutMs: waitMs })
       opened.push(client)

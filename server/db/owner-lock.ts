@@ -16,14 +16,11 @@ export class DatabaseInUseError extends Error {
   override name = 'DatabaseInUseError'
 }
 
-/** A restart or a dev reload overlaps with the one before it for less than this. */
-const waitMs = 3_000
-
-/** Takes the lock for the file at `path`. Throws `DatabaseInUseError` when another process keeps it. */
-export async function takeOwnerLock(path: string): Promise<OwnerLock> {
+/** Takes the lock for the file at `path`. Throws `DatabaseInUseError` when another keeps it for `timeoutMs`. */
+export async function takeOwnerLock(path: string, timeoutMs: number): Promise<OwnerLock> {
   const lock = openConnection({ path: `${path}-owner`, pragmas: [] })
   try {
-    await retryWhileBusy(waitMs, () => lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE'))
+    await retryWhileBusy(timeoutMs, () => lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE'))
     return lock
   }
   catch (error) {

@@ -68,7 +68,7 @@ export function createWriter(database: ReadDatabase, { busyTimeoutMs }: WriterOp
           continue
         }
         if (group.length > 1) await commitEach(waiting.splice(0, group.length))
-        else waiting.shift()!.reject(toPublicError(error))
+        else refuse(waiting.shift()!, error)
         return
       }
       waiting.splice(0, group.length)
@@ -122,12 +122,25 @@ async function runGroup(tx: WriteTransaction, waiting: readonly Waiting[], group
     job.failure = undefined
     // Alone a job needs no savepoint: its failure takes the transaction with it, and nobody else's work.
     if (waiting.length === 1) await job.run(tx)
-    else await tx.transaction(inner => job.run(inner)).catch((error: unknown) => { job.failure = { error } })
+    else await runInSavepoint(tx, job)
     if (performance.now() - startedAt > maxCommitMs) break
   }
 }
 
+async function runInSavepoint(tx: WriteTransaction, job: Waiting) {
+  const fail = (error: unknown) => {
+    // The first error is the cause: where it ended the transaction, going back to the savepoint fails as well.
+    job.failure ??= { error }
+    throw error
+  }
+  await tx.transaction(inner => job.run(inner).catch(fail)).catch(fail).catch(() => {})
+}
+
 function settle(job: Waiting) {
-  if (job.failure) job.reject(toPublicError(job.failure.error))
+  if (job.failure) refuse(job, job.failure.error)
   else job.resolve()
+}
+
+function refuse(job: Waiting, error: unknown) {
+  job.reject(toPublicError(job.failure?.error ?? error))
 }
