@@ -3,7 +3,7 @@
  * before the app's own plugins; inlines both migration histories; keeps the layer's routes out of an app that has a
  * host's. The same file works by `extends` and, as `or3-layer-sqlite/nuxt`, listed in `modules`.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
@@ -18,6 +18,9 @@ export interface SyncLayerOptions {
 
 const layerRoot = fileURLToPath(new URL('..', import.meta.url)).replace(/[/\\]$/, '')
 const layerServer = join(layerRoot, 'server')
+
+/** A linked package has one name in `extends` and another here. */
+const isLayerServer = (dir: string) => existsSync(dir) && realpathSync(dir) === realpathSync(layerServer)
 
 /** The registries a host may have, each with the layer's own file that stands in for it. */
 const registries = {
@@ -41,14 +44,13 @@ export default defineNuxtModule<SyncLayerOptions>({
     }
     nuxt.options.runtimeConfig.or3Sqlite = { ...defaults, ...nuxt.options.runtimeConfig.or3Sqlite as object }
 
-    nuxt.options.build.transpile.push(layerRoot)
     nuxt.hook('nitro:config', (config) => {
       // A host's own routes are all there is; alone, the app's routes come first and win over the layer's.
-      const others = (config.scanDirs ?? []).filter(dir => dir !== layerServer)
+      const others = (config.scanDirs ?? []).filter(dir => !isLayerServer(dir))
       config.scanDirs = isHosted ? others : [...others, layerServer]
-      // Also the shipped TypeScript of a package in node_modules is bundled.
+      // The TypeScript of a package is bundled too; its own node_modules are not, for a native binding cannot be.
       config.externals ??= {}
-      config.externals.inline = [...config.externals.inline ?? [], layerRoot]
+      config.externals.inline = [...config.externals.inline ?? [], layerServer]
     })
     addServerPlugin(join(layerServer, 'plugins/sync-layer.ts'))
 

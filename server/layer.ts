@@ -3,7 +3,7 @@
  * and route awaits, closed once at the end.
  */
 import { consola } from 'consola'
-import { ConfigError, type DatabaseSettings, readDatabaseConfig } from './db/config.ts'
+import { type DatabaseSettings, readDatabaseConfig } from './db/config.ts'
 import { MigrationError } from './db/migrate.ts'
 import { type Migrations, openDatabase, type SyncDatabase } from './db/open.ts'
 import { DatabaseInUseError } from './db/owner-lock.ts'
@@ -21,14 +21,21 @@ export function startLayer(env: Record<string, string | undefined>, settings: Da
   const open = async () => {
     const config = readDatabaseConfig(env, settings)
     if (config.warning) consola.withTag('or3-sync').warn(config.warning)
-    return openDatabase(config, migrations)
+    return openDatabase(config, migrations).catch((error: unknown) => {
+      throw isSentence(error) ? error : new Error(`The database ${config.path} could not be opened: ${findReason(error)}.`, { cause: error })
+    })
   }
   opening = open().catch((error: unknown) => {
-    onFailure(explain(error))
+    onFailure(error instanceof Error ? error.message : String(error))
     throw fail('DATABASE_UNAVAILABLE', 'The database could not be opened: see the server log.', { cause: error })
   })
   // Whoever asks gets the rejection; nobody asking must not end the process.
   opening.catch(() => {})
+}
+
+/** Resolves when the start is over, also where it failed. */
+export async function layerStarted(): Promise<void> {
+  await opening?.catch(() => {})
 }
 
 /** Finishes the waiting writes and closes the file. */
@@ -38,7 +45,13 @@ export async function stopLayer(): Promise<void> {
   await database?.close()
 }
 
-function explain(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof DatabaseInUseError || error instanceof MigrationError) return error.message
-  return `The database could not be opened: ${error instanceof Error ? error.message : String(error)}`
+/** Errors made for the operator to read. */
+function isSentence(error: unknown): boolean {
+  return error instanceof DatabaseInUseError || error instanceof MigrationError
+}
+
+/** What the driver or the operating system says, without what was wrapped around it. */
+function findReason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? error.cause.message : error.message
 }

@@ -1,7 +1,7 @@
 /**
  * Start: registers the store and the adapter at once, before anything is awaited, since Nitro does not await plugins
- * and a host checks for them right after; then opens the database behind one promise. Nothing is opened while
- * prerendering, nor where the host has auth or sync off or another provider selected.
+ * and a host checks for them right after; then opens the database behind one promise, for which every request waits.
+ * Nothing is opened while prerendering, nor where the host has auth or sync off or another provider selected.
  */
 import { exit } from 'node:process'
 import { registerAuthWorkspaceStore } from '#or3-sqlite/auth-registry'
@@ -11,7 +11,7 @@ import { consola } from 'consola'
 import { defineNitroPlugin, useRuntimeConfig } from 'nitropack/runtime'
 import { selectAuthProvider } from '../auth/provider.ts'
 import { createAuthWorkspaceStore } from '../auth/store/create-store.ts'
-import { startLayer, stopLayer, useSyncDatabase } from '../layer.ts'
+import { layerStarted, startLayer, stopLayer, useSyncDatabase } from '../layer.ts'
 import { createSyncGatewayAdapter, providerId } from '../sync/gateway/adapter.ts'
 import { isSelected } from '../selection.ts'
 
@@ -27,5 +27,6 @@ export default defineNitroPlugin((nitroApp) => {
     consola.withTag('or3-sync').error(sentence)
     if (!import.meta.dev) exit(1)
   })
+  nitroApp.hooks.hook('request', layerStarted)
   nitroApp.hooks.hook('close', stopLayer)
 })

@@ -29,7 +29,7 @@ export const pushBatch = z.object({
     tableName: z.string(),
     operation: z.enum(['put', 'delete']),
     pk: z.string(),
-    payload: z.unknown(),
+    payload: z.unknown().optional(),
     stamp: z.object({ deviceId: z.string(), opId: z.string(), hlc: z.string(), clock: anyNumber }),
   })),
 })

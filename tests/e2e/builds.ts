@@ -1,0 +1,184 @@
+/**
+ * The apps that are run end to end, built as their users build them and kept by a hash of everything that goes in:
+ * the playground, which extends the layer by a relative path, and copies of the fixtures in a folder outside the
+ * project, where the packed tarball stands in a `node_modules` that npm installed.
+ */
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+const cache = join(tmpdir(), 'or3-layer-e2e')
+const layerSources = ['modules', 'server', 'drizzle', 'nuxt.config.ts', 'package.json', 'package-lock.json']
+/** What a build leaves behind is none of its sources. */
+const leftovers = new Set(['node_modules', '.nuxt', '.output', '.data'])
+
+export interface App {
+  /** The folder it was built in, with its node_modules. */
+  folder: string
+  /** Its `.output`. */
+  output: string
+}
+
+/** `npm run build`, but with its results outside the project, where a developer's own builds are not in the way. */
+export function buildPlayground(): Promise<App> {
+  return once('playground', [...layerSources, '.playground', 'tests/fixtures/history.json'], async (folder) => {
+    await runNode([join(root, 'tests/e2e/build-elsewhere.ts'), join(root, '.playground'), folder], root, buildEnv(folder))
+  })
+}
+
+export interface FixtureBuild {
+  /** The folder in `tests/fixtures`. */
+  fixture: string
+  /** Under which name the tarball stands in node_modules. */
+  packageName: string
+  /** Read by the fixture's `nuxt.config.ts`. */
+  env?: Record<string, string>
+}
+
+/** A fixture with the packed layer as a real folder in its node_modules, built by `nuxt build`. */
+export function buildFixture({ fixture, packageName, env = {} }: FixtureBuild): Promise<App> {
+  const source = `tests/fixtures/${fixture}`
+  return once(`${fixture}-${packageName}`, [...layerSources, source], async (folder) => {
+    const [installed, tarball] = await Promise.all([installDependencies(), packLayer(folder)])
+    await cp(join(root, source), folder, { recursive: true, filter: path => !leftovers.has(path.split('/').pop()!) })
+    // Hard links: as real as a copy, and there at once.
+    await run('cp', ['-R', '-l', join(installed, 'node_modules'), join(folder, 'node_modules')])
+    await rm(join(folder, 'node_modules/or3-layer-sqlite'), { recursive: true })
+    const layer = join(folder, 'node_modules', packageName)
+    await mkdir(layer)
+    await run('tar', ['-xzf', tarball, '-C', layer, '--strip-components=1'])
+    await runNuxt(folder, ['build'], { ...buildEnv(folder), ...env })
+  })
+}
+
+/** Runs the Nuxt of an app's own node_modules. Throws with its output where it fails. */
+export function runNuxt(folder: string, args: string[], env: Record<string, string> = {}): Promise<string> {
+  return runNode([join(folder, 'node_modules/nuxt/bin/nuxt.mjs'), ...args], folder, env)
+}
+
+/** Packs the layer as `npm publish` would, and says what went in. */
+export async function listPackedFiles(): Promise<string[]> {
+  const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root })
+  const packed = JSON.parse(stdout) as { files: { path: string }[] }[] | Record<string, { files: { path: string }[] }>
+  return Object.values(packed)[0]!.files.map(file => file.path)
+}
+
+/** A built server that finds nothing but its own folder: no project, no node_modules above it. */
+export async function moveOutput({ output }: App): Promise<string> {
+  const folder = join(await mkdtemp(join(tmpdir(), 'or3-moved-')), 'app')
+  await cp(output, folder, { recursive: true, verbatimSymlinks: true })
+  return folder
+}
+
+const run = promisify(execFile)
+
+/** A build that opens a database would make this file; `built-server.test.ts` looks for it. */
+export function buildDbPath(folder: string): string {
+  return join(folder, 'made-by-the-build', 'sync.db')
+}
+
+function buildEnv(folder: string): Record<string, string> {
+  return { OR3_SQLITE_DB_PATH: buildDbPath(folder) }
+}
+
+async function packLayer(folder: string): Promise<string> {
+  const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { cwd: root })
+  const packed = JSON.parse(stdout) as { filename: string }[] | Record<string, { filename: string }>
+  return join(folder, Object.values(packed)[0]!.filename)
+}
+
+/** What npm puts beside the layer in an app: nothing that only the project itself depends on. */
+async function installDependencies(): Promise<string> {
+  const { folder } = await once('dependencies', ['package.json', 'package-lock.json', 'tests/fixtures/app-consumer/package.json'], async (folder) => {
+    const manifest = JSON.parse(await readFile(join(root, 'tests/fixtures/app-consumer/package.json'), 'utf8')) as { dependencies: Record<string, string> }
+    manifest.dependencies['or3-layer-sqlite'] = `file:${await packLayer(folder)}`
+    await writeFile(join(folder, 'package.json'), JSON.stringify(manifest))
+    // The project's versions, so that a release of somebody else's is not what a test fails on.
+    await cp(join(root, 'package-lock.json'), join(folder, 'package-lock.json'))
+    await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund'], { cwd: folder })
+  })
+  return folder
+}
+
+/** Runs a script of an app's under the Node that runs this. Throws with its output where it fails. */
+export async function runNode(args: string[], cwd: string, env: Record<string, string> = {}): Promise<string> {
+  // Under vitest NODE_ENV is `test`, and what Nuxt builds then is no production build.
+  const { NODE_ENV, VITEST, ...inherited } = process.env
+  try {
+    const { stdout, stderr } = await run(process.execPath, args, { cwd, env: { ...inherited, ...env }, maxBuffer: 2 ** 26 })
+    return stdout + stderr
+  }
+  catch (error) {
+    const { stdout, stderr } = error as { stdout: string, stderr: string }
+    throw new Error(`${args.join(' ')} failed:\n${stdout}${stderr}`, { cause: error })
+  }
+}
+
+/** Makes a folder of the cache, unless it is there; of several that ask at once, one makes it and the others wait. */
+async function once(name: string, sources: string[], make: (folder: string) => Promise<void>): Promise<App> {
+  const folder = join(cache, `${name}-${await hash([...sources, 'tests/e2e/builds.ts'])}`)
+  const lock = `${folder}.lock`
+  await mkdir(cache, { recursive: true })
+  while (!existsSync(join(folder, '.done'))) {
+    if (await isHeld(lock)) {
+      await delay(200)
+      continue
+    }
+    try {
+      await removeOld(name)
+      await rm(folder, { recursive: true, force: true })
+      await mkdir(folder)
+      await make(folder)
+      await writeFile(join(folder, '.done'), '')
+    }
+    finally {
+      await rm(lock, { recursive: true, force: true })
+    }
+  }
+  return { folder, output: join(folder, '.output') }
+}
+
+const longestBuildMs = 5 * 60_000
+
+/** False where the lock is ours now. A holder that died is not waited for for ever. */
+async function isHeld(lock: string): Promise<boolean> {
+  try {
+    await mkdir(lock)
+    return false
+  }
+  catch {
+    const takenAt = await stat(lock).then(entry => entry.mtimeMs, () => Date.now())
+    if (Date.now() - takenAt > longestBuildMs) await rename(lock, `${lock}.${process.pid}`).then(() => rm(`${lock}.${process.pid}`, { recursive: true }), () => {})
+    return true
+  }
+}
+
+/** Builds of older sources; a run that started before this one may still be at the youngest. */
+async function removeOld(name: string) {
+  for (const entry of await readdir(cache)) {
+    const path = join(cache, entry)
+    const isOld = entry.startsWith(`${name}-`) && Date.now() - (await stat(path)).mtimeMs > longestBuildMs
+    if (isOld) await rm(path, { recursive: true, force: true })
+  }
+}
+
+async function hash(sources: string[]): Promise<string> {
+  const sum = createHash('sha256').update(process.version)
+  for (const source of sources) {
+    for (const file of await listFiles(source)) sum.update(file).update('\0').update(await readFile(join(root, file))).update('\0')
+  }
+  return sum.digest('hex').slice(0, 12)
+}
+
+async function listFiles(source: string): Promise<string[]> {
+  if (!(await stat(join(root, source))).isDirectory()) return [source]
+  const entries = (await readdir(join(root, source))).filter(entry => !leftovers.has(entry)).sort()
+  return (await Promise.all(entries.map(entry => listFiles(`${source}/${entry}`)))).flat()
+}

@@ -1,0 +1,110 @@
+/** The playground as `npm run build` makes it: what it serves, and that it needs nothing but its own folder. */
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { request as httpRequest } from 'node:http'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { maxBodyBytes } from '../../server/sync/limits.ts'
+import { type RunningServer, startServer } from '../helpers/server.ts'
+import { buildDbPath, buildPlayground, moveOutput } from './builds.ts'
+import { itServesSync } from './checks.ts'
+import { createClient } from './client.ts'
+
+const header = 'x-demo-user'
+let server: RunningServer
+let buildFolder: string
+let output: string
+let dataFolder: string
+
+const start = () => startServer({ output, dbPath: join(dataFolder, 'sync.db'), isShared: true })
+
+beforeAll(async () => {
+  const app = await buildPlayground()
+  buildFolder = app.folder
+  output = await moveOutput(app)
+  dataFolder = await mkdtemp(join(tmpdir(), 'or3-e2e-'))
+  server = await start()
+}, 180_000)
+
+afterAll(async () => {
+  await server?.stop()
+  for (const folder of [dataFolder, output && dirname(output)]) if (folder) await rm(folder, { recursive: true, force: true })
+})
+
+describe('the built playground, moved to another folder', () => {
+  itServesSync({
+    server: () => server,
+    header,
+    async crash() {
+      await server.kill()
+      server = await start()
+    },
+  })
+
+  it('shows its page', async () => {
+    const page = await server.fetch('/')
+    expect(page.status).toBe(200)
+    expect(await page.text()).toContain('<title>or3-layer-sqlite playground</title>')
+  })
+
+  it('was built without opening the database that was set', () => {
+    expect(existsSync(dirname(buildDbPath(buildFolder)))).toBe(false)
+  })
+})
+
+describe('a body that cannot be served', () => {
+  const ada = () => createClient(server, header, 'bodies')
+  const post = (body: string) => server.fetch('/api/sync/push', { method: 'POST', headers: { [header]: 'bodies' }, body })
+
+  it('is a 413 over 16 MiB', async () => {
+    await ada().workspaceId()
+    expect((await post(' '.repeat(maxBodyBytes + 1))).status).toBe(413)
+  })
+
+  it('is a 413 also without a content-length, before all of it has come', async () => {
+    const answer = await sendWithoutLength(4 * maxBodyBytes)
+    expect(answer.status).toBe(413)
+    expect(answer.sentBytes).toBeLessThan(2 * maxBodyBytes)
+  })
+
+  it('is a 400 where it is no JSON', async () => {
+    for (const body of ['{"scope":', '', 'null', '"text"', '[]']) expect((await post(body)).status).toBe(400)
+  })
+
+  it('is a 400 that names the field of a wrong shape', async () => {
+    const workspaceId = await ada().workspaceId()
+    const response = await ada().request('/api/sync/push', { body: { scope: { workspaceId }, ops: [{ tableName: 7 }] } })
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ message: expect.stringContaining('ops.0.tableName') })
+  })
+
+  it('leaves the server serving', async () => {
+    expect((await ada().request('/api/auth/session')).status).toBe(200)
+  })
+
+  /** Chunked, as fast as the server takes it, until it answers. */
+  async function sendWithoutLength(bytes: number) {
+    const chunk = Buffer.alloc(256 * 1024, ' ')
+    const request = httpRequest(new URL('/api/sync/push', server.url), { method: 'POST', headers: { [header]: 'bodies' } })
+    const answered = new Promise<{ status: number, sentBytes: number }>((resolve, reject) => {
+      request.on('error', reject)
+      request.on('response', (response) => {
+        const sentBytes = sent
+        void text(response).then(() => resolve({ status: response.statusCode!, sentBytes }), reject)
+      })
+    })
+    let sent = 0
+    let isAnswered = false
+    const settled = answered.finally(() => (isAnswered = true))
+    while (!isAnswered && sent < bytes) {
+      const isRoomLeft = request.write(chunk)
+      sent += chunk.length
+      await Promise.race([isRoomLeft ? new Promise(setImmediate) : new Promise(resolve => request.once('drain', resolve)), settled.catch(() => {})])
+    }
+    const answer = await settled
+    request.destroy()
+    return answer
+  }
+})

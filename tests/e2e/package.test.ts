@@ -1,0 +1,120 @@
+/**
+ * What an app gets that installs the package: the fixture `app-consumer` has the packed tarball in its node_modules,
+ * extends it, adds a table, a synced table and a sign-in of its own, and takes one of its routes for itself.
+ */
+import { existsSync } from 'node:fs'
+import { cp, lstat, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type RunningServer, startServer } from '../helpers/server.ts'
+import { deleteOf, putOf } from '../helpers/sync.ts'
+import { type App, buildDbPath, buildFixture, listPackedFiles, moveOutput, runNode, runNuxt } from './builds.ts'
+import { itServesSync } from './checks.ts'
+import { createClient, readAnswer } from './client.ts'
+
+const header = 'x-user'
+let app: App
+let output: string
+let dataFolder: string
+let server: RunningServer
+
+const start = () => startServer({ output, dbPath: join(dataFolder, 'sync.db'), isShared: true })
+const as = (name: string) => createClient(server, header, name)
+
+beforeAll(async () => {
+  app = await buildFixture({ fixture: 'app-consumer', packageName: 'or3-layer-sqlite' })
+  output = await moveOutput(app)
+  dataFolder = await mkdtemp(join(tmpdir(), 'or3-e2e-'))
+  server = await start()
+}, 300_000)
+
+afterAll(async () => {
+  await server?.stop()
+  for (const folder of [dataFolder, output && dirname(output)]) if (folder) await rm(folder, { recursive: true, force: true })
+})
+
+describe('the packed package', () => {
+  it('holds what an app needs and nothing else', async () => {
+    const files = await listPackedFiles()
+    const needed = ['package.json', 'nuxt.config.ts', 'README.md', 'LICENSE', 'modules/sync-layer.ts', 'server/index.ts', 'server/plugins/sync-layer.ts', 'server/db/schema/index.ts', 'drizzle/meta/_journal.json', 'drizzle/0000_initial.sql', 'server/api/sync/push.post.ts']
+    expect(files).toEqual(expect.arrayContaining(needed))
+    const allowed = /^(modules|server|drizzle)\/|^(package\.json|nuxt\.config\.ts|README\.md|SPEC\.md|CHANGELOG\.md|LICENSE)$/
+    expect(files.filter(file => !allowed.test(file) || file.includes('.test.'))).toEqual([])
+  })
+
+  it('stands in node_modules as a real folder', async () => {
+    const layer = await lstat(join(app.folder, 'node_modules/or3-layer-sqlite'))
+    expect(layer.isDirectory()).toBe(true)
+  })
+})
+
+describe('an app that extends it, built and moved to another folder', () => {
+  itServesSync({
+    server: () => server,
+    header,
+    async crash() {
+      await server.kill()
+      server = await start()
+    },
+  })
+
+  it('was built without opening the database that was set', () => {
+    expect(existsSync(dirname(buildDbPath(app.folder)))).toBe(false)
+  })
+
+  it('reads and writes a table of its own, which goes with its workspace', async () => {
+    const ada = as('ada')
+    const first = await ada.workspaceId()
+    const { id } = await readAnswer<{ id: string }>(await ada.request('/api/workspaces', { body: { name: 'Books' } }))
+    await ada.request('/api/workspaces/active', { body: { id } })
+    await readAnswer(await ada.request('/api/bookmarks', { body: { url: 'https://example.test/', title: 'Example' } }))
+    expect(await readBookmarks(ada)).toEqual([{ id: expect.any(Number), workspaceId: id, url: 'https://example.test/', title: 'Example' }])
+    await ada.request('/api/workspaces/active', { body: { id: first } })
+    expect(await readBookmarks(ada)).toEqual([])
+  })
+
+  it('is refused a row of a workspace that is not there', async () => {
+    const body = { url: 'https://example.test/', title: 'Stray', workspaceId: 'nowhere' }
+    const response = await as('ada').request('/api/bookmarks', { body })
+    expect(response.status).toBe(500)
+    expect(await readBookmarks(as('ada'))).toEqual([])
+  })
+
+  it('syncs a table of its own, whose schema refuses a wrong payload', async () => {
+    const ada = as('recipes')
+    const workspaceId = await ada.workspaceId()
+    const { results } = await ada.push(workspaceId, [
+      putOf('soup', { tableName: 'recipes', payload: { id: 'soup', title: 'Soup', minutes: 20, servings: 4 } }),
+      putOf('cake', { tableName: 'recipes', payload: { id: 'cake', title: 'Cake', minutes: 'long' } }),
+      deleteOf('soup', { tableName: 'recipes', stamp: { clock: 2 } }),
+      putOf('x', { tableName: 'unheard-of' }),
+    ])
+    expect(results.map(result => result.errorCode ?? result.serverVersion)).toEqual([1, 'VALIDATION_ERROR', 2, 'VALIDATION_ERROR'])
+    const { changes } = await ada.pull(workspaceId, 0)
+    expect(changes[0]).toMatchObject({ tableName: 'recipes', payload: { id: 'soup', title: 'Soup', minutes: 20, servings: 4 } })
+  })
+
+  it('answers with its own route where the layer has one of the same name', async () => {
+    expect(await readAnswer(await as('ada').request('/api/auth/session'))).toMatchObject({ answeredBy: 'app-consumer' })
+  })
+})
+
+describe('the app\'s tools', () => {
+  it('`nuxt typecheck` passes, the layer\'s own TypeScript included', async () => {
+    await runNuxt(app.folder, ['typecheck'])
+  }, 120_000)
+
+  it('`drizzle-kit generate` finds nothing to change, and none of the layer\'s tables', async () => {
+    const folder = await mkdtemp(join(app.folder, 'drizzle-'))
+    await cp(join(app.folder, 'drizzle'), folder, { recursive: true })
+    const printed = await runNode(['node_modules/drizzle-kit/bin.cjs', 'generate', '--dialect=turso', '--schema=./server/database/schema.ts', `--out=${folder}`], app.folder)
+    await rm(folder, { recursive: true })
+    expect(printed).toContain('No schema changes')
+  })
+})
+
+async function readBookmarks(client: ReturnType<typeof as>): Promise<unknown[]> {
+  const { bookmarks } = await readAnswer<{ bookmarks: unknown[] }>(await client.request('/api/bookmarks'))
+  return bookmarks
+}

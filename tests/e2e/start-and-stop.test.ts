@@ -1,0 +1,186 @@
+/** How a built server starts, refuses to start, and ends: a process at the mercy of signals, locks and settings. */
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
+import { Agent, request as httpRequest } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as delay } from 'node:timers/promises'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { type Ending, type RunningServer, runToEnd, type ServerOptions, startServer } from '../helpers/server.ts'
+import { putOf } from '../helpers/sync.ts'
+import { buildPlayground } from './builds.ts'
+import { createClient } from './client.ts'
+
+const header = 'x-demo-user'
+let output: string
+
+beforeAll(async () => {
+  output = (await buildPlayground()).output
+}, 180_000)
+
+describe('a setting that cannot be used ends the start', () => {
+  const refusals: [string, Pick<ServerOptions, 'dbPath' | 'env'>, string[]][] = [
+    ['strict mode without a path', { dbPath: undefined, env: { OR3_SQLITE_STRICT: 'true' } }, ['OR3_SQLITE_STRICT', 'set OR3_SQLITE_DB_PATH']],
+    ['strict mode in memory', { dbPath: ':memory:', env: { OR3_SQLITE_STRICT: 'true', OR3_SQLITE_ALLOW_IN_MEMORY: 'true' } }, ['OR3_SQLITE_STRICT', ':memory:']],
+    ['in memory without leave', { dbPath: ':memory:' }, ['OR3_SQLITE_ALLOW_IN_MEMORY=true']],
+    ['an unknown journal mode', { dbPath: 'a.db', env: { OR3_SQLITE_PRAGMA_JOURNAL_MODE: 'FAST' } }, ['OR3_SQLITE_PRAGMA_JOURNAL_MODE', 'FAST']],
+    ['an unknown synchronous', { dbPath: 'a.db', env: { OR3_SQLITE_PRAGMA_SYNCHRONOUS: '7' } }, ['OR3_SQLITE_PRAGMA_SYNCHRONOUS', '7']],
+    ['a remote libsql: URL', { dbPath: 'libsql://db.example.test' }, ['libsql:', 'not supported']],
+    ['a file that is no database', { dbPath: process.execPath }, [process.execPath, 'not a database']],
+    ['a folder that cannot be made', { dbPath: '/dev/null/sync.db' }, ['/dev/null/sync.db', 'mkdir']],
+  ]
+
+  it.each(refusals)('%s', async (_, options, words) => {
+    const ending = await runToEnd({ output, ...options })
+    expectOneSentence(ending)
+    for (const word of words) expect(ending.output).toContain(word)
+  })
+})
+
+it('without a path takes .data/or3-layer.db and warns once', async () => {
+  const cwd = await makeFolder()
+  const server = await startServer({ output, dbPath: undefined, cwd })
+  await createClient(server, header, 'ada').workspaceId()
+  await server.stop()
+  expect(existsSync(join(cwd, '.data/or3-layer.db'))).toBe(true)
+  expect(server.output().match(/OR3_SQLITE_DB_PATH is not set/g)).toHaveLength(1)
+})
+
+it('refuses a second server on the same file, and the first goes on', async () => {
+  const dbPath = join(await makeFolder(), 'sync.db')
+  const first = await startServer({ output, dbPath })
+  const ada = createClient(first, header, 'ada')
+  const workspaceId = await ada.workspaceId()
+  const second = await runToEnd({ output, dbPath })
+  expectOneSentence(second)
+  expect(second.output).toContain(`Another server process has ${dbPath} open`)
+  expect((await ada.push(workspaceId, [putOf('a')])).serverVersion).toBe(1)
+})
+
+it('of two starts at once on a new file serves one and refuses the other', async () => {
+  const dbPath = join(await makeFolder(), 'deep', 'sync.db')
+  const [one, other] = await Promise.all([startServer({ output, dbPath }), startServer({ output, dbPath })])
+  const refused = await Promise.race([one, other].map(server => untilRefused(server)))
+  const served = refused === one ? other : one
+  expect(refused.output()).toContain('Another server process has')
+  const ada = createClient(served, header, 'ada')
+  expect((await ada.push(await ada.workspaceId(), [putOf('a')])).serverVersion).toBe(1)
+})
+
+it('serves nothing before the database is ready; what comes before waits', async () => {
+  const dbPath = join(await makeFolder(), 'sync.db')
+  const release = holdWriteLock(dbPath)
+  const server = await startServer({ output, dbPath })
+  let answered = 0
+  const answers = ['/', '/api/auth/session', '/favicon.svg'].map(async (path) => {
+    const response = await server.fetch(path, { headers: { [header]: 'ada' } })
+    answered++
+    return response.status
+  })
+  await delay(500)
+  expect(answered).toBe(0)
+  release()
+  expect(await Promise.all(answers)).toEqual([200, 200, 200])
+})
+
+describe('SIGTERM ends the server within a second', () => {
+  it('with an idle keep-alive connection, and leaves one whole file', async () => {
+    const dbPath = join(await makeFolder(), 'sync.db')
+    const server = await startServer({ output, dbPath })
+    const agent = new Agent({ keepAlive: true })
+    const ada = createClient(server, header, 'ada')
+    await ada.push(await ada.workspaceId(), [putOf('a')])
+    const response = await new Promise<NodeJS.ReadableStream>(resolve => httpRequest(server.url, { agent }, resolve).end())
+    await once(response.resume(), 'end')
+    expectPrompt(await server.stop())
+    agent.destroy()
+    // Nothing of it is left in the write-ahead log.
+    await copyFile(dbPath, `${dbPath}-copy`)
+    expect(readKeys(`${dbPath}-copy`)).toEqual(['a'])
+  })
+
+  it('while pushes wait for the lock of another process: they are written and answered', async () => {
+    const dbPath = join(await makeFolder(), 'sync.db')
+    const server = await startServer({ output, dbPath })
+    const ada = createClient(server, header, 'ada')
+    const workspaceId = await ada.workspaceId()
+    const release = holdWriteLock(dbPath)
+    const pushes = ['a', 'b', 'c'].map(pk => ada.push(workspaceId, [putOf(pk)]))
+    await delay(200)
+    const stopping = server.stop()
+    await delay(100)
+    release()
+    const results = await Promise.all(pushes)
+    expect(results.map(result => result.results[0]?.success)).toEqual([true, true, true])
+    expectPrompt(await stopping)
+    expect(readKeys(dbPath).sort()).toEqual(['a', 'b', 'c'])
+  })
+
+  it('while an upload has stalled, and while the lock is never released', async () => {
+    const dbPath = join(await makeFolder(), 'sync.db')
+    const server = await startServer({ output, dbPath })
+    const ada = createClient(server, header, 'ada')
+    const workspaceId = await ada.workspaceId()
+    const upload = httpRequest(new URL('/api/sync/push', server.url), { method: 'POST', headers: { [header]: 'ada' } })
+    upload.on('error', () => {})
+    upload.write('{"scope":')
+    onTestFinished(holdWriteLock(dbPath))
+    const push = ada.push(workspaceId, [putOf('a')]).then(() => 'acknowledged', () => 'refused')
+    await delay(200)
+    expectPrompt(await server.stop())
+    expect(await push).toBe('refused')
+  })
+
+  it('before the database is ready', async () => {
+    const dbPath = join(await makeFolder(), 'sync.db')
+    const release = holdWriteLock(dbPath)
+    const server = await startServer({ output, dbPath })
+    const stopping = server.stop()
+    await delay(100)
+    release()
+    expectPrompt(await stopping)
+  })
+})
+
+async function makeFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'or3-e2e-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** This process is another one to the server. What it returns gives the lock back. */
+function holdWriteLock(dbPath: string): () => void {
+  const database = new DatabaseSync(dbPath)
+  database.exec('BEGIN EXCLUSIVE')
+  return () => {
+    if (database.isOpen) database.close()
+  }
+}
+
+function readKeys(dbPath: string): unknown[] {
+  const database = new DatabaseSync(dbPath, { readOnly: true })
+  const rows = database.prepare('SELECT pk FROM changes ORDER BY server_version').all()
+  database.close()
+  return rows.map(row => row.pk)
+}
+
+/** Resolves with the server when it is gone. */
+async function untilRefused(server: RunningServer): Promise<RunningServer> {
+  while (await server.fetch('/').then(() => true, () => false)) await delay(50)
+  return server
+}
+
+function expectOneSentence({ code, output }: Ending) {
+  expect(code).toBe(1)
+  // Nitro's own line says only where it listened for that moment.
+  const lines = output.split('\n').filter(line => line.trim() !== '' && !line.startsWith('Listening on'))
+  expect(lines).toHaveLength(1)
+  expect(lines[0]).toMatch(/or3-sync.*\.$/)
+}
+
+function expectPrompt({ code, afterMs }: Ending) {
+  expect(afterMs).toBeLessThan(1_000)
+  expect(code).toBe(0)
+}
