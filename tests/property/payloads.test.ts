@@ -1,0 +1,83 @@
+/**
+ * Whatever JSON a device sent comes back equal from the log, the snapshot and the receipt of who lost to it, and a
+ * repeat of it is known. Seen red: `parseJson` as plain `JSON.parse`, its pattern narrowed to 19 digits, payloads
+ * passed through SQLite's `json_remove`, and repeats compared by identity.
+ */
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { parseJson } from '../../server/parse-json.ts'
+import { createSyncGatewayAdapter } from '../../server/sync/gateway/adapter.ts'
+import type { PushBatch } from '../../server/sync/gateway/types.ts'
+import { openTestDatabase } from '../helpers/database.ts'
+import { eventOf, messageOf, pullAll, putOf, snapshotAll } from '../helpers/sync.ts'
+import { runs, timeoutMs } from './scale.ts'
+
+/** Numbers as text, among them what no double holds. */
+const numberText = fc.oneof(
+  fc.double({ noNaN: true, noDefaultInfinity: true }).map(value => JSON.stringify(value)),
+  fc.constantFrom('1e21', '1E400', '-1e-400', '9007199254740993', '-9007199254740993', '0.1000000000000000055511151231257827', '-0', '0e5', '1.0', '123456789012345678901234567890'),
+)
+const text = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.array(fc.constantFrom('\uD83D', '\uDE00', '\0', '\u2028', '"', '\\', '😀', '1e999', ',[1e5'), { maxLength: 5 }).map(parts => parts.join('')),
+)
+const { json } = fc.letrec<{ json: string }>(tie => ({
+  json: fc.oneof({ depthSize: 'small', withCrossShrink: true },
+    fc.oneof(fc.constantFrom('null', 'true', 'false'), numberText, text.map(value => JSON.stringify(value))),
+    fc.array(tie('json'), { maxLength: 4 }).map(items => `[${items.join()}]`),
+    fc.dictionary(fc.oneof(text, fc.constantFrom('__proto__', 'constructor', 'index', 'a.b', '')), tie('json'), { maxKeys: 4 })
+      .map(object => `{${Object.entries(object).map(([key, value]) => `${JSON.stringify(key)}:${value}`).join()}}`)),
+}))
+
+/** What a JSON text says, every number as its exact decimal: two texts of one key order are equal where this is. */
+function readExactly(json: string): string {
+  const reviver = (_key: string, value: unknown, { source = '' }: { source?: string } = {}) => typeof value === 'number' ? { decimal: toDecimal(source) } : value
+  return JSON.stringify(JSON.parse(json, reviver))
+}
+
+function toDecimal(source: string): string {
+  const [mantissa = '', exponent = '0'] = source.toLowerCase().split('e')
+  const [whole = '', fraction = ''] = mantissa.split('.')
+  let digits = BigInt(whole.replace('-', '') + fraction)
+  if (digits === 0n) return '0'
+  let power = Number(exponent) - fraction.length
+  for (; digits % 10n === 0n; power++) digits /= 10n
+  return `${source.startsWith('-') ? '-' : ''}${digits}e${power}`
+}
+
+it('gives every payload back as it was sent', { timeout: timeoutMs(60) }, async () => {
+  const database = await openTestDatabase()
+  const adapter = createSyncGatewayAdapter(async () => database)
+  let count = 0
+  await fc.assert(fc.asyncProperty(fc.array(json, { minLength: 1, maxLength: 5 }), async (datas) => {
+    const workspace = `workspace-${++count}`
+    const as = eventOf('user-1', workspace)
+    const scope = { workspaceId: workspace }
+    const payloads = datas.map((data, index) => `{"data":${data},${JSON.stringify(messageOf(`m${index}`, { data: undefined })).slice(1)}`)
+    const sent = payloads.map((payload, index) => JSON.stringify({ ...putOf(`m${index}`, { stamp: { clock: 2 } }), payload: 'HERE' }).replace('"HERE"', () => payload))
+    // As a body comes in, and as an answer goes out.
+    const push = async (ops: readonly string[]) => adapter.push(as, parseJson(JSON.stringify({ scope }).replace(/}$/, `,"ops":[${ops.join()}]}`)) as PushBatch)
+    const written = (value: unknown) => readExactly(JSON.stringify(value))
+    const expected = payloads.map(readExactly)
+
+    expect((await push(sent)).results.map(result => [result.success, result.replayed])).toEqual(sent.map(() => [true, undefined]))
+    expect((await push(sent)).results.map(result => [result.success, result.replayed])).toEqual(sent.map(() => [true, true]))
+    const losers = await push(datas.map((_, index) => JSON.stringify(putOf(`m${index}`))))
+    const answers = {
+      pulled: (await pullAll(adapter, { as, workspace })).changes.slice(0, datas.length).map(change => written(change.payload)),
+      snapshot: (await snapshotAll(adapter, { as, workspace })).items.map(item => written(item.kind === 'row' && item.payload)),
+      winners: losers.results.map(result => written(result.winner?.kind === 'put' && result.winner.payload)),
+      payloads: losers.results.map(result => written(result.payload)),
+    }
+    expect(answers).toEqual({ pulled: expected, snapshot: expected, winners: expected, payloads: expected })
+  }), runs(300))
+})
+
+it('keeps a payload nested as deep as the limit', async () => {
+  const database = await openTestDatabase()
+  const adapter = createSyncGatewayAdapter(async () => database)
+  const as = eventOf('user-1')
+  const op = putOf('a', { payload: messageOf('a', { data: JSON.parse('['.repeat(255) + ']'.repeat(255)) }) })
+  expect((await adapter.push(as, { scope: { workspaceId: 'workspace-1' }, ops: [op] })).results).toMatchObject([{ success: true }])
+  expect((await pullAll(adapter)).changes[0]!.payload).toEqual(op.payload)
+})
