@@ -41,16 +41,19 @@ export default defineNuxtModule<SyncLayerOptions>({
 
     const defaults = {
       dbPath: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '',
+      limits: { maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '' },
     }
     nuxt.options.runtimeConfig.or3Sqlite = { ...defaults, ...nuxt.options.runtimeConfig.or3Sqlite as object }
 
     nuxt.hook('nitro:config', (config) => {
       // A host's own routes are all there is; alone, the app's routes come first and win over the layer's.
-      const others = (config.scanDirs ?? []).filter(dir => !isLayerServer(dir))
+      const others = (config.scanDirs ?? []).filter(dir => dir !== undefined && !isLayerServer(dir))
       config.scanDirs = isHosted ? others : [...others, layerServer]
-      // The TypeScript of a package is bundled too; its own node_modules are not, for a native binding cannot be.
+      // The TypeScript of a package is transpiled and bundled; its own node_modules are not, for a native binding cannot be.
       config.externals ??= {}
       config.externals.inline = [...config.externals.inline ?? [], layerServer]
+      const esbuild = ((config.esbuild ??= {}).options ??= {})
+      esbuild.exclude = [esbuild.exclude ?? /node_modules/].flat().map(sparingLayer)
     })
     addServerPlugin(join(layerServer, 'plugins/sync-layer.ts'))
 
@@ -79,6 +82,13 @@ export default defineNuxtModule<SyncLayerOptions>({
     if (nuxt.options.dev) nuxt.options.watch.push(...[layerDrizzle, ...hasAppHistory ? [appDrizzle] : []].map(dir => join(dir, 'meta/_journal.json')))
   },
 })
+
+/** Nuxt spares layers that are extended from what it excludes with all node_modules; a listed module it does not. */
+function sparingLayer<T>(pattern: T): T | RegExp {
+  if (!(pattern instanceof RegExp)) return pattern
+  const path = `${layerServer.replaceAll('\\', '/')}/`.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  return new RegExp(`^(?!${path}).*(?:${pattern.source})`, pattern.flags)
+}
 
 async function resolveFile(dir: string, name: string): Promise<string | undefined> {
   return existsSync(dir) ? (await resolveFiles(dir, `${name}.{ts,mts,js,mjs}`))[0] : undefined

@@ -13,6 +13,7 @@ import { selectAuthProvider } from '../auth/provider.ts'
 import { createAuthWorkspaceStore } from '../auth/store/create-store.ts'
 import { layerStarted, startLayer, stopLayer, useSyncDatabase } from '../layer.ts'
 import { createSyncGatewayAdapter, providerId } from '../sync/gateway/adapter.ts'
+import { configureSync } from '../sync/settings.ts'
 import { isSelected } from '../selection.ts'
 
 export default defineNitroPlugin((nitroApp) => {
@@ -23,6 +24,7 @@ export default defineNitroPlugin((nitroApp) => {
   if (import.meta.prerender) return
 
   selectAuthProvider(config.or3Sqlite.authProvider)
+  configureSync(config.or3Sqlite.limits)
   startLayer(process.env, config.or3Sqlite, migrations, (sentence) => {
     consola.withTag('or3-sync').error(sentence)
     if (!import.meta.dev) exit(1)

@@ -24,7 +24,7 @@ export interface Implementation {
   /** The look-ups of one request's session: user, default workspace, role. */
   session(account: string): Promise<unknown>
   /** Drops what is superseded, yielding; where an implementation has none, the workload is skipped. */
-  cleanUp?(retentionSeconds: number): Promise<{ deleted: number }>
+  cleanUp?(retentionSeconds: number): Promise<unknown>
   /** Makes every change look `seconds` older, so that clean-up finds it due. */
   age?(seconds: number): Promise<void>
   close(): Promise<void>

@@ -127,7 +127,7 @@ export const workloads: Record<string, Workload> = {
     return { bytes: { perCall: 20_000, calls: [], bytes: statSync(context.path('bytes')).size } }
   },
 
-  gc100k: context => withDatabase(context, 'gc', async (database) => {
+  gc100k: context => withDatabase(context, 'gc', async (database): Promise<Record<string, Samples>> => {
     const { cleanUp, age } = database
     if (!cleanUp || !age) return {}
     const keys = Array.from({ length: 1000 }, () => makeOp().pk)

@@ -3,7 +3,7 @@ import { defineSyncHandler } from '../../sync/endpoint.ts'
 import { pullText } from '../../sync/pull.ts'
 
 /** The answer is JSON text already: no payload is parsed on its way out. */
-export default defineSyncHandler('workspace.read', (database, event, body) => {
+export default defineSyncHandler('pull', 'workspace.read', (database, event, body) => {
   setResponseHeader(event, 'Content-Type', 'application/json')
   return pullText(database, event, body)
 })

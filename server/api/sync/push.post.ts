@@ -1,4 +1,4 @@
 import { defineSyncHandler } from '../../sync/endpoint.ts'
 import { push } from '../../sync/push/push.ts'
 
-export default defineSyncHandler('workspace.write', push)
+export default defineSyncHandler('push', 'workspace.write', push)

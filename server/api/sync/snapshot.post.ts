@@ -1,4 +1,4 @@
 import { defineSyncHandler } from '../../sync/endpoint.ts'
 import { snapshot } from '../../sync/snapshot.ts'
 
-export default defineSyncHandler('workspace.read', snapshot)
+export default defineSyncHandler('snapshot', 'workspace.read', snapshot)

@@ -1,7 +1,7 @@
 import { defineSyncHandler } from '../../sync/endpoint.ts'
 import { updateCursor } from '../../sync/cursors.ts'
 
-export default defineSyncHandler('workspace.read', async (database, event, body) => {
+export default defineSyncHandler('update-cursor', 'workspace.read', async (database, event, body) => {
   await updateCursor(database, event, body)
   return { ok: true }
 })
