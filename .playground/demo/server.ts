@@ -19,6 +19,7 @@ const STOP_TIMEOUT_MS = 5_000
 
 export interface DemoServer {
   url: string
+  pid: number
   stop(): Promise<void>
 }
 
@@ -43,7 +44,7 @@ export async function startServer(): Promise<DemoServer> {
   try {
     const url = `http://127.0.0.1:${port}`
     await waitForAnswer(url, child, lastWords)
-    return { url, stop }
+    return { url, pid: child.pid!, stop }
   }
   catch (error) {
     await stop()

@@ -1,0 +1,93 @@
+/**
+ * `npm run bench:http [-- --json] [--quick]`: the built playground over HTTP, clients on the same machine, at
+ * `synchronous=FULL`. Latencies are the clients' own, so they hold the network stack and the wait for a turn.
+ */
+import { randomUUID } from 'node:crypto'
+import { Agent, request } from 'node:http'
+import { cpus } from 'node:os'
+import process from 'node:process'
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { startServer } from '../../.playground/demo/server.ts'
+import { makeOp } from './implementation.ts'
+
+const { values } = parseArgs({ options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } } })
+const seconds = values.quick ? 2 : 10
+const agent = new Agent({ keepAlive: true, maxSockets: 128 })
+
+process.env.NUXT_OR3_SQLITE_LIMITS_RATE_LIMITS = 'false'
+const startedAt = performance.now()
+const server = await startServer()
+const results: Record<string, object> = { start: { ms: round(performance.now() - startedAt) } }
+try {
+  const session = JSON.parse((await call('GET', '/api/auth/session')).toString()) as { session: { workspace: { id: string } } }
+  const scope = { workspaceId: session.session.workspace.id }
+  const pushOf = (size: number) => () => ['/api/sync/push', { scope, ops: Array.from({ length: size }, () => makeOp()) }] as const
+
+  results.push100x16 = await load(16, 100, pushOf(100))
+  results.push1x1 = await load(1, 1, pushOf(1))
+  results.push1x64 = await load(64, 1, pushOf(1))
+  let cursor = 0
+  results.pull500 = await load(1, 500, () => {
+    cursor = (cursor + 500) % 20_000
+    return ['/api/sync/pull', { scope, cursor, limit: 500 }] as const
+  })
+  const { serverVersion: head } = JSON.parse((await call('POST', '/api/sync/push', { scope, ops: [] })).toString()) as { serverVersion: number }
+  results.idlePoll = await load(1, 1, () => ['/api/sync/pull', { scope, cursor: head, limit: 500 }] as const)
+  const status = readFileSync(`/proc/${server.pid}/status`, 'utf8')
+  results.memory = { rssMb: Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024), logRows: head }
+}
+finally {
+  agent.destroy()
+  await server.stop()
+}
+
+const machine = `${cpus()[0]?.model.trim()} × ${cpus().length}, Node ${process.version}, synchronous=FULL, payload about 600 bytes`
+process.stdout.write(values.json
+  ? `${JSON.stringify({ machine, http: results })}\n`
+  : `${machine}\n${Object.entries(results).map(([name, figures]) => `${name.padEnd(12)} ${JSON.stringify(figures)}`).join('\n')}\n`)
+
+/** `clients` send one request after the other for some seconds. */
+async function load(clients: number, opsPerCall: number, makeRequest: () => readonly [path: string, body: object]) {
+  const calls: number[] = []
+  const until = performance.now() + seconds * 1000
+  const beganAt = performance.now()
+  await Promise.all(Array.from({ length: clients }, async () => {
+    while (performance.now() < until) {
+      const [path, body] = makeRequest()
+      const text = JSON.stringify(body)
+      const sentAt = performance.now()
+      await call('POST', path, text)
+      calls.push(performance.now() - sentAt)
+    }
+  }))
+  const took = performance.now() - beganAt
+  calls.sort((a, b) => a - b)
+  return {
+    p50Ms: round(calls[Math.floor(calls.length / 2)]!),
+    p99Ms: round(calls[Math.floor(calls.length * 0.99)]!),
+    opsPerSec: Math.round(calls.length * opsPerCall / took * 1000),
+  }
+}
+
+function call(method: string, path: string, body?: object | string): Promise<Buffer> {
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  return new Promise((resolve, reject) => {
+    const headers = { 'x-demo-user': 'bench', 'content-type': 'application/json', 'x-request-id': randomUUID(), ...text !== undefined && { 'content-length': Buffer.byteLength(text) } }
+    const sent = request(new URL(path, server.url), { method, agent, headers }, (answer) => {
+      const chunks: Buffer[] = []
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk))
+      answer.on('end', () => {
+        const whole = Buffer.concat(chunks)
+        if (answer.statusCode === 200) resolve(whole)
+        else reject(new Error(`${method} ${path}: ${answer.statusCode} ${whole.toString().slice(0, 300)}`))
+      })
+    })
+    sent.on('error', reject)
+    sent.end(text)
+  })
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(3))
+}
