@@ -5,14 +5,14 @@
  */
 import { mkdir, open, realpath } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { LibsqlError, type Client } from '@libsql/core/api'
+import type { Client } from '@libsql/core/api'
 import { getTableName, getViewName, is, Table, View } from 'drizzle-orm'
 import { drizzle, type LibSQLDatabase } from 'drizzle-orm/libsql'
 import { retryWhileBusy } from './busy.ts'
 import type { DatabaseConfig } from './config.ts'
 import { createLocalClient } from './local-client.ts'
-import { appLedgerTable, applyMigrations, ledgerTable, type Migration } from './migrate.ts'
-import { takeOwnerLock } from './owner-lock.ts'
+import { appLedgerTable, applyMigrations, ledgerTable, MigrationError, type Migration } from './migrate.ts'
+import { DatabaseInUseError, takeOwnerLock } from './owner-lock.ts'
 import * as schema from './schema/index.ts'
 import { createWriter, type WriteJob } from './writer.ts'
 
@@ -85,7 +85,8 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
   }
   catch (error) {
     closeAll()
-    throw error instanceof LibsqlError ? new Error(`The database ${config.path} cannot be opened: ${error.message}`, { cause: error }) : error
+    if (error instanceof DatabaseInUseError || error instanceof MigrationError) throw error
+    throw new Error(`The database ${config.path} cannot be opened: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }
 }
 
@@ -129,7 +130,7 @@ async function assertPragmas(client: Client, pragmas: Record<string, Pragma>) {
   for (const [name, { set, is }] of Object.entries(pragmas)) {
     const { rows } = await client.execute(`PRAGMA ${name}`)
     const answer = rows[0]?.[0]
-    if (answer !== is) throw new Error(`The database did not take PRAGMA ${name} = ${set}: it answers ${answer}.`)
+    if (answer !== is) throw new Error(`it did not take PRAGMA ${name} = ${set}, it answers ${answer}`)
   }
 }
 

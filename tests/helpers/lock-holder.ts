@@ -1,7 +1,7 @@
 /**
- * A process of its own that holds the write lock of a database file, until its stdin ends.
- * `node lock-holder.ts PATH hold` takes it once and says `held`; `… bursts MIN MAX` takes it again and again for MIN to
- * MAX milliseconds with short pauses, says `holding` after the first, and at the end how often and how long, as JSON.
+ * A process of its own that holds the write lock of a database file, and in the journal modes without a log all of it.
+ * `node lock-holder.ts PATH hold` takes it once, says `held` and ends with its stdin; `… bursts MIN MAX` takes it again
+ * and again for MIN to MAX milliseconds, says `holding` after the first, and at the end how often and how long, as JSON.
  */
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -41,7 +41,7 @@ database.close()
 async function takeLock(): Promise<boolean> {
   while (!ending) {
     try {
-      database.exec('BEGIN IMMEDIATE')
+      database.exec('BEGIN EXCLUSIVE')
       return true
     }
     catch {
