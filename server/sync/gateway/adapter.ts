@@ -1,5 +1,7 @@
 /** The `SyncGatewayAdapter` named `sqlite`: each method waits for the database and hands over to its room. */
 import type { SyncDatabase } from '../../db/open.ts'
+import { queryCanonicalStorage } from '../../uploads/canonical-storage.ts'
+import { cancelUploadIntent, consumeUploadIntent, reserveUploadIntent } from '../../uploads/intents.ts'
 import { updateCursor } from '../cursors.ts'
 import { listWorkspaceIds, type MaintenanceLog, maintenanceOf } from '../maintenance.ts'
 import { pull } from '../pull.ts'
@@ -39,5 +41,9 @@ export function createSyncGatewayAdapter(open: () => Promise<SyncDatabase>) {
     beginMaintenanceRun: () => withMaintenance(log => log.begin()),
     completeMaintenanceRun: ({ lastRun }) => withMaintenance(log => log.complete(lastRun)),
     failMaintenanceRun: error => withMaintenance(log => log.fail(error)),
+    reserveUploadIntent: async (event, reservation) => reserveUploadIntent(await database(), event, reservation),
+    consumeUploadIntent: async (event, consumption) => consumeUploadIntent(await database(), event, consumption),
+    cancelUploadIntent: async (event, intent) => cancelUploadIntent(await database(), event, intent),
+    queryCanonicalStorage: async (event, request) => queryCanonicalStorage(await database(), event, request),
   } satisfies SyncGatewayAdapter
 }

@@ -65,7 +65,7 @@ it('keeps an owner in every living workspace', async () => {
   await expect(access.upsertMember({ workspaceId, emailOrProviderId: 'ada', role: 'viewer' })).rejects.toMatchObject(lastOwner)
   await expect(access.removeMember({ workspaceId, userId: ada })).rejects.toMatchObject(lastOwner)
   await access.upsertMember({ workspaceId, emailOrProviderId: 'bob', role: 'owner' })
-  const results = await Promise.allSettled([access.removeMember({ workspaceId, userId: ada }), access.removeMember({ workspaceId, userId: bob })])
+  const results = await Promise.allSettled([ada, bob].map(userId => access.removeMember({ workspaceId, userId })))
   expect(results.map(result => result.status).sort()).toEqual(['fulfilled', 'rejected'])
   expect((await access.listMembers({ workspaceId })).map(member => member.role)).toEqual(['owner'])
   await expect(access.removeMember({ workspaceId, userId: 'nobody' })).rejects.toMatchObject({ statusCode: 404 })
@@ -99,7 +99,8 @@ it('lists workspaces in pages, searched literally, deleted ones only on demand',
   for (const name of ['100% cotton', '100 cotton', 'a_b', 'acb', 'Gone']) await access.createWorkspace({ name, ownerUserId: ada })
   const all = await access.listWorkspaces({ page: 1, perPage: 50 })
   await access.softDeleteWorkspace({ workspaceId: all.items.find(item => item.name === 'Gone')!.id, deletedAt: 1_760_000_000 })
-  const names = async (search?: string, more = {}) => (await access.listWorkspaces({ search, page: 1, perPage: 50, ...more })).items.map(item => item.name)
+  const names = async (search?: string, more = {}) =>
+    (await access.listWorkspaces({ search, page: 1, perPage: 50, ...more })).items.map(item => item.name)
   expect(await names('100%')).toEqual(['100% cotton'])
   expect(await names('A_B')).toEqual(['a_b'])
   expect(await names('gone')).toEqual([])

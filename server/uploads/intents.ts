@@ -1,0 +1,105 @@
+/**
+ * Upload intents: a place for one file under the workspace's quota, reserved before its bytes come, consumed once when
+ * they are there, given back when they do not come. The check and the reservation are one transaction of the one writer.
+ */
+import { and, eq, gt, isNull, sql } from 'drizzle-orm'
+import type { H3Event } from 'h3'
+import { z } from 'zod'
+import { nowSeconds } from '../clock.ts'
+import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
+import { uploadIntents } from '../db/schema/index.ts'
+import { fail } from '../errors.ts'
+import { identifyCaller } from '../sync/caller.ts'
+import type { UploadConsumption, UploadReservation } from '../sync/gateway/types.ts'
+import { isCleanText } from '../sync/json.ts'
+import { maxIdLength } from '../sync/limits.ts'
+import { parseRequest } from '../sync/wire.ts'
+import { digestOf } from './digest.ts'
+
+/** A consumed file counts by its intent until its metadata has come by sync, or a day has passed. */
+const consumedCountsSeconds = 86_400
+
+const text = z.string().min(1).max(maxIdLength).refine(isCleanText, 'must be well-formed text without NUL')
+const intentRef = z.object({ intentId: text, workspaceId: z.string() })
+const file = intentRef.extend({ hash: text, mimeType: text, sizeBytes: z.int().min(0) })
+const reservationShape = file.extend({ expiresAt: z.int(), workspaceQuotaBytes: z.int().min(0).optional() })
+const consumptionShape = file.extend({ storageId: text.max(2_048) })
+
+/** The same reservation again is none. Throws 400, 403 in another workspace, 409 for another content, 413 over the quota. */
+export async function reserveUploadIntent(database: SyncDatabase, event: H3Event, input: UploadReservation): Promise<void> {
+  const { workspaceQuotaBytes, intentId: id, ...reservation } = parseRequest(reservationShape, input, 'Invalid upload reservation')
+  const { workspaceId } = identifyCaller(event, reservation.workspaceId)
+  await database.write(async (tx) => {
+    const now = nowSeconds()
+    if (reservation.expiresAt <= now) throw fail('INVALID_REQUEST', 'Invalid upload reservation: expiresAt: is over')
+    await dropExpired(tx, workspaceId, now)
+    const known = await tx.select().from(uploadIntents).where(isIntent({ workspaceId, intentId: id })).get()
+    if (known) {
+      if (known.consumedAt === null && isSameFile(known, reservation)) return
+      throw fail('CONFLICT', 'This upload intent exists already, for another file or used up.')
+    }
+    if (workspaceQuotaBytes !== undefined) {
+      const { used, known: hasFile } = await readUsage(tx, workspaceId, reservation.hash)
+      if (!hasFile && used + reservation.sizeBytes > workspaceQuotaBytes) {
+        throw fail('QUOTA_EXCEEDED', `The file would take the workspace over its quota of ${workspaceQuotaBytes} bytes.`)
+      }
+    }
+    await tx.insert(uploadIntents).values({ id, ...reservation, createdAt: now })
+  })
+}
+
+/** Throws 400, 403 in another workspace, 409 where no living reservation of exactly this file is there. */
+export async function consumeUploadIntent(database: SyncDatabase, event: H3Event, input: UploadConsumption): Promise<void> {
+  const consumption = parseRequest(consumptionShape, input, 'Invalid upload consumption')
+  identifyCaller(event, consumption.workspaceId)
+  await database.write(async (tx) => {
+    const now = nowSeconds()
+    const living = and(isIntent(consumption), isNull(uploadIntents.consumedAt), gt(uploadIntents.expiresAt, now))
+    const intent = await tx.select().from(uploadIntents).where(living).get()
+    if (!intent || !isSameFile(intent, consumption)) {
+      throw fail('CONFLICT', 'There is no reservation of this file to use: it was used, cancelled, has expired, or was for another file.')
+    }
+    await tx.update(uploadIntents).set({ consumedAt: now, storageId: consumption.storageId }).where(living)
+  })
+}
+
+/** Nothing happens where there is no reservation, or it was used. */
+export async function cancelUploadIntent(
+  database: SyncDatabase,
+  event: H3Event,
+  input: { workspaceId: string, intentId: string },
+): Promise<void> {
+  const intent = parseRequest(intentRef, input, 'Invalid upload cancellation')
+  identifyCaller(event, intent.workspaceId)
+  await database.write(tx => tx.delete(uploadIntents).where(and(isIntent(intent), isNull(uploadIntents.consumedAt))))
+}
+
+async function dropExpired(tx: WriteTransaction, workspaceId: string, now: number): Promise<void> {
+  await tx.run(sql`
+    delete from upload_intents where workspace_id = ${workspaceId}
+      and case when consumed_at is null then expires_at <= ${now} else consumed_at <= ${now - consumedCountsSeconds} end`)
+}
+
+/** Every file once, whether its metadata is there, its bytes are on the way, or both; `known` says that `hash` is one. */
+async function readUsage(tx: WriteTransaction, workspaceId: string, hash: string): Promise<{ used: number, known: boolean }> {
+  const [row] = await tx.all<{ used: number, known: number }>(sql`
+    select coalesce(sum(size), 0) as used, coalesce(max(digest = ${digestOf(hash)}), 0) as known from (
+      select digest, max(size) as size from (
+        select lower(substr(r.pk, instr(r.pk, ':') + 1)) as digest, coalesce(c.payload ->> 'size_bytes', 0) as size from records r
+        cross join changes c on c.workspace_id = r.workspace_id and c.server_version = r.server_version
+        where r.workspace_id = ${workspaceId} and r.table_name = 'file_meta' and c.op = 'put' and c.payload ->> 'deleted' is not 1
+        union all
+        select lower(substr(hash, instr(hash, ':') + 1)), size_bytes from upload_intents where workspace_id = ${workspaceId})
+      group by digest)`)
+  return { used: row!.used, known: row!.known === 1 }
+}
+
+function isIntent({ workspaceId, intentId }: { workspaceId: string, intentId: string }) {
+  return and(eq(uploadIntents.workspaceId, workspaceId), eq(uploadIntents.id, intentId))
+}
+
+type FileFacts = Pick<UploadReservation, 'hash' | 'mimeType' | 'sizeBytes'>
+
+function isSameFile(a: FileFacts, b: FileFacts): boolean {
+  return a.hash === b.hash && a.mimeType === b.mimeType && a.sizeBytes === b.sizeBytes
+}

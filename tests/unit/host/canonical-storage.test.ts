@@ -1,0 +1,121 @@
+import { expect, it } from 'vitest'
+import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
+import type { CanonicalStorageItem, CanonicalStorageRequest, PendingOp } from '../../../server/sync/gateway/types.ts'
+import { openTestDatabase } from '../../helpers/database.ts'
+import { deleteOf, emptyEvent, event, eventOf, messageOf, putOf, scope } from '../../helpers/sync.ts'
+
+type Kind = CanonicalStorageRequest['kind']
+
+async function setUp() {
+  const database = await openTestDatabase()
+  const adapter = createSyncGatewayAdapter(async () => database)
+  async function readAll(kind: Kind, more: Partial<CanonicalStorageRequest> = {}) {
+    const items: CanonicalStorageItem[] = []
+    for (let cursor: string | undefined; ;) {
+      const page = await adapter.queryCanonicalStorage(event, { scope, kind, cursor, ...more })
+      items.push(...page.items)
+      expect(page.hasMore).toBe(page.nextCursor !== undefined)
+      if (!page.hasMore) return items
+      cursor = page.nextCursor
+    }
+  }
+  const push = async (...ops: PendingOp[]) => {
+    const { results } = await adapter.push(event, { scope, ops })
+    expect(results.filter(result => !result.success)).toEqual([])
+  }
+  return { database, adapter, readAll, push }
+}
+
+const message = (id: string, hashes: unknown, clock = 1, more = {}) =>
+  putOf(id, { payload: messageOf(id, { file_hashes: hashes, ...more }), stamp: { clock } })
+const post = (id: string, hashes: unknown) => putOf(id, {
+  tableName: 'posts',
+  payload: { id, title: 't', content: '', post_type: 'doc', file_hashes: hashes, deleted: false, created_at: 1, updated_at: 1, clock: 1 },
+})
+const file = (hash: string, more = {}, clock = 1) => putOf(hash, {
+  tableName: 'file_meta', stamp: { clock },
+  payload: { hash, deleted: false, size_bytes: 10, created_at: 1, updated_at: 7, clock, ...more },
+})
+const edges = (items: CanonicalStorageItem[]) => items.map(item => item.kind === 'reference' && `${item.sourceTable}/${item.sourceId} ${item.hash}`)
+
+it('lists each live reference once, whatever the page size', async () => {
+  const { push, readAll } = await setUp()
+  await push(
+    message('m1', '["sha256:aa","sha256:bb"]'), message('m2', '["sha256:aa"]'), message('m3', null), message('m4', ''),
+    message('m5', 'sha256:cc'), message('m6', '["sha256:dd"]', 1, { deleted: true }), post('p1', ['SHA256:AA']),
+  )
+  const expected = ['messages/m1 sha256:aa', 'messages/m2 sha256:aa', 'posts/p1 SHA256:AA', 'messages/m1 sha256:bb', 'messages/m5 sha256:cc']
+  for (const limit of [1, 2, 3, 100]) expect(edges(await readAll('reference_edges', { limit }))).toEqual(expected)
+  expect(edges(await readAll('reference_edges', { hash: 'aa', limit: 1 }))).toEqual(expected.slice(0, 3))
+  expect(edges(await readAll('reference_edges', { hash: 'sha256:AA' }))).toEqual(expected.slice(0, 3))
+  expect(await readAll('reference_edges', { hash: 'a' })).toEqual([])
+})
+
+it('follows every later change: another file, a soft delete, a delete, a loser, a revival', async () => {
+  const { push, readAll } = await setUp()
+  const now = async () => edges(await readAll('reference_edges'))
+  await push(message('m1', '["a"]'), message('m2', '["b"]'), message('m3', '["c"]', 5))
+  expect(await now()).toEqual(['messages/m1 a', 'messages/m2 b', 'messages/m3 c'])
+  await push(message('m1', '["x"]', 2), deleteOf('m2', { stamp: { clock: 2 } }), message('m3', '["lost"]', 4))
+  expect(await now()).toEqual(['messages/m3 c', 'messages/m1 x'])
+  await push(message('m1', '["x"]', 3, { deleted: true }), message('m2', '["b"]', 3))
+  expect(await now()).toEqual(['messages/m2 b', 'messages/m3 c'])
+})
+
+it('does not count a row whose delete was cleaned up before anybody asked again', async () => {
+  const { adapter, database, push, readAll } = await setUp()
+  await push(message('m1', '["a"]'))
+  expect(await readAll('reference_edges')).toHaveLength(1)
+  await push(deleteOf('m1', { stamp: { clock: 2 } }))
+  await database.write(async (tx) => {
+    await tx.run('update changes set created_at = 1')
+    await tx.run('update records set tombstone_at = 1')
+  })
+  expect(await adapter.gcTombstones(event, { scope, retentionSeconds: 3600 })).toMatchObject({ droppedTombstones: 1 })
+  expect(await readAll('reference_edges')).toEqual([])
+})
+
+it('reads on through a log longer than one chunk', async () => {
+  const { push, readAll } = await setUp()
+  for (let part = 0; part < 3; part++) {
+    await push(...Array.from({ length: 600 }, (_, index) => message(`m${part}-${index}`, `["f${index % 2}"]`)))
+  }
+  expect(await readAll('reference_edges', { hash: 'f1', limit: 500 })).toHaveLength(900)
+})
+
+it('lists the metadata of live files', async () => {
+  const { push, readAll } = await setUp()
+  await push(file('sha256:aa', { storage_id: 's1' }), file('sha256:bb'), file('sha256:cc'), file('dd', { deleted: true }))
+  await push(deleteOf('sha256:cc', { tableName: 'file_meta', stamp: { clock: 2 } }), file('sha256:bb', { size_bytes: 20 }, 2))
+  expect(await readAll('live_metadata', { limit: 1 })).toEqual([
+    { kind: 'metadata', hash: 'sha256:aa', sizeBytes: 10, updatedAt: 7, storageId: 's1' },
+    { kind: 'metadata', hash: 'sha256:bb', sizeBytes: 20, updatedAt: 7 },
+  ])
+  expect(await readAll('live_metadata', { hash: 'BB' })).toMatchObject([{ hash: 'sha256:bb' }])
+})
+
+it('lists reservations that have not ended at the moment asked for', async () => {
+  const { adapter, readAll } = await setUp()
+  const now = Math.floor(Date.now() / 1000)
+  for (const [id, after] of [['i1', 100], ['i2', 200], ['i3', 300]] as const) {
+    const file = { hash: `sha256:${id}`, mimeType: 'a/b', sizeBytes: 5 }
+    await adapter.reserveUploadIntent(event, { intentId: id, workspaceId: scope.workspaceId, ...file, expiresAt: now + after })
+  }
+  const ids = (items: CanonicalStorageItem[]) => items.map(item => item.kind === 'reservation' && item.reservationId)
+  expect(ids(await readAll('active_reservations', { limit: 2 }))).toEqual(['i1', 'i2', 'i3'])
+  expect(ids(await readAll('active_reservations', { now: now + 200 }))).toEqual(['i3'])
+  expect(ids(await readAll('active_reservations', { hash: 'I2' }))).toEqual(['i2'])
+})
+
+it('answers for the workspace of the session alone, and not to a cursor of another question', async () => {
+  const { adapter, push } = await setUp()
+  await push(message('m1', '["a","b"]'))
+  const ask = (asking: typeof event, request: Partial<CanonicalStorageRequest>) =>
+    adapter.queryCanonicalStorage(asking, { scope, kind: 'reference_edges', ...request })
+  await expect(ask(eventOf('user-2', 'workspace-2'), {})).rejects.toMatchObject({ statusCode: 403 })
+  expect((await ask(emptyEvent, {})).items).toHaveLength(2)
+  expect((await ask(eventOf('user-2', 'workspace-2'), { scope: { workspaceId: 'workspace-2' } })).items).toEqual([])
+  const { nextCursor } = await ask(event, { limit: 1 })
+  await expect(ask(event, { cursor: nextCursor, kind: 'live_metadata' })).rejects.toMatchObject({ statusCode: 400 })
+  await expect(ask(event, { cursor: 'nonsense' })).rejects.toMatchObject({ statusCode: 400 })
+})
