@@ -6,7 +6,7 @@
 import { and, eq, isNull } from 'drizzle-orm'
 import type { ReadDatabase, SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { invites, workspaceMembers, workspaces } from '../db/schema/index.ts'
-import { nowSeconds } from './clock.ts'
+import { nowSeconds } from '../clock.ts'
 import { isMembership, readRole } from './membership.ts'
 import { higherRole } from './roles.ts'
 import type { AccountInput, InviteRef, InviteRefusal, WorkspaceRole } from './store/types.ts'

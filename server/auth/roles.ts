@@ -5,9 +5,9 @@
 import type { SessionContext } from './session-context.ts'
 import type { WorkspaceRole } from './store/types.ts'
 
-export type Permission =
-  | 'workspace.read' | 'workspace.write' | 'workspace.settings.manage'
-  | 'users.manage' | 'plugins.manage' | 'admin.access'
+export type Permission
+  = | 'workspace.read' | 'workspace.write' | 'workspace.settings.manage'
+    | 'users.manage' | 'plugins.manage' | 'admin.access'
 
 export const workspaceRoles = ['owner', 'editor', 'viewer'] as const satisfies readonly WorkspaceRole[]
 

@@ -1,0 +1,11 @@
+/** Deletes a workspace for all its members. The store lets owners only. */
+import { defineEventHandler } from 'h3'
+import { authorize, requireStore } from '../../auth/session.ts'
+import { readIdParam } from '../../auth/shapes.ts'
+
+export default defineEventHandler(async (event) => {
+  const { user } = await authorize(event, 'workspace.read')
+  const workspaceId = readIdParam(event, 'id', 'workspace')
+  await requireStore().removeWorkspace({ userId: user.id, workspaceId })
+  return { ok: true }
+})

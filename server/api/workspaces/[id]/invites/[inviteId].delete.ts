@@ -1,0 +1,12 @@
+/** Revokes an invite; who could have made it may. */
+import { defineEventHandler } from 'h3'
+import { authorize, requireStore } from '../../../../auth/session.ts'
+import { readIdParam } from '../../../../auth/shapes.ts'
+
+export default defineEventHandler(async (event) => {
+  const { user } = await authorize(event, 'workspace.read')
+  const workspaceId = readIdParam(event, 'id', 'workspace')
+  const inviteId = readIdParam(event, 'inviteId', 'invite')
+  await requireStore().revokeInvite({ workspaceId, inviteId, revokedByUserId: user.id })
+  return { ok: true }
+})

@@ -1,0 +1,14 @@
+/** The invites into a workspace, for those who may invite. Token hashes stay here. */
+import { defineEventHandler } from 'h3'
+import { assertRole } from '../../../../auth/membership.ts'
+import { authorize, requireStore } from '../../../../auth/session.ts'
+import { readIdParam } from '../../../../auth/shapes.ts'
+
+export default defineEventHandler(async (event) => {
+  const { user } = await authorize(event, 'workspace.read')
+  const workspaceId = readIdParam(event, 'id', 'workspace')
+  const store = requireStore()
+  assertRole(await store.getWorkspaceRole({ userId: user.id, workspaceId }), 'editor')
+  const invites = await store.listInvites({ workspaceId })
+  return { invites: invites.map(({ tokenHash, ...invite }) => invite) }
+})

@@ -1,0 +1,13 @@
+/** The caller's workspaces, newest first. */
+import { defineEventHandler } from 'h3'
+import { authorize, requireStore } from '../../auth/session.ts'
+
+export default defineEventHandler(async (event) => {
+  const { user, workspace } = await authorize(event, 'workspace.read')
+  const workspaces = await requireStore().listUserWorkspaces(user.id)
+  return {
+    workspaces: workspaces
+      .map(item => ({ ...item, description: item.description ?? null, isActive: item.id === workspace.id }))
+      .sort((a, b) => (b.createdAt ?? 0) - (a.createdAt ?? 0)),
+  }
+})

@@ -1,0 +1,32 @@
+/**
+ * A browser sends cookies along with requests that other sites make; those must not change state. Browsers say so
+ * themselves (`Sec-Fetch-Site`), older ones by `Origin`. Who authenticates by a header and no cookie is exempt:
+ * no other site can set it.
+ */
+import { getRequestHeader, type H3Event } from 'h3'
+import { fail } from '../errors.ts'
+
+const changesState = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
+
+/** Throws CROSS_SITE. */
+export function refuseCrossSite(event: H3Event): void {
+  if (!changesState.has(event.method)) return
+  if (getRequestHeader(event, 'authorization') && !getRequestHeader(event, 'cookie')) return
+  if (isCrossSite(event)) throw fail('CROSS_SITE', 'A request that changes state must come from this site.')
+}
+
+function isCrossSite(event: H3Event): boolean {
+  const site = getRequestHeader(event, 'sec-fetch-site')
+  if (site !== undefined) return site === 'cross-site'
+  const origin = getRequestHeader(event, 'origin')
+  return origin !== undefined && !isOwnOrigin(event, origin)
+}
+
+/** The host a proxy was asked for counts, for no other site can set its header. An opaque origin never does. */
+function isOwnOrigin(event: H3Event, origin: string): boolean {
+  const from = URL.parse(origin)
+  if (from?.protocol !== 'http:' && from?.protocol !== 'https:') return false
+  const forwarded = getRequestHeader(event, 'x-forwarded-host')?.split(',')[0]?.trim()
+  return [getRequestHeader(event, 'host'), forwarded]
+    .some(host => host !== undefined && URL.parse(`${from.protocol}//${host}`)?.host === from.host)
+}

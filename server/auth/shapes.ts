@@ -1,0 +1,39 @@
+/** What the routes about users and workspaces accept: the shapes of their bodies and path parameters. */
+import { getRouterParam, type H3Event } from 'h3'
+import { z } from 'zod'
+import { fail } from '../errors.ts'
+import { MAX_TOKEN_LENGTH } from './invite-token.ts'
+import { workspaceRoles } from './roles.ts'
+import {
+  isId, isStorable, MAX_DESCRIPTION_LENGTH, MAX_EMAIL_LENGTH, MAX_ID_LENGTH, MAX_NAME_LENGTH,
+} from './text.ts'
+
+/** A shorter one would end before its mail is read; a longer one is a key lying about. */
+const inviteSeconds = { min: 300, max: 30 * 86_400, default: 7 * 86_400 }
+
+const text = z.string().refine(isStorable, 'must be well-formed text without NUL').trim()
+const role = z.enum(workspaceRoles)
+
+export const workspaceBody = z.object({
+  name: text.min(1).max(MAX_NAME_LENGTH),
+  description: text.max(MAX_DESCRIPTION_LENGTH).nullish(),
+})
+
+export const activeWorkspaceBody = z.object({ id: text.min(1).max(MAX_ID_LENGTH) })
+
+export const memberBody = z.object({ role })
+
+export const inviteBody = z.object({
+  email: text.max(MAX_EMAIL_LENGTH).regex(/^[^\s@]+@[^\s@]+$/, 'must be an email address'),
+  role,
+  expiresInSeconds: z.int().min(inviteSeconds.min).max(inviteSeconds.max).default(inviteSeconds.default),
+})
+
+export const acceptBody = z.object({ token: text.min(1).max(MAX_TOKEN_LENGTH) })
+
+/** An id out of the path. One that cannot exist is answered like one that does not: NOT_FOUND. */
+export function readIdParam(event: H3Event, name: string, thing: 'workspace' | 'member' | 'invite'): string {
+  const value = getRouterParam(event, name, { decode: true })
+  if (!isId(value)) throw fail('NOT_FOUND', `No such ${thing}.`)
+  return value
+}

@@ -1,0 +1,98 @@
+/**
+ * The routes about users and workspaces on a real HTTP server and a real database, without a Nuxt build.
+ * A request is made as somebody by the header `x-user`, which the test's auth provider believes.
+ */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createApp, createRouter, getRequestHeader, toNodeListener, type EventHandler, type RouterMethod } from 'h3'
+import { onTestFinished } from 'vitest'
+import acceptInvite from '../../../server/api/invites/accept.post.ts'
+import getSession from '../../../server/api/auth/session.get.ts'
+import removeWorkspace from '../../../server/api/workspaces/[id].delete.ts'
+import updateWorkspace from '../../../server/api/workspaces/[id].patch.ts'
+import revokeInvite from '../../../server/api/workspaces/[id]/invites/[inviteId].delete.ts'
+import listInvites from '../../../server/api/workspaces/[id]/invites/index.get.ts'
+import createInvite from '../../../server/api/workspaces/[id]/invites/index.post.ts'
+import removeMember from '../../../server/api/workspaces/[id]/members/[userId].delete.ts'
+import setMemberRole from '../../../server/api/workspaces/[id]/members/[userId].patch.ts'
+import listMembers from '../../../server/api/workspaces/[id]/members/index.get.ts'
+import setActiveWorkspace from '../../../server/api/workspaces/active.post.ts'
+import listWorkspaces from '../../../server/api/workspaces/index.get.ts'
+import createWorkspace from '../../../server/api/workspaces/index.post.ts'
+import { registerAuthProvider, type AuthProvider } from '../../../server/auth/provider.ts'
+import type { SignedInSession } from '../../../server/auth/session-context.ts'
+import { createAuthWorkspaceStore } from '../../../server/auth/store/create-store.ts'
+import { registerAuthWorkspaceStore } from '../../../server/auth/store/registry.ts'
+import { openTestDatabase } from '../../helpers/database.ts'
+
+const routes: [method: RouterMethod, path: string, handler: EventHandler][] = [
+  ['get', '/api/auth/session', getSession],
+  ['get', '/api/workspaces', listWorkspaces],
+  ['post', '/api/workspaces', createWorkspace],
+  ['post', '/api/workspaces/active', setActiveWorkspace],
+  ['patch', '/api/workspaces/:id', updateWorkspace],
+  ['delete', '/api/workspaces/:id', removeWorkspace],
+  ['get', '/api/workspaces/:id/members', listMembers],
+  ['patch', '/api/workspaces/:id/members/:userId', setMemberRole],
+  ['delete', '/api/workspaces/:id/members/:userId', removeMember],
+  ['get', '/api/workspaces/:id/invites', listInvites],
+  ['post', '/api/workspaces/:id/invites', createInvite],
+  ['delete', '/api/workspaces/:id/invites/:inviteId', revokeInvite],
+  ['post', '/api/invites/accept', acceptInvite],
+]
+
+export const routeNames = routes.map(([method, path]) => `${method.toUpperCase()} ${path}`)
+
+export interface Answer<T = unknown> { status: number, text: string, body: T, headers: Headers }
+export interface SessionAnswer { session: SignedInSession }
+export interface CallOptions { as?: string, body?: unknown, headers?: Record<string, string> }
+
+const believeHeader: AuthProvider = {
+  getSession(event) {
+    const id = getRequestHeader(event, 'x-user')
+    if (!id) return null
+    return { user: { id, email: `${id}@example.org`, displayName: `Name of ${id}` } }
+  },
+}
+
+export async function serveAuthRoutes(provider: AuthProvider = believeHeader) {
+  const database = await openTestDatabase()
+  const store = createAuthWorkspaceStore(() => Promise.resolve(database))
+  registerAuthWorkspaceStore({ id: 'sqlite', create: () => createAuthWorkspaceStore(() => Promise.resolve(database)) })
+  registerAuthProvider({ id: 'test', create: () => provider })
+  const router = createRouter()
+  for (const [method, path, handler] of routes) router.use(path, handler, method)
+  const app = createApp({
+    onError: (error, event) => {
+      event.node.res.statusCode = error.statusCode
+      event.node.res.setHeader('Content-Type', 'application/json')
+      event.node.res.end(JSON.stringify({ statusCode: error.statusCode, message: error.message, data: error.data }))
+    },
+  }).use(router)
+  const server = createServer(toNodeListener(app)).listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+  async function call<T>(route: string, { as, body, headers = {} }: CallOptions = {}): Promise<Answer<T>> {
+    const [method, path] = route.split(' ', 2)
+    const response = await fetch(`${origin}${path}`, {
+      method,
+      headers: { ...(as && { 'x-user': as }), ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    })
+    const text = await response.text()
+    return { status: response.status, text, body: JSON.parse(text), headers: response.headers }
+  }
+
+  /** Signs in for the first time and answers the internal user and workspace id. */
+  async function meet(as: string) {
+    const { body: { session } } = await call<SessionAnswer>('GET /api/auth/session', { as })
+    return { userId: session.user.id, workspaceId: session.workspace.id }
+  }
+
+  return { database, store, origin, call, meet }
+}

@@ -1,0 +1,232 @@
+/**
+ * From a request to a session and a permission.
+ * Seen red: an expired session let through, a throwing provider answered as nobody, the cross-site check left out,
+ * an opaque origin taken for the own one, `authorize` without its workspace.
+ */
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { consola } from 'consola'
+import { createEvent, type H3Event } from 'h3'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import type { SyncDatabase } from '../../../server/db/open.ts'
+import { openTestDatabase } from '../../helpers/database.ts'
+
+const warn = vi.fn()
+// A logger with a tag takes this over when it is made, which is after this line.
+consola.mockTypes(type => type === 'warn' ? warn : () => {})
+
+type Rooms = Awaited<ReturnType<typeof loadRooms>>
+let rooms: Rooms
+let database: SyncDatabase
+
+/** The registries live as long as their modules, so each test has modules of its own. */
+async function loadRooms() {
+  vi.resetModules()
+  return {
+    ...await import('../../../server/auth/provider.ts'),
+    ...await import('../../../server/auth/session.ts'),
+    ...await import('../../../server/auth/store/registry.ts'),
+    ...await import('../../../server/auth/store/create-store.ts'),
+    ...await import('../../../server/auth/session-context.ts'),
+  }
+}
+
+beforeEach(async () => {
+  warn.mockClear()
+  rooms = await loadRooms()
+  database = await openTestDatabase()
+  const create = () => rooms.createAuthWorkspaceStore(() => Promise.resolve(database))
+  rooms.registerAuthWorkspaceStore({ id: 'sqlite', create })
+})
+
+describe('the auth provider', () => {
+  it('that is missing makes everybody nobody, and is warned of once in all', async () => {
+    for (let n = 0; n < 3; n++) expect(await rooms.resolveSession(makeEvent())).toBeNull()
+    await expect(rooms.requireSession(makeEvent())).rejects.toMatchObject({ statusCode: 401 })
+    await expect(rooms.requireAccount(makeEvent())).rejects.toMatchObject({ statusCode: 401 })
+    expect(warn.mock.calls).toEqual([[expect.stringContaining('registerAuthProvider()')]])
+  })
+
+  it('is the one of the lowest order, or the selected one', async () => {
+    register('second', 'ann', 2)
+    register('first', 'ann', 1)
+    expect(await rooms.resolveSession(makeEvent())).toMatchObject({ provider: 'first' })
+    rooms.selectAuthProvider('second')
+    expect(await rooms.resolveSession(makeEvent())).toMatchObject({ provider: 'second' })
+    rooms.selectAuthProvider('third')
+    expect(await rooms.resolveSession(makeEvent())).toBeNull()
+  })
+
+  it('that fails is an outage, not a sign-out', async () => {
+    const outage = { statusCode: 503, data: { code: 'AUTH_UNAVAILABLE', retryable: true } }
+    const fails: (() => unknown)[] = [
+      () => raise('token secret-xyz is wrong'),
+      () => Promise.reject(new Error('secret-xyz')),
+      () => ({ user: { id: '' } }),
+      () => ({ user: { id: 'a\0b' } }),
+      () => ({ user: { id: '\uD800' } }),
+      () => ({ user: { id: 'x'.repeat(257) } }),
+      () => ({ user: { id: 7 } }),
+      () => ({ user: { id: 'ann', email: 7 } }),
+      () => ({ user: { id: 'ann' }, expiresAt: 1e9 }),
+      () => ({ user: { id: 'ann' }, expiresAt: new Date(Number.NaN) }),
+      () => ({}),
+    ]
+    for (const getSession of fails) {
+      rooms.registerAuthProvider({ id: 'p', create: () => ({ getSession: getSession as () => null }) })
+      const error = await rooms.resolveSession(makeEvent()).catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject(outage)
+      expect(String(error)).not.toContain('secret-xyz')
+    }
+    const create = () => raise('no key')
+    rooms.registerAuthProvider({ id: 'p', create })
+    await expect(rooms.resolveSession(makeEvent())).rejects.toMatchObject(outage)
+  })
+
+  it('is made once, at the first request', async () => {
+    const create = vi.fn(() => ({ getSession: () => null }))
+    rooms.registerAuthProvider({ id: 'p', create })
+    expect(create).not.toHaveBeenCalled()
+    for (let n = 0; n < 3; n++) await rooms.resolveSession(makeEvent())
+    expect(create).toHaveBeenCalledTimes(1)
+  })
+
+  it('whose session is over has none', async () => {
+    let expiresAt = new Date(Date.now() - 1)
+    rooms.registerAuthProvider({ id: 'p', create: () => ({ getSession: () => ({ user: { id: 'ann' }, expiresAt }) }) })
+    expect(await rooms.resolveSession(makeEvent())).toBeNull()
+    expiresAt = new Date(Date.now() + 60_000)
+    expect(await rooms.resolveSession(makeEvent())).toMatchObject({ expiresAt: expiresAt.toISOString() })
+  })
+
+  it('has an id that can be stored', () => {
+    for (const id of ['', 'a\0b', 'x'.repeat(257)]) expect(() => register(id, 'ann')).toThrow(TypeError)
+  })
+})
+
+describe('the session', () => {
+  it('is asked for once a request, and left where the sync adapter finds it', async () => {
+    const getSession = vi.fn(() => ({ user: { id: 'ann' } }))
+    rooms.registerAuthProvider({ id: 'p', create: () => ({ getSession }) })
+    const event = makeEvent()
+    expect(rooms.readSessionContext(event)).toBeNull()
+    const [one, other] = await Promise.all([rooms.resolveSession(event), rooms.resolveSession(event)])
+    expect(one).toBe(other)
+    expect(getSession).toHaveBeenCalledTimes(1)
+    expect(rooms.readSessionContext(event)).toBe(one)
+    expect(Object.keys(event.context).join()).toMatch(/^__or3_session_context_[\w-]+_p$/)
+    expect(rooms.readSessionContext({})).toBeNull()
+  })
+
+  it('of nobody is known as nobody\'s', async () => {
+    rooms.registerAuthProvider({ id: 'p', create: () => ({ getSession: () => null }) })
+    const event = makeEvent()
+    expect(await rooms.resolveSession(event)).toBeNull()
+    expect(rooms.readSessionContext(event)).toEqual({ authenticated: false })
+  })
+
+  it('shows a change of role, membership or workspace at the next request', async () => {
+    register('p', 'vic')
+    const store = rooms.createAuthWorkspaceStore(() => Promise.resolve(database))
+    const { user, workspace: own } = await rooms.requireSession(makeEvent())
+    const { userId: ann } = await store.getOrCreateUser({ provider: 'p', providerUserId: 'ann' })
+    const { workspaceId } = await store.createWorkspace({ userId: ann, name: 'Ann\'s' })
+    const invite = { workspaceId, email: 'vic@example.org', tokenHash: 'hash' }
+    await store.createInvite({ ...invite, role: 'viewer', invitedByUserId: ann, expiresAt: 4e9 })
+    await store.consumeInvite({ ...invite, acceptedUserId: user.id })
+    await store.setActiveWorkspace({ userId: user.id, workspaceId })
+    expect(await rooms.requireSession(makeEvent())).toMatchObject({ workspace: { id: workspaceId }, role: 'viewer' })
+    await store.setMemberRole({ userId: ann, workspaceId, memberUserId: user.id, role: 'editor' })
+    expect(await rooms.requireSession(makeEvent())).toMatchObject({ role: 'editor' })
+    await store.removeMember({ userId: ann, workspaceId, memberUserId: user.id })
+    expect(await rooms.requireSession(makeEvent())).toMatchObject({ workspace: own, role: 'owner' })
+  })
+
+  it('without a store is an outage', async () => {
+    rooms = await loadRooms()
+    register('p', 'ann')
+    await expect(rooms.resolveSession(makeEvent())).rejects.toMatchObject({ statusCode: 503 })
+    const { getUser, ...incomplete } = rooms.createAuthWorkspaceStore(() => Promise.resolve(database))
+    rooms.registerAuthWorkspaceStore({ id: 'sqlite', create: () => incomplete })
+    await expect(rooms.resolveSession(makeEvent())).rejects.toMatchObject({ statusCode: 503 })
+  })
+
+  it('whose membership ends while it is read is read again', async () => {
+    register('p', 'ann')
+    const store = rooms.createAuthWorkspaceStore(() => Promise.resolve(database))
+    let vanished = 0
+    const getWorkspaceRole: typeof store.getWorkspaceRole = async input =>
+      vanished-- > 0 ? null : store.getWorkspaceRole(input)
+    rooms.registerAuthWorkspaceStore({ id: 'sqlite', create: () => ({ ...store, getWorkspaceRole }) })
+    vanished = 2
+    expect(await rooms.resolveSession(makeEvent())).toMatchObject({ role: 'owner' })
+    vanished = 3
+    await expect(rooms.resolveSession(makeEvent())).rejects.toMatchObject({ statusCode: 503 })
+  })
+})
+
+describe('a permission', () => {
+  it('holds in the active workspace only', async () => {
+    register('p', 'ann')
+    const { workspace, user } = await rooms.authorize(makeEvent(), 'workspace.write')
+    const store = rooms.createAuthWorkspaceStore(() => Promise.resolve(database))
+    const { workspaceId } = await store.createWorkspace({ userId: user.id, name: 'Another' })
+    const inOwn = rooms.authorize(makeEvent(), 'workspace.settings.manage', { workspaceId: workspace.id })
+    expect((await inOwn).workspace).toEqual(workspace)
+    const inOther = rooms.authorize(makeEvent(), 'workspace.read', { workspaceId })
+    await expect(inOther).rejects.toMatchObject({ statusCode: 403, data: { code: 'FORBIDDEN' } })
+    await expect(rooms.authorize(makeEvent(), 'admin.access')).rejects.toMatchObject({ statusCode: 403 })
+  })
+})
+
+describe('a request of another site', () => {
+  const own = { host: 'app.example:3000' }
+  const ownOrigin = { origin: 'http://app.example:3000' }
+  const proxied = { origin: 'https://app.example' }
+  const otherOrigin = { origin: 'https://elsewhere.example' }
+  const cookie = { cookie: 'session=1' }
+  const bearer = { authorization: 'Bearer x' }
+  it.each<[string, 'refused' | 'served', Record<string, string>]>([
+    ['says cross-site', 'refused', { 'sec-fetch-site': 'cross-site' }],
+    ['says cross-site and has this origin', 'refused', { 'sec-fetch-site': 'cross-site', ...ownOrigin }],
+    ['says same-origin', 'served', { 'sec-fetch-site': 'same-origin', ...otherOrigin }],
+    ['says same-site', 'served', { 'sec-fetch-site': 'same-site' }],
+    ['says none', 'served', { 'sec-fetch-site': 'none' }],
+    ['says nothing', 'served', {}],
+    ['has this origin', 'served', ownOrigin],
+    ['has this origin behind TLS', 'served', { origin: 'https://app.example:3000' }],
+    ['has the proxy\'s origin', 'served', { ...proxied, 'x-forwarded-host': 'app.example, inner' }],
+    ['names the default port', 'served', { ...proxied, 'x-forwarded-host': 'app.example:443' }],
+    ['has another origin', 'refused', otherOrigin],
+    ['has another port', 'refused', { origin: 'http://app.example:4000' }],
+    ['has an opaque origin', 'refused', { origin: 'null' }],
+    ['has an origin of another scheme', 'refused', { origin: 'file://app.example:3000' }],
+    ['has a bearer token and no cookie', 'served', { 'sec-fetch-site': 'cross-site', ...bearer }],
+    ['has a bearer token and a cookie', 'refused', { 'sec-fetch-site': 'cross-site', ...bearer, ...cookie }],
+  ])('that %s is %s where it changes state', async (_name, outcome, headers) => {
+    register('p', 'ann')
+    const authorize = (event: H3Event) => rooms.authorize(event, 'workspace.read')
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+      for (const call of [rooms.requireSession, rooms.requireAccount, authorize]) {
+        const answer = call(makeEvent(method, { ...own, ...headers }))
+        if (outcome === 'served') await answer
+        else await expect(answer).rejects.toMatchObject({ statusCode: 403, data: { code: 'CROSS_SITE' } })
+      }
+    }
+    await rooms.requireSession(makeEvent('GET', { ...own, ...headers }))
+  })
+})
+
+function register(id: string, userId: string, order?: number): void {
+  rooms.registerAuthProvider({ id, order, create: () => ({ getSession: () => ({ user: { id: userId } }) }) })
+}
+
+function raise(message: string): never {
+  throw new Error(message)
+}
+
+function makeEvent(method = 'GET', headers: Record<string, string> = {}): H3Event {
+  const request = new IncomingMessage(new Socket())
+  Object.assign(request, { method, headers })
+  return createEvent(request, new ServerResponse(request))
+}
