@@ -8,7 +8,7 @@ import {
   type Client, type InArgs, type InStatement, type ResultSet, type Transaction, type TransactionMode,
 } from '@libsql/core/api'
 import { transactionModeToBegin } from '@libsql/core/util'
-import { retryWhileBusy } from './busy.ts'
+import { backOffFrom } from './busy.ts'
 import { openConnection, type Connection, type ConnectionOptions } from './connection.ts'
 
 export interface LocalClientOptions extends ConnectionOptions {
@@ -24,17 +24,18 @@ export function createLocalClient({ busyTimeoutMs = 0, ...options }: LocalClient
 
   /** Runs `work` when no transaction is open; nothing may come between the look and the work. */
   async function whenFree<T>(work: (connection: Connection) => T): Promise<T> {
-    assertOpen()
-    return retryWhileBusy(busyTimeoutMs, async () => {
-      while (current) await current.ended
-      assertOpen()
-      if (connection.spoiled) renew()
-      return work(connection)
-    })
-  }
-
-  function assertOpen() {
-    if (closed) throw new LibsqlError('The client is closed', 'CLIENT_CLOSED')
+    const deadline = performance.now() + busyTimeoutMs
+    for (let attempt = 0; ; attempt++) {
+      while (current && !closed) await current.ended
+      if (closed) throw new LibsqlError('The client is closed', 'CLIENT_CLOSED')
+      try {
+        if (connection.spoiled) renew()
+        return work(connection)
+      }
+      catch (error) {
+        await backOffFrom(error, attempt, deadline)
+      }
+    }
   }
 
   function renew() {

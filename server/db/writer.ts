@@ -3,8 +3,8 @@
  * so that many small writes share one flush to disk. A job resolves only after that commit. A busy database is waited
  * for in JavaScript, never in the driver, which would stop the event loop. Upholds P1, P3 and P9.
  */
-import { setImmediate as yieldToLoop, setTimeout as sleep } from 'node:timers/promises'
-import { backOffMs } from './busy.ts'
+import { setImmediate as yieldToLoop } from 'node:timers/promises'
+import { backOff } from './busy.ts'
 import type { ReadDatabase, WriteTransaction } from './open.ts'
 import { isBusy, toPublicError } from './driver-error.ts'
 import { fail } from '../errors.ts'
@@ -64,7 +64,7 @@ export function createWriter(database: ReadDatabase, { busyTimeoutMs }: WriterOp
         // Nothing of the group was committed.
         if (isBusy(error)) {
           while (waiting.length > 0 && waiting[0]!.deadline < performance.now()) waiting.shift()!.reject(toPublicError(error))
-          await sleep(backOffMs(attempt))
+          await backOff(attempt)
           continue
         }
         if (group.length > 1) await commitEach(waiting.splice(0, group.length))
