@@ -82,6 +82,19 @@ export function describeCleanUp(makeAdapter: MakeAdapter): void {
       expect((await snapshotAll(adapter)).items).toEqual([])
     })
 
+    it('leaves no put behind where a slow device keeps the history of one', async () => {
+      const clock = startClock()
+      const adapter = await makeAdapter()
+      await adapter.push(event, { scope, ops: [putOf('a'), deleteOf('a', { stamp: { clock: 9 } }), putOf('b'), putOf('a', { stamp: { clock: 3 } })] })
+      clock.advance(hour + 1)
+      await adapter.updateCursor(event, { scope, deviceId: 'device-1', version: 3 })
+      expect(await adapter.gcTombstones(event, retention)).toMatchObject({ droppedChanges: 1, droppedTombstones: 0, cleanedVersion: 3 })
+      expect((await pullAll(adapter)).changes.map(change => [change.op, change.pk])).toEqual([['delete', 'a'], ['put', 'b'], ['put', 'a']])
+      await adapter.updateCursor(event, { scope, deviceId: 'device-1', version: 4 })
+      expect(await adapter.gcTombstones(event, retention)).toMatchObject({ droppedChanges: 1, droppedTombstones: 1 })
+      expect((await pullAll(adapter)).changes.map(change => change.pk)).toEqual(['b'])
+    })
+
     it('keeps a tombstone that a put has won over as history only', async () => {
       const clock = startClock()
       const adapter = await makeAdapter()

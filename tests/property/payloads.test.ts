@@ -10,7 +10,7 @@ import { createSyncGatewayAdapter } from '../../server/sync/gateway/adapter.ts'
 import type { PushBatch } from '../../server/sync/gateway/types.ts'
 import { openTestDatabase } from '../helpers/database.ts'
 import { eventOf, messageOf, pullAll, putOf, snapshotAll } from '../helpers/sync.ts'
-import { runs, timeoutMs } from './scale.ts'
+import { runs, timeoutMs, withoutFlushes } from './scale.ts'
 
 /** Numbers as text, among them what no double holds. */
 const numberText = fc.oneof(
@@ -46,7 +46,7 @@ function toDecimal(source: string): string {
 }
 
 it('gives every payload back as it was sent', { timeout: timeoutMs(60) }, async () => {
-  const database = await openTestDatabase()
+  const database = await openTestDatabase(withoutFlushes)
   const adapter = createSyncGatewayAdapter(async () => database)
   let count = 0
   await fc.assert(fc.asyncProperty(fc.array(json, { minLength: 1, maxLength: 5 }), async (datas) => {

@@ -9,6 +9,9 @@ export function runs(count: number): fc.Parameters<unknown> {
   return { numRuns: Math.max(1, Math.round(count * scale)), ...seed === undefined ? {} : { seed: Number(seed) } }
 }
 
+/** A property loses no power: what it looks for is not lost by the disk. */
+export const withoutFlushes = { env: { OR3_SQLITE_PRAGMA_SYNCHRONOUS: 'OFF' } }
+
 /** Of a test with `count` runs that takes `seconds` at scale 1 on two slow cores. */
 export function timeoutMs(seconds: number): number {
   return Math.max(1, scale) * seconds * 1000
