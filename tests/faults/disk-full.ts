@@ -1,0 +1,112 @@
+/**
+ * T8: the disk fills up and gets room again, many times. A small disk of its own where this user may mount one, else a
+ * page limit, which the database meets in the same places. Upholds P9.
+ */
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** A folder whose disk can be filled. */
+export interface SmallDisk {
+  folder: string
+  /** True where it is a disk, not a limit. */
+  mounted: boolean
+  /** Leaves room for about `bytes`. */
+  fill(bytes: number): Promise<void>
+  empty(): Promise<void>
+  remove(): Promise<void>
+}
+
+const diskBytes = 48 * 2 ** 20
+
+/** `limitPages` sets SQLite's page limit; undefined takes it away. */
+export async function makeSmallDisk(limitPages: (extra: number | undefined) => Promise<unknown>): Promise<SmallDisk> {
+  const folder = await mkdtemp(join(tmpdir(), 'or3-layer-disk-'))
+  const ballast = join(folder, 'ballast')
+  const mounted = tryMount(folder)
+  return {
+    folder, mounted,
+    async fill(bytes) {
+      if (!mounted) return void await limitPages(Math.ceil(bytes / 4096))
+      const { bavail, bsize } = await statfs(folder)
+      await writeFile(ballast, Buffer.alloc(Math.max(0, bavail * bsize - bytes)))
+    },
+    async empty() {
+      if (mounted) await rm(ballast, { force: true })
+      else await limitPages(undefined)
+    },
+    async remove() {
+      // Lazily: the driver keeps a closed database's file until the next garbage collection.
+      if (mounted) execFileSync('umount', ['--lazy', folder])
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+function tryMount(folder: string): boolean {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes}`, 'tmpfs', folder], { stdio: 'ignore' })
+    return true
+  }
+  catch {
+    return false
+  }
+}
+
+export interface DiskFullOptions {
+  disk: SmallDisk
+  cycles: number
+  /** Writes a row of about `bytes` bytes. */
+  write: (id: string, bytes: number) => Promise<unknown>
+  /** All ids, through the open database. */
+  readIds: () => Promise<readonly string[]>
+  deleteAll: () => Promise<unknown>
+  isRefusal: (error: unknown) => boolean
+}
+
+export interface DiskFullFigures {
+  mounted: boolean
+  acked: number
+  lost: number
+  refused: number
+  ghosts: number
+  failures: string[]
+  /** Writes that were still refused after there was room again. */
+  stuck: number
+}
+
+export async function runDiskFull({ disk, cycles, write, readIds, deleteAll, isRefusal }: DiskFullOptions): Promise<DiskFullFigures> {
+  const figures: DiskFullFigures = { mounted: disk.mounted, acked: 0, lost: 0, refused: 0, ghosts: 0, failures: [], stuck: 0 }
+  for (let cycle = 0; cycle < cycles; cycle++) {
+    const acked: string[] = []
+    const refused: string[] = []
+    const attempt = async (id: string, bytes: number) => {
+      try {
+        await write(id, bytes)
+        acked.push(id)
+      }
+      catch (error) {
+        if (isRefusal(error)) refused.push(id)
+        else figures.failures.push(String(error))
+      }
+    }
+    await disk.fill((50 + cycle * 20) * 1024)
+    // Together, so that they meet the end of the disk inside a shared commit; of several sizes, so that at all places.
+    for (let turn = 0; turn < 8 || (refused.length === 0 && turn < 1_000); turn++) {
+      await Promise.all([20_000, 100, 3_000].map((bytes, index) => attempt(`${cycle}-${turn}-${index}`, bytes)))
+    }
+    const whileFull = new Set(await readIds())
+    await disk.empty()
+    const before = refused.length
+    for (let turn = 0; turn < 5; turn++) await attempt(`${cycle}-after-${turn}`, 100)
+    figures.stuck += refused.length - before
+    const stored = new Set(await readIds())
+    figures.acked += acked.length
+    figures.refused += refused.length
+    figures.lost += acked.filter(id => !stored.has(id) || (!id.includes('after') && !whileFull.has(id))).length
+    figures.ghosts += refused.filter(id => stored.has(id)).length
+    await deleteAll()
+  }
+  return figures
+}
