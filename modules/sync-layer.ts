@@ -3,7 +3,7 @@
  * before the app's own plugins; inlines both migration histories; keeps the layer's routes out of an app that has a
  * host's. The same file works by `extends` and, as `or3-layer-sqlite/nuxt`, listed in `modules`.
  */
-import { existsSync, realpathSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
@@ -22,20 +22,30 @@ const layerServer = join(layerRoot, 'server')
 /** A linked package has one name in `extends` and another here. */
 const isLayerServer = (dir: string) => existsSync(dir) && realpathSync(dir) === realpathSync(layerServer)
 
-/** The registries a host may have, each with the layer's own file that stands in for it. */
+/** What makes an app a host: both of these, which the layer has files of its own for where it is alone. */
 const registries = {
-  '#or3-sqlite/sync-registry': { host: 'sync/gateway/registry', own: 'sync/gateway/registry.ts' },
-  '#or3-sqlite/auth-registry': { host: 'auth/store/registry', own: 'auth/store/registry.ts' },
+  '#or3-sqlite/sync-registry': 'sync/gateway/registry',
+  '#or3-sqlite/auth-registry': 'auth/store/registry',
+}
+
+/** What a host may have besides, by the function to call there (server/host/register.ts). */
+const hostRegistries = {
+  registerAdminStoreProvider: 'admin/stores/registry',
+  registerProviderAdminAdapter: 'admin/providers/registry',
+  registerDeploymentAdminChecker: 'auth/deployment-admin',
 }
 
 export default defineNuxtModule<SyncLayerOptions>({
   meta: { name: 'or3-layer-sqlite', configKey: 'or3Sqlite', compatibility: { nuxt: '>=4.0.0' } },
   async setup(options, nuxt) {
     const appServer = nuxt.options.serverDir
-    const hostFiles = await Promise.all(Object.values(registries).map(({ host }) => resolveFile(appServer, host)))
-    const isHosted = hostFiles.some(file => file !== undefined)
-    Object.entries(registries).forEach(([alias, { own }], index) => {
-      nuxt.options.alias[alias] = hostFiles[index] ?? join(layerServer, own)
+    const found = await Promise.all(Object.values(registries).map(name => resolveFile(appServer, name)))
+    const isHosted = found.every(file => file !== undefined)
+    if (!isHosted && found.some(file => file !== undefined)) {
+      useLogger('or3-layer-sqlite').warn(`This app has only one of server/${Object.values(registries).join(' and server/')}: it is taken for no host, and the layer serves routes of its own.`)
+    }
+    Object.entries(registries).forEach(([alias, name], index) => {
+      nuxt.options.alias[alias] = (isHosted && found[index]) || join(layerServer, `${name}.ts`)
     })
     nuxt.options.alias['#or3-sync'] = join(layerServer, 'index.ts')
 
@@ -59,9 +69,9 @@ export default defineNuxtModule<SyncLayerOptions>({
 
     const layerDrizzle = join(layerRoot, 'drizzle')
     const appDrizzle = join(nuxt.options.rootDir, options.migrationsDir ?? 'drizzle')
-    const hasAppHistory = appDrizzle !== layerDrizzle && existsSync(join(appDrizzle, 'meta/_journal.json'))
+    const hasAppHistory = appDrizzle !== layerDrizzle && (options.migrationsDir || !isHosted ? isSqliteHistory(appDrizzle) : false)
     if (options.migrationsDir && !hasAppHistory) {
-      useLogger('or3-layer-sqlite').warn(`or3Sqlite.migrationsDir is "${options.migrationsDir}", and there is no meta/_journal.json in it: run drizzle-kit generate.`)
+      useLogger('or3-layer-sqlite').warn(`or3Sqlite.migrationsDir is "${options.migrationsDir}", and no history of an SQLite database is in it: run drizzle-kit generate.`)
     }
     addServerTemplate({
       filename: '#or3-sqlite/migrations',
@@ -70,12 +80,30 @@ export default defineNuxtModule<SyncLayerOptions>({
         `export const app = ${hasAppHistory ? inlineMigrations(appDrizzle) : '[]'}`,
       ].join('\n'),
     })
+    const hostFiles = isHosted ? await findHostRegistries(appServer) : []
+    addServerTemplate({
+      filename: '#or3-sqlite/host',
+      getContents: () => [
+        ...hostFiles.map(({ file }, index) => `import * as registry${index} from ${JSON.stringify(file)}`),
+        // A host of another release may have the file and not the function.
+        'const find = (registry, name) => registry[name]',
+        'export default {',
+        ...hostFiles.map(({ name }, index) => `  ${name}: find(registry${index}, '${name}'),`),
+        '}',
+      ].join('\n'),
+    })
+    const relativeToTypes = (name: string) => relative(join(nuxt.options.buildDir, 'types'), join(layerServer, name))
     addTypeTemplate({
       filename: 'types/or3-layer-sqlite.d.ts',
       getContents: () => `declare module '#or3-sqlite/migrations' {
-  import type { Migration } from '${relative(join(nuxt.options.buildDir, 'types'), join(layerServer, 'db/migrate'))}'
+  import type { Migration } from '${relativeToTypes('db/migrate')}'
   export const layer: readonly Migration[]
   export const app: readonly Migration[]
+}
+declare module '#or3-sqlite/host' {
+  import type { HostRegistries } from '${relativeToTypes('host/register')}'
+  const registries: HostRegistries
+  export default registries
 }
 `,
     }, { nitro: true, nuxt: true, node: true })
@@ -90,10 +118,27 @@ function sparingLayer<T>(pattern: T): T | RegExp {
   return new RegExp(`^(?!${path}).*(?:${pattern.source})`, pattern.flags)
 }
 
+async function findHostRegistries(appServer: string): Promise<{ name: string, file: string }[]> {
+  const found = await Promise.all(Object.entries(hostRegistries).map(async ([name, path]) => {
+    const file = await resolveFile(appServer, path)
+    return file === undefined ? [] : [{ name, file }]
+  }))
+  return found.flat()
+}
+
+/** An app may keep the history of another database in a folder of that name. */
+function isSqliteHistory(folder: string): boolean {
+  const journal = join(folder, 'meta/_journal.json')
+  if (!existsSync(journal)) return false
+  const { dialect } = JSON.parse(readFileSync(journal, 'utf8')) as { dialect?: string }
+  return dialect === 'sqlite' || dialect === 'turso'
+}
+
 async function resolveFile(dir: string, name: string): Promise<string | undefined> {
   return existsSync(dir) ? (await resolveFiles(dir, `${name}.{ts,mts,js,mjs}`))[0] : undefined
 }
 
 function inlineMigrations(folder: string): string {
-  return JSON.stringify(readMigrationFiles({ migrationsFolder: folder }).map(({ sql, folderMillis, hash }) => ({ sql, folderMillis, hash })))
+  const migrations = readMigrationFiles({ migrationsFolder: folder })
+  return JSON.stringify(migrations.map(({ sql, folderMillis, hash }) => ({ sql, folderMillis, hash })))
 }

@@ -3,7 +3,7 @@
  * and route awaits, closed once at the end.
  */
 import { consola } from 'consola'
-import { type DatabaseSettings, readDatabaseConfig } from './db/config.ts'
+import type { DatabaseConfig } from './db/config.ts'
 import { MigrationError } from './db/migrate.ts'
 import { type Migrations, openDatabase, type SyncDatabase } from './db/open.ts'
 import { DatabaseInUseError } from './db/owner-lock.ts'
@@ -16,10 +16,13 @@ export function useSyncDatabase(): Promise<SyncDatabase> {
   return opening ?? Promise.reject(fail('DATABASE_UNAVAILABLE', 'The database is not open here.'))
 }
 
-/** Starts to open; `onFailure` gets the one sentence for the operator. Later calls of `useSyncDatabase` wait for it. */
-export function startLayer(env: Record<string, string | undefined>, settings: DatabaseSettings, migrations: Migrations, onFailure: (sentence: string) => void): void {
+/**
+ * Starts to open what `configure` says; `onFailure` gets the one sentence for the operator, also of what that throws.
+ * Later calls of `useSyncDatabase` wait for it.
+ */
+export function startLayer(configure: () => DatabaseConfig, migrations: Migrations, onFailure: (sentence: string) => void): void {
   const open = async () => {
-    const config = readDatabaseConfig(env, settings)
+    const config = configure()
     if (config.warning) consola.withTag('or3-sync').warn(config.warning)
     return openDatabase(config, migrations).catch((error: unknown) => {
       throw isSentence(error) ? error : new Error(`The database ${config.path} could not be opened: ${findReason(error)}.`, { cause: error })

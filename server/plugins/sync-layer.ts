@@ -5,27 +5,34 @@
  */
 import { exit } from 'node:process'
 import { registerAuthWorkspaceStore } from '#or3-sqlite/auth-registry'
+import hostRegistries from '#or3-sqlite/host'
 import * as migrations from '#or3-sqlite/migrations'
 import { registerSyncGatewayAdapter } from '#or3-sqlite/sync-registry'
 import { consola } from 'consola'
 import { defineNitroPlugin, useRuntimeConfig } from 'nitropack/runtime'
 import { selectAuthProvider } from '../auth/provider.ts'
 import { createAuthWorkspaceStore } from '../auth/store/create-store.ts'
+import { readDatabaseConfig } from '../db/config.ts'
+import { registerWithHost } from '../host/register.ts'
 import { layerStarted, startLayer, stopLayer, useSyncDatabase } from '../layer.ts'
 import { createSyncGatewayAdapter, providerId } from '../sync/gateway/adapter.ts'
+import { isSelected, readAuthProviderId } from '../selection.ts'
 import { configureSync } from '../sync/settings.ts'
-import { isSelected } from '../selection.ts'
 
 export default defineNitroPlugin((nitroApp) => {
   const config = useRuntimeConfig()
   if (!isSelected(config)) return
   registerAuthWorkspaceStore({ id: providerId, create: () => createAuthWorkspaceStore(useSyncDatabase) })
   registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncDatabase) })
+  registerWithHost(hostRegistries, useSyncDatabase, readAuthProviderId(config))
   if (import.meta.prerender) return
 
   selectAuthProvider(config.or3Sqlite.authProvider)
-  configureSync(config.or3Sqlite.limits)
-  startLayer(process.env, config.or3Sqlite, migrations, (sentence) => {
+  const configure = () => {
+    configureSync(config.or3Sqlite.limits)
+    return readDatabaseConfig(process.env, config.or3Sqlite)
+  }
+  startLayer(configure, migrations, (sentence) => {
     consola.withTag('or3-sync').error(sentence)
     if (!import.meta.dev) exit(1)
   })

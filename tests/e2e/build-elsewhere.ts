@@ -5,9 +5,7 @@ import { buildNuxt, loadNuxt } from '@nuxt/kit'
 
 const [cwd, folder] = process.argv.slice(2) as [string, string]
 process.env.NODE_ENV = 'production'
-const nuxt = await loadNuxt({
-  cwd,
-  overrides: { buildDir: join(folder, '.nuxt'), nitro: { output: { dir: join(folder, '.output') } } },
-})
+const overrides = { buildDir: join(folder, '.nuxt'), nitro: { output: { dir: join(folder, '.output') } } }
+const nuxt = await loadNuxt({ cwd, overrides })
 await buildNuxt(nuxt)
 await nuxt.close()

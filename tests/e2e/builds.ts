@@ -124,48 +124,59 @@ export async function runNode(args: string[], cwd: string, env: Record<string, s
 /** Makes a folder of the cache, unless it is there; of several that ask at once, one makes it and the others wait. */
 async function once(name: string, sources: string[], make: (folder: string) => Promise<void>): Promise<App> {
   const folder = join(cache, `${name}-${await hash([...sources, 'tests/e2e/builds.ts'])}`)
-  const lock = `${folder}.lock`
   await mkdir(cache, { recursive: true })
-  while (!existsSync(join(folder, '.done'))) {
-    if (await isHeld(lock)) {
+  while (!existsSync(folder)) {
+    if (!await takeLock(`${folder}.lock`)) {
       await delay(200)
       continue
     }
+    const making = `${folder}.${process.pid}`
     try {
       await removeOld(name)
-      await rm(folder, { recursive: true, force: true })
-      await mkdir(folder)
-      await make(folder)
-      await writeFile(join(folder, '.done'), '')
+      await mkdir(making)
+      await make(making)
+      // There at once or not at all. Somebody may have been faster all the same: a lock can outlive its process.
+      await rename(making, folder).catch(() => {})
     }
     finally {
-      await rm(lock, { recursive: true, force: true })
+      await rm(making, { recursive: true, force: true })
+      await rm(`${folder}.lock`, { force: true })
     }
   }
   return { folder, output: join(folder, '.output') }
 }
 
-const longestBuildMs = 5 * 60_000
-
-/** False where the lock is ours now. A holder that died is not waited for for ever. */
-async function isHeld(lock: string): Promise<boolean> {
+/** True where the lock is ours now. The one of a process that is gone is taken away. */
+async function takeLock(lock: string): Promise<boolean> {
   try {
-    await mkdir(lock)
-    return false
+    await writeFile(lock, String(process.pid), { flag: 'wx' })
+    return true
   }
   catch {
-    const takenAt = await stat(lock).then(entry => entry.mtimeMs, () => Date.now())
-    if (Date.now() - takenAt > longestBuildMs) await rename(lock, `${lock}.${process.pid}`).then(() => rm(`${lock}.${process.pid}`, { recursive: true }), () => {})
-    return true
+    const holder = Number(await readFile(lock, 'utf8').catch(() => ''))
+    if (holder > 0 && !isRunning(holder)) await rm(lock, { force: true })
+    return false
   }
 }
 
-/** Builds of older sources; a run that started before this one may still be at the youngest. */
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  }
+  catch {
+    return false
+  }
+}
+
+const keptMs = 10 * 60_000
+
+/** Builds of older sources; a run that started before this one may still be at a young one. */
 async function removeOld(name: string) {
   for (const entry of await readdir(cache)) {
     const path = join(cache, entry)
-    const isOld = entry.startsWith(`${name}-`) && Date.now() - (await stat(path)).mtimeMs > longestBuildMs
-    if (isOld) await rm(path, { recursive: true, force: true })
+    if (!entry.startsWith(`${name}-`)) continue
+    const usedAt = await stat(path).then(({ mtimeMs }) => mtimeMs, () => Date.now())
+    if (Date.now() - usedAt > keptMs) await rm(path, { recursive: true, force: true })
   }
 }
 

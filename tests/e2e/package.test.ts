@@ -106,10 +106,11 @@ describe('the app\'s tools', () => {
   }, 120_000)
 
   it('`drizzle-kit generate` finds nothing to change, and none of the layer\'s tables', async () => {
-    const folder = await mkdtemp(join(app.folder, 'drizzle-'))
-    await cp(join(app.folder, 'drizzle'), folder, { recursive: true })
-    const printed = await runNode(['node_modules/drizzle-kit/bin.cjs', 'generate', '--dialect=turso', '--schema=./server/database/schema.ts', `--out=${folder}`], app.folder)
-    await rm(folder, { recursive: true })
+    // The tool takes a relative path only.
+    const folder = 'drizzle-again'
+    await cp(join(app.folder, 'drizzle'), join(app.folder, folder), { recursive: true })
+    const printed = await runNode(['node_modules/drizzle-kit/bin.cjs', 'generate', '--dialect=turso', '--schema=./server/database/schema.ts', `--out=./${folder}`], app.folder)
+    await rm(join(app.folder, folder), { recursive: true })
     expect(printed).toContain('No schema changes')
   })
 })

@@ -28,6 +28,7 @@ describe('a setting that cannot be used ends the start', () => {
     ['an unknown journal mode', { dbPath: 'a.db', env: { OR3_SQLITE_PRAGMA_JOURNAL_MODE: 'FAST' } }, ['OR3_SQLITE_PRAGMA_JOURNAL_MODE', 'FAST']],
     ['an unknown synchronous', { dbPath: 'a.db', env: { OR3_SQLITE_PRAGMA_SYNCHRONOUS: '7' } }, ['OR3_SQLITE_PRAGMA_SYNCHRONOUS', '7']],
     ['a remote libsql: URL', { dbPath: 'libsql://db.example.test' }, ['libsql:', 'not supported']],
+    ['a limit that is no number', { dbPath: 'a.db', env: { NUXT_OR3_SQLITE_LIMITS_MAX_BODY_BYTES: 'lots' } }, ['maxBodyBytes', 'lots']],
     ['a file that is no database', { dbPath: process.execPath }, [process.execPath, 'not a database']],
     ['a folder that cannot be made', { dbPath: '/dev/null/sync.db' }, ['/dev/null/sync.db', 'mkdir']],
   ]

@@ -1,0 +1,38 @@
+/**
+ * Registers what serves a host's admin pages, with those of its registries that the host has: each is optional, and a
+ * host without it lacks no more than that page. The layer alone has none of them.
+ */
+import { createDeploymentAdminChecker } from '../admin/admin-users.ts'
+import { createAdminStoreProvider } from '../admin/store-provider.ts'
+import { createSyncAdminAdapter } from '../admin/sync-status.ts'
+import type { AdminStoreProvider, DeploymentAdminChecker, ProviderAdminAdapter } from '../admin/types.ts'
+import type { SyncDatabase } from '../db/open.ts'
+import { providerId } from '../sync/gateway/adapter.ts'
+
+interface CheckerRegistration { id: string, create: () => DeploymentAdminChecker }
+
+/** As `modules/sync-layer.ts` finds them in the host. */
+export interface HostRegistries {
+  registerAdminStoreProvider?: (provider: AdminStoreProvider) => void
+  registerProviderAdminAdapter?: (adapter: ProviderAdminAdapter) => void
+  /** Some hosts take the id and the factory, others one object with both. */
+  registerDeploymentAdminChecker?:
+    | ((id: string, create: () => DeploymentAdminChecker) => void)
+    | ((registration: CheckerRegistration) => void)
+}
+
+/** `authProvider` is whose user ids the host's administrators name. */
+export function registerWithHost(registries: HostRegistries, database: () => Promise<SyncDatabase>, authProvider: string): void {
+  registries.registerAdminStoreProvider?.(createAdminStoreProvider(database, authProvider))
+  registries.registerProviderAdminAdapter?.(createSyncAdminAdapter(database))
+  const register = registries.registerDeploymentAdminChecker
+  const create = () => createDeploymentAdminChecker(database)
+  if (register && takesOneObject(register)) register({ id: providerId, create })
+  else register?.(providerId, create)
+}
+
+type RegisterChecker = NonNullable<HostRegistries['registerDeploymentAdminChecker']>
+
+function takesOneObject(register: RegisterChecker): register is (registration: CheckerRegistration) => void {
+  return register.length < 2
+}

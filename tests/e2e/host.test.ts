@@ -1,0 +1,115 @@
+/**
+ * A host with its own registries, routes, session and start-up checks (`tests/fixtures/host`): the layer registers
+ * itself there in time, serves through the host's routes alone, and keeps out where the host selects something else.
+ */
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { type RunningServer, runToEnd, startServer } from '../helpers/server.ts'
+import { putOf } from '../helpers/sync.ts'
+import { type App, buildDbPath, buildFixture, moveOutput, root, runNuxt } from './builds.ts'
+import { itServesSync } from './checks.ts'
+import { createClient, readAnswer } from './client.ts'
+
+const header = 'x-user'
+
+describe.each([
+  { by: 'extends', packageName: 'or3-layer-sqlite' },
+  { by: 'modules', packageName: 'or3-provider-sqlite' },
+])('a host that takes the layer by `$by`', ({ by, packageName }) => {
+  let app: App
+  let output: string
+  let dataFolder: string
+  let server: RunningServer
+
+  const start = () => startServer({ output, dbPath: join(dataFolder, 'sync.db'), isShared: true })
+
+  beforeAll(async () => {
+    app = await buildFixture({ fixture: 'host', packageName, env: { HOST_TAKES_LAYER_BY: by } })
+    output = await moveOutput(app)
+    dataFolder = await mkdtemp(join(tmpdir(), 'or3-e2e-'))
+    server = await start()
+  }, 300_000)
+
+  afterAll(async () => {
+    await server?.stop()
+    for (const folder of [dataFolder, output && dirname(output)]) if (folder) await rm(folder, { recursive: true, force: true })
+  })
+
+  itServesSync({
+    server: () => server,
+    header,
+    async crash() {
+      await server.kill()
+      server = await start()
+    },
+  })
+
+  it('was prerendered, twice, without opening the database that was set', () => {
+    for (const page of ['about-us', 'get-help']) expect(existsSync(join(output, 'public', page, 'index.html'))).toBe(true)
+    expect(existsSync(dirname(buildDbPath(app.folder)))).toBe(false)
+  })
+
+  it('serves no route that it does not have itself', async () => {
+    const own = new Set(await listRoutes(join(root, 'tests/fixtures/host/server/api')))
+    const routes = await listRoutes(join(root, 'server/api'))
+    expect(routes.length).toBeGreaterThan(10)
+    for (const route of routes) {
+      const [method, path] = route.split(' ') as [string, string]
+      const response = await server.fetch(path, { method, headers: { [header]: 'probe', 'content-type': 'application/json' }, body: method === 'GET' || method === 'DELETE' ? undefined : '{}' })
+      if (own.has(route)) expect(response.headers.get('x-answered-by'), route).toBe('host')
+      else expect(response.status, route).toBe(404)
+    }
+  })
+
+  it('cleans up with an empty event', async () => {
+    const ada = createClient(server, header, 'maintained')
+    await ada.push(await ada.workspaceId(), [putOf('a')])
+    const { workspaces } = await readAnswer<{ workspaces: number }>(await ada.request('/api/maintenance', { method: 'POST' }))
+    expect(workspaces).toBeGreaterThan(0)
+  })
+
+  it('has admin pages, for whom it grants them', async () => {
+    const ada = createClient(server, header, 'admin')
+    await ada.workspaceId()
+    expect((await ada.request('/api/admin/workspaces')).status).toBe(403)
+    await server.fetch('/api/admin/grants', { method: 'POST', headers: { [header]: 'admin', 'x-super-admin': 'yes' } })
+    expect(await readAnswer(await ada.request('/api/admin/workspaces'))).toMatchObject({ total: expect.any(Number) })
+    expect(await readAnswer(await ada.request('/api/admin/status'))).toMatchObject({ actions: expect.arrayContaining([expect.objectContaining({ id: 'sync.gc-change-log' })]) })
+  })
+
+  it.each([
+    ['another provider', { NUXT_SYNC_PROVIDER: 'own' }],
+    ['no sync', { NUXT_SYNC_ENABLED: 'false' }],
+    ['no sign-in', { NUXT_AUTH_ENABLED: 'false' }],
+  ])('opens nothing with %s', async (_, env) => {
+    const folder = await mkdtemp(join(tmpdir(), 'or3-e2e-'))
+    onTestFinished(() => rm(folder, { recursive: true, force: true }))
+    const idle = await startServer({ output, dbPath: join(folder, 'sync.db'), env })
+    expect((await idle.fetch('/about-us')).status).toBe(200)
+    expect((await createClient(idle, header, 'ada').request('/api/sync/pull', { body: { scope: { workspaceId: 'w' }, cursor: 0, limit: 1 } })).status).toBeGreaterThanOrEqual(400)
+    await idle.stop()
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  it('does not start where what it selects is not registered', async () => {
+    const ending = await runToEnd({ output, dbPath: join(dataFolder, 'other.db'), env: { NUXT_SYNC_PROVIDER: 'missing' } })
+    expect(ending.code).not.toBe(0)
+    expect(ending.output).toContain('sync.provider "missing" is not registered')
+  })
+
+  it('passes `nuxt typecheck`', async () => {
+    await runNuxt(app.folder, ['typecheck'], { HOST_TAKES_LAYER_BY: by })
+  }, 120_000)
+})
+
+/** `POST /api/sync/push` and so on, with `x` in the place of parameters. */
+async function listRoutes(api: string): Promise<string[]> {
+  const files = await readdir(api, { recursive: true })
+  return files.flatMap((file) => {
+    const [, path, method] = /^(.*)\.(get|post|patch|delete|put)\.ts$/.exec(file) ?? []
+    return path && method ? [`${method.toUpperCase()} /api/${path.replace(/\/index$/, '').replace(/\[\w+\]/g, 'x')}`] : []
+  })
+}
