@@ -63,6 +63,16 @@ it('never lets more than the limit into a window, nor holds anybody up for a tho
   ), { numRuns: 60 })
 })
 
+it('rounds a moment up, never down', async () => {
+  const { clock, provider } = await setUp()
+  const start = clock.ms
+  const at = (ms: number) => {
+    clock.ms = start + ms
+    return provider.checkAndRecord('k', { windowMs: 10_000, maxRequests: 1 })
+  }
+  expect([(await at(5)).allowed, (await at(10_004)).allowed, (await at(10_010)).allowed]).toEqual([true, false, true])
+})
+
 it('keeps a key\'s state small whatever its limit', async () => {
   const { database, clock, provider } = await setUp()
   for (let index = 0; index < 3_000; index++) {
