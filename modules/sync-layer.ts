@@ -28,11 +28,16 @@ const registries = {
   '#or3-sqlite/auth-registry': 'auth/store/registry',
 }
 
-/** What a host may have besides, by the function to call there (server/host/register.ts). */
+/**
+ * What a host may have besides: the function to call there (server/host/register.ts), and where to look for it, under
+ * its server folder. The first file that is there counts.
+ */
 const hostRegistries = {
-  registerAdminStoreProvider: 'admin/stores/registry',
-  registerProviderAdminAdapter: 'admin/providers/registry',
-  registerDeploymentAdminChecker: 'auth/deployment-admin',
+  registerAdminStoreProvider: ['admin/stores/registry'],
+  registerProviderAdminAdapter: ['admin/providers/registry'],
+  registerDeploymentAdminChecker: ['auth/deployment-admin', 'auth/deployment-admin/registry'],
+  registerRateLimitProvider: ['utils/rate-limit/registry', 'rate-limit/registry'],
+  registerBackgroundJobProvider: ['utils/background-jobs/registry', 'background-jobs/registry'],
 }
 
 export default defineNuxtModule<SyncLayerOptions>({
@@ -63,6 +68,8 @@ export default defineNuxtModule<SyncLayerOptions>({
       config.externals ??= {}
       config.externals.inline = [...config.externals.inline ?? [], layerServer]
       const esbuild = ((config.esbuild ??= {}).options ??= {})
+      // The oldest Node that runs this has all of it; nitro's own choice, es2019, has no bigint.
+      esbuild.target ??= 'es2022'
       esbuild.exclude = [esbuild.exclude ?? /node_modules/].flat().map(sparingLayer)
     })
     addServerPlugin(join(layerServer, 'plugins/sync-layer.ts'))
@@ -119,8 +126,9 @@ function sparingLayer<T>(pattern: T): T | RegExp {
 }
 
 async function findHostRegistries(appServer: string): Promise<{ name: string, file: string }[]> {
-  const found = await Promise.all(Object.entries(hostRegistries).map(async ([name, path]) => {
-    const file = await resolveFile(appServer, path)
+  const found = await Promise.all(Object.entries(hostRegistries).map(async ([name, places]) => {
+    const files = await Promise.all(places.map(place => resolveFile(appServer, place)))
+    const file = files.find(one => one !== undefined)
     return file === undefined ? [] : [{ name, file }]
   }))
   return found.flat()

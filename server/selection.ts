@@ -1,4 +1,6 @@
 /** What a host's runtime config says of the layer: an app without these keys has it on. */
+import type { HostSettings } from './host/register.ts'
+import type { JobLimits } from './jobs/types.ts'
 import { providerId } from './sync/gateway/adapter.ts'
 
 export function isSelected(config: Record<string, unknown>): boolean {
@@ -7,12 +9,12 @@ export function isSelected(config: Record<string, unknown>): boolean {
   return auth.enabled !== false && sync.enabled !== false && (sync.provider === undefined || sync.provider === providerId)
 }
 
-/** The host's auth provider; empty where the app has no such setting. */
-export function readAuthProviderId(config: Record<string, unknown>): string {
+/** What the host sets for what it takes beside store and adapter; an empty auth provider where it has none. */
+export function readHostSettings(config: Record<string, unknown>): HostSettings {
   const { provider } = section(config.auth)
-  return typeof provider === 'string' ? provider : ''
+  return { authProvider: typeof provider === 'string' ? provider : '', jobLimits: section<JobLimits>(config.backgroundJobs) }
 }
 
-function section(value: unknown): { enabled?: unknown, provider?: unknown } {
+function section<T extends object = { enabled?: unknown, provider?: unknown }>(value: unknown): Partial<T> {
   return typeof value === 'object' && value !== null ? value : {}
 }

@@ -1,12 +1,16 @@
 /**
- * Registers what serves a host's admin pages, with those of its registries that the host has: each is optional, and a
- * host without it lacks no more than that page. The layer alone has none of them.
+ * Registers what a host takes beside store and adapter, with those of its registries that the host has: each is
+ * optional, and a host without it lacks no more than that. The layer alone has none of them.
  */
 import { createDeploymentAdminChecker } from '../admin/admin-users.ts'
 import { createAdminStoreProvider } from '../admin/store-provider.ts'
 import { createSyncAdminAdapter } from '../admin/sync-status.ts'
 import type { AdminStoreProvider, DeploymentAdminChecker, ProviderAdminAdapter } from '../admin/types.ts'
 import type { SyncDatabase } from '../db/open.ts'
+import { createBackgroundJobProvider } from '../jobs/provider.ts'
+import type { BackgroundJobProvider, JobLimits } from '../jobs/types.ts'
+import { createRateLimitProvider } from '../rate-limit-provider/provider.ts'
+import type { RateLimitProvider } from '../rate-limit-provider/types.ts'
 import { providerId } from '../sync/gateway/adapter.ts'
 
 interface CheckerRegistration { id: string, create: () => DeploymentAdminChecker }
@@ -19,12 +23,26 @@ export interface HostRegistries {
   registerDeploymentAdminChecker?:
     | ((id: string, create: () => DeploymentAdminChecker) => void)
     | ((registration: CheckerRegistration) => void)
+  registerRateLimitProvider?: (id: string, provider: RateLimitProvider) => void
+  registerBackgroundJobProvider?: (id: string, provider: BackgroundJobProvider) => void
 }
 
-/** `authProvider` is whose user ids the host's administrators name. */
-export function registerWithHost(registries: HostRegistries, database: () => Promise<SyncDatabase>, authProvider: string): void {
+export interface HostSettings {
+  /** Whose user ids the host's administrators name. */
+  authProvider: string
+  /** As far as the host sets them. */
+  jobLimits: Partial<JobLimits>
+}
+
+export function registerWithHost(
+  registries: HostRegistries,
+  database: () => Promise<SyncDatabase>,
+  { authProvider, jobLimits }: HostSettings,
+): void {
   registries.registerAdminStoreProvider?.(createAdminStoreProvider(database, authProvider))
   registries.registerProviderAdminAdapter?.(createSyncAdminAdapter(database))
+  registries.registerRateLimitProvider?.(providerId, createRateLimitProvider(database))
+  registries.registerBackgroundJobProvider?.(providerId, createBackgroundJobProvider(database, { limits: jobLimits }))
   const register = registries.registerDeploymentAdminChecker
   const create = () => createDeploymentAdminChecker(database)
   if (register && takesOneObject(register)) register({ id: providerId, create })

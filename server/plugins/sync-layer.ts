@@ -16,7 +16,7 @@ import { readDatabaseConfig } from '../db/config.ts'
 import { registerWithHost } from '../host/register.ts'
 import { layerStarted, startLayer, stopLayer, useSyncDatabase } from '../layer.ts'
 import { createSyncGatewayAdapter, providerId } from '../sync/gateway/adapter.ts'
-import { isSelected, readAuthProviderId } from '../selection.ts'
+import { isSelected, readHostSettings } from '../selection.ts'
 import { configureSync } from '../sync/settings.ts'
 
 export default defineNitroPlugin((nitroApp) => {
@@ -24,7 +24,7 @@ export default defineNitroPlugin((nitroApp) => {
   if (!isSelected(config)) return
   registerAuthWorkspaceStore({ id: providerId, create: () => createAuthWorkspaceStore(useSyncDatabase) })
   registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncDatabase) })
-  registerWithHost(hostRegistries, useSyncDatabase, readAuthProviderId(config))
+  registerWithHost(hostRegistries, useSyncDatabase, readHostSettings(config))
   if (import.meta.prerender) return
 
   selectAuthProvider(config.or3Sqlite.authProvider)

@@ -1,26 +1,38 @@
 import { expect, it } from 'vitest'
-import type { AdminStoreProvider, DeploymentAdminChecker, ProviderAdminAdapter } from '../../../server/admin/types.ts'
-import { registerWithHost } from '../../../server/host/register.ts'
+import { type HostRegistries, registerWithHost } from '../../../server/host/register.ts'
+import { readHostSettings } from '../../../server/selection.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 
-it('registers the admin stores and the status card as `sqlite`', () => {
-  const registered: (AdminStoreProvider | ProviderAdminAdapter)[] = []
-  registerWithHost({
-    registerAdminStoreProvider: provider => registered.push(provider),
-    registerProviderAdminAdapter: adapter => registered.push(adapter),
-  }, openTestDatabase, 'test')
-  expect(registered.map(one => one.id)).toEqual(['sqlite', 'sqlite'])
+it('registers all that a host takes, at once and before the database is open', async () => {
+  const taken = new Map<string, unknown[]>()
+  const take = (name: string) => (...args: unknown[]) => void taken.set(name, args)
+  const opening = Promise.withResolvers<Awaited<ReturnType<typeof openTestDatabase>>>()
+  const registries: HostRegistries = {
+    registerAdminStoreProvider: provider => take('stores')(provider),
+    registerProviderAdminAdapter: adapter => take('status')(adapter),
+    registerDeploymentAdminChecker: (id: string, create: () => unknown) => take('checker')(id, create),
+    registerRateLimitProvider: (id, provider) => take('limits')(id, provider),
+    registerBackgroundJobProvider: (id, provider) => take('jobs')(id, provider),
+  }
+  const settings = readHostSettings({ auth: { provider: 'clerk' }, backgroundJobs: { enabled: true, maxConcurrentJobs: 1, jobTimeoutMs: 5 } })
+  registerWithHost(registries, () => opening.promise, settings)
+  expect([...taken.keys()].sort()).toEqual(['checker', 'jobs', 'limits', 'status', 'stores'])
+  expect([taken.get('checker')![0], taken.get('limits')![0], taken.get('jobs')![0]]).toEqual(['sqlite', 'sqlite', 'sqlite'])
+
+  opening.resolve(await openTestDatabase())
+  const [, jobs] = taken.get('jobs') as Parameters<NonNullable<HostRegistries['registerBackgroundJobProvider']>>
+  const job = { userId: 'u', threadId: 't', messageId: 'm', model: 'x' }
+  await jobs.createJob(job)
+  await expect(jobs.createJob(job)).rejects.toMatchObject({ statusCode: 429 })
+  const [, limits] = taken.get('limits') as Parameters<NonNullable<HostRegistries['registerRateLimitProvider']>>
+  expect(await limits.checkAndRecord('k', { windowMs: 1_000, maxRequests: 1 })).toEqual({ allowed: true, remaining: 0 })
 })
 
-it('registers the checker of administrators in either form a host has', async () => {
-  const registered: [string, DeploymentAdminChecker][] = []
-  const database = await openTestDatabase()
-  registerWithHost({ registerDeploymentAdminChecker: (id: string, create: () => DeploymentAdminChecker) => registered.push([id, create()]) }, async () => database, 'test')
-  registerWithHost({ registerDeploymentAdminChecker: (one: { id: string, create: () => DeploymentAdminChecker }) => registered.push([one.id, one.create()]) }, async () => database, 'test')
-  expect(registered.map(([id]) => id)).toEqual(['sqlite', 'sqlite'])
-  for (const [, checker] of registered) expect(await checker.checkDeploymentAdmin('somebody', 'test')).toBe(false)
-})
-
-it('asks nothing of a host that has no such registries', () => {
-  expect(() => registerWithHost({}, openTestDatabase, '')).not.toThrow()
+it('asks nothing of a host that has none of it, and gives a checker as one object where that is taken', () => {
+  const database = () => Promise.reject(new Error('not open'))
+  const settings = readHostSettings({})
+  registerWithHost({}, database, settings)
+  const taken: unknown[] = []
+  registerWithHost({ registerDeploymentAdminChecker: (registration: object) => void taken.push(registration) }, database, settings)
+  expect(taken).toEqual([{ id: 'sqlite', create: expect.any(Function) }])
 })
