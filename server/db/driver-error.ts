@@ -34,6 +34,11 @@ export function isBusy(error: unknown): boolean {
   return code === 'SQLITE_BUSY' || code === 'SQLITE_LOCKED'
 }
 
+/** True where there is no room left to write. */
+export function isFull(error: unknown): boolean {
+  return driverCode(error) === 'SQLITE_FULL'
+}
+
 /** Codes that say that a statement or its values are wrong: trying again will not help. */
 const faultsOfOurs = new Set(['SQLITE_ERROR', 'SQLITE_CONSTRAINT', 'SQLITE_MISMATCH', 'SQLITE_RANGE', 'SQLITE_TOOBIG', 'SQLITE_MISUSE'])
 

@@ -14,13 +14,16 @@ import { createLocalClient } from './local-client.ts'
 import { appLedgerTable, applyMigrations, ledgerTable, MigrationError, type Migration } from './migrate.ts'
 import { DatabaseInUseError, takeOwnerLock } from './owner-lock.ts'
 import * as schema from './schema/index.ts'
-import { createWriter, type WriteJob } from './writer.ts'
+import { createWriter, type WriteJob, type WriterActivity } from './writer.ts'
 
 export type ReadDatabase = LibSQLDatabase<typeof schema>
 export type WriteTransaction = Parameters<Parameters<ReadDatabase['transaction']>[0]>[0]
 
 /** The open database, as every room sees it. */
 export interface SyncDatabase {
+  /** The file, or `:memory:`. */
+  readonly path: string
+  readonly activity: WriterActivity
   /** Committed data; a read never waits for the writer (in memory, where there is one connection, it does). */
   readonly read: ReadDatabase
   /** Runs `job` in the one writer's transaction; resolves after the commit, so what it returns may be acknowledged. */
@@ -40,6 +43,8 @@ export interface OpenOptions {
   busyTimeoutMs?: number
   /** How long the start waits for another owner of the file to end, in milliseconds. */
   ownerTimeoutMs?: number
+  /** Stands between a connection and all that runs on it. */
+  wrapClient?: (client: Client) => Client
 }
 
 /** Shorter than the hosts' 10 s request limits, longer than a backup's or a studio's lock. */
@@ -63,7 +68,7 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
       const client = createLocalClient({ path, pragmas: Object.entries(pragmas).map(([name, { set }]) => `PRAGMA ${name} = ${set}`), busyTimeoutMs: waitMs })
       opened.push(client)
       await assertPragmas(client, pragmas)
-      return client
+      return options.wrapClient?.(client) ?? client
     })
     // The writer waits by itself: each job has its own deadline.
     const writing = await connect(pragmasFor(config), 0)
@@ -78,6 +83,8 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
     }
     let closing: Promise<void> | undefined
     return {
+      path,
+      activity: writer.activity,
       read: drizzle(reading, { schema }),
       write: writer.write,
       close: () => closing ??= close(),

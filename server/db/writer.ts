@@ -6,7 +6,7 @@
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { backOff } from './busy.ts'
 import type { ReadDatabase, WriteTransaction } from './open.ts'
-import { isBusy, toPublicError } from './driver-error.ts'
+import { isBusy, isFull, toPublicError } from './driver-error.ts'
 import { fail } from '../errors.ts'
 
 export interface Writer {
@@ -14,6 +14,19 @@ export interface Writer {
   /** Refuses new jobs and resolves when the waiting ones are done. */
   drain(): Promise<void>
   readonly queued: number
+  readonly activity: WriterActivity
+}
+
+/** What the writer has done since the start, for whoever watches it. */
+export interface WriterActivity {
+  readonly queued: number
+  readonly commits: number
+  /** Jobs acknowledged. */
+  readonly jobs: number
+  /** How often another process's lock was waited for. */
+  readonly busyWaits: number
+  /** True after a write was refused for want of room, until one succeeds. */
+  readonly isFull: boolean
 }
 
 /** Only database calls on `tx`: other waits would hold everybody up. It may be run again, so it changes nothing else. */
@@ -44,6 +57,7 @@ export function createWriter(database: ReadDatabase, { busyTimeoutMs }: WriterOp
   const queue: Waiting[] = []
   let running: Promise<void> | undefined
   let draining = false
+  const counts = { commits: 0, jobs: 0, busyWaits: 0, isFull: false }
 
   async function run() {
     while (queue.length > 0) {
@@ -64,15 +78,22 @@ export function createWriter(database: ReadDatabase, { busyTimeoutMs }: WriterOp
         // Nothing of the group was committed.
         if (isBusy(error)) {
           while (waiting.length > 0 && waiting[0]!.deadline < performance.now()) waiting.shift()!.reject(toPublicError(error))
+          counts.busyWaits++
           await backOff(attempt)
           continue
         }
+        if (isFull(error)) counts.isFull = true
         if (group.length > 1) await commitEach(waiting.splice(0, group.length))
         else refuse(waiting.shift()!, error)
         return
       }
       waiting.splice(0, group.length)
-      for (const job of group) settle(job)
+      counts.commits++
+      counts.jobs += group.length
+      for (const job of group) {
+        counts.isFull = job.failure !== undefined && isFull(job.failure.error)
+        settle(job)
+      }
       return
     }
   }
@@ -109,6 +130,23 @@ export function createWriter(database: ReadDatabase, { busyTimeoutMs }: WriterOp
     },
     get queued() {
       return queue.length
+    },
+    activity: {
+      get queued() {
+        return queue.length
+      },
+      get commits() {
+        return counts.commits
+      },
+      get jobs() {
+        return counts.jobs
+      },
+      get busyWaits() {
+        return counts.busyWaits
+      },
+      get isFull() {
+        return counts.isFull
+      },
     },
   }
 }
