@@ -5,9 +5,9 @@
 import type { H3Event } from 'h3'
 
 type Role = 'owner' | 'editor' | 'viewer'
-type ErrorCode =
-  | 'VALIDATION_ERROR' | 'UNAUTHORIZED' | 'CONFLICT' | 'NOT_FOUND' | 'RATE_LIMITED' | 'OVERSIZED' | 'NETWORK_ERROR'
-  | 'SERVER_ERROR' | 'UNKNOWN'
+type ErrorCode
+  = | 'VALIDATION_ERROR' | 'UNAUTHORIZED' | 'CONFLICT' | 'NOT_FOUND' | 'RATE_LIMITED' | 'OVERSIZED' | 'NETWORK_ERROR'
+    | 'SERVER_ERROR' | 'UNKNOWN'
 
 // Sync
 

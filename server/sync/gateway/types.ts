@@ -68,15 +68,15 @@ export interface PushBatch {
   workspaceItemCapability?: 'v1'
 }
 
-export type SyncErrorCode =
-  | 'VALIDATION_ERROR' | 'UNAUTHORIZED' | 'CONFLICT' | 'NOT_FOUND' | 'RATE_LIMITED'
-  | 'OVERSIZED' | 'NETWORK_ERROR' | 'SERVER_ERROR' | 'UNKNOWN'
+export type SyncErrorCode
+  = | 'VALIDATION_ERROR' | 'UNAUTHORIZED' | 'CONFLICT' | 'NOT_FOUND' | 'RATE_LIMITED'
+    | 'OVERSIZED' | 'NETWORK_ERROR' | 'SERVER_ERROR' | 'UNKNOWN'
 
 export interface Revision { clock: number, hlc: string, opId: string }
 
-export type Winner =
-  | { kind: 'put', payload: unknown, revision: Revision }
-  | { kind: 'delete', revision: Revision, serverDeletedAt?: number }
+export type Winner
+  = | { kind: 'put', payload: unknown, revision: Revision }
+    | { kind: 'delete', revision: Revision, serverDeletedAt?: number }
 
 /** One receipt per op, in the order of the ops. */
 export interface PushResultItem {
@@ -108,9 +108,9 @@ export interface SnapshotRequest {
   fileKindCapability?: 'v1'
 }
 
-export type SnapshotItem =
-  | { kind: 'row', tableName: string, pk: string, payload: unknown, revision: Revision }
-  | { kind: 'tombstone', tableName: string, pk: string, revision: Revision, serverDeletedAt: number }
+export type SnapshotItem
+  = | { kind: 'row', tableName: string, pk: string, payload: unknown, revision: Revision }
+    | { kind: 'tombstone', tableName: string, pk: string, revision: Revision, serverDeletedAt: number }
 
 export interface SnapshotResponse {
   workspaceId: string
@@ -177,10 +177,10 @@ export interface CanonicalStorageRequest {
   now?: number
 }
 
-export type CanonicalStorageItem =
-  | { kind: 'metadata', hash: string, sizeBytes: number, storageId?: string, updatedAt: number }
-  | { kind: 'reference', hash: string, sourceTable: 'messages' | 'posts', sourceId: string }
-  | { kind: 'reservation', reservationId: string, hash: string, sizeBytes: number, expiresAt: number }
+export type CanonicalStorageItem
+  = | { kind: 'metadata', hash: string, sizeBytes: number, storageId?: string, updatedAt: number }
+    | { kind: 'reference', hash: string, sourceTable: 'messages' | 'posts', sourceId: string }
+    | { kind: 'reservation', reservationId: string, hash: string, sizeBytes: number, expiresAt: number }
 
 export interface CanonicalStoragePage {
   items: CanonicalStorageItem[]
