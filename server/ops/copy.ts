@@ -1,0 +1,57 @@
+/** Copies and verifies database files in a child process, so that the server's event loop goes on. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import process from 'node:process'
+import { copyScript } from './copy-script.ts'
+
+export interface LedgerRow { hash: string, when: number }
+
+export interface VerifiedFile {
+  /** The layer's migrations, then the app's own. */
+  ledgers: [layer: LedgerRow[], app: LedgerRow[]]
+  workspaces: number
+  /** The sum of all heads: how many changes were ever accepted. */
+  changes: number
+}
+
+/** The path is in no message: an administrator's page shows them. */
+export class BackupError extends Error {
+  override name = 'BackupError'
+}
+
+/** Makes the file `copy` from the database `source`, flushed to disk. Throws `BackupError` where it is not whole. */
+export async function copyDatabase(source: string, copy: string): Promise<VerifiedFile> {
+  return runScript(source, copy)
+}
+
+/** Throws `BackupError` where the file is not a whole database. */
+export async function verifyDatabase(path: string): Promise<VerifiedFile> {
+  return runScript('', path)
+}
+
+async function runScript(source: string, copy: string): Promise<VerifiedFile> {
+  // The server's own NODE_OPTIONS, a debugger's port among them, are not for the child.
+  const env = { ...process.env, NODE_OPTIONS: '' }
+  const child = spawn(process.execPath, ['--no-warnings', '--input-type=commonjs', '-e', copyScript, source, copy], { stdio: ['ignore', 'pipe', 'pipe'], env })
+  const endWithUs = () => child.kill('SIGKILL')
+  process.once('exit', endWithUs)
+  let said = ''
+  let complaint = ''
+  child.stdout.on('data', (chunk: Buffer) => said += chunk.toString())
+  child.stderr.on('data', (chunk: Buffer) => complaint += chunk.toString())
+  try {
+    const [code] = await once(child, 'close') as [number | null]
+    if (code !== 0) throw new BackupError(`${source === '' ? 'That file is no whole database' : 'The copying process failed'}: ${reasonOf(complaint)}`)
+  }
+  finally {
+    process.off('exit', endWithUs)
+  }
+  const { problems, ...verified } = JSON.parse(said) as VerifiedFile & { problems: string[] }
+  if (problems.length > 0) throw new BackupError(`The copy is not whole: ${problems.join('; ')}`)
+  return verified
+}
+
+/** Node prints the script, the error's one line, and where it was thrown. */
+function reasonOf(complaint: string): string {
+  return /^Error: (.+)$/m.exec(complaint)?.[1] ?? (complaint.trim().split('\n').at(-1) || 'it was ended')
+}
