@@ -88,6 +88,7 @@ export async function pullAll(adapter: SyncGatewayAdapter, { cursor = 0, limit =
     const page = await adapter.pull(as, { scope: { workspaceId: workspace }, cursor: at, limit, tables })
     changes.push(...page.changes)
     if (!page.hasMore) return { ...page, changes }
+    if (page.nextCursor <= at) throw new Error(`The cursor stands still at ${at}`)
     at = page.nextCursor
   }
 }
@@ -103,6 +104,7 @@ export async function snapshotAll(adapter: Snapshotting, { pageSize = 1000, tabl
     const page = await adapter.snapshot(as, { scope: { workspaceId: workspace }, pageSize, tables, pageToken })
     items.push(...page.items)
     if (page.nextPageToken === null) return { ...page, items }
+    if (page.nextPageToken === pageToken || items.length > 100_000) throw new Error('The snapshot does not come to an end')
     pageToken = page.nextPageToken
     await between?.()
   }
