@@ -36,6 +36,8 @@ interface Statement {
   shape: RowShape | null
   /** The most positional arguments it was ever given. */
   given: number
+  /** It cannot return more than one row. */
+  single: boolean
 }
 
 /** More than the layer's own statements; the rest is room for an app's. The least recently used one is let go. */
@@ -43,6 +45,9 @@ const maxKeptStatements = 256
 
 /** A kept `*` would go on with the columns it knew; `count(*)` has none. */
 const neverKept = /(?<!\()\*/
+
+/** Read with one call of the driver where `all` takes two and a hundred-row buffer: a third of the time of a look-up. */
+const endsInLimitOne = /^\s*(?:select|with)\b(?!.*(?:--|\/\*)).*\blimit 1\s*$/is
 
 /** Opens the file and sets `pragmas`. Throws `LibsqlError` where that fails; nothing stays open then. */
 export function openConnection({ path, pragmas }: ConnectionOptions): Connection {
@@ -70,7 +75,7 @@ export function openConnection({ path, pragmas }: ConnectionOptions): Connection
     const native = database.prepare(sql)
     // Without it an integer over 2^53 would be rounded in silence.
     native.safeIntegers(true)
-    const statement = { native, shape: native.reader ? createRowShape(native.raw(true).columns()) : null, given: 0 }
+    const statement = { native, shape: native.reader ? createRowShape(native.raw(true).columns()) : null, given: 0, single: endsInLimitOne.test(sql) }
     if (!keep || neverKept.test(sql)) return statement
     if (kept.size >= maxKeptStatements) kept.delete(kept.keys().next().value!)
     kept.set(sql, statement)
@@ -84,7 +89,10 @@ export function openConnection({ path, pragmas }: ConnectionOptions): Connection
       const known = prepare(sql, args)
       if (Array.isArray(args)) padArgs(known, args)
       const { native, shape } = known
-      if (shape) return new ResultSetImpl(shape.columns, shape.columnTypes, native.all(args).map(shape.toRow), 0, undefined)
+      if (shape) {
+        const rows = known.single ? toArray(native.get(args)) : native.all(args)
+        return new ResultSetImpl(shape.columns, shape.columnTypes, rows.map(shape.toRow), 0, undefined)
+      }
       const { changes, lastInsertRowid } = native.run(args)
       return new ResultSetImpl([], [], [], changes, BigInt(lastInsertRowid))
     }
@@ -132,6 +140,10 @@ function openNative(path: string): Database.Database {
   catch (error) {
     throw new LibsqlError(`unable to open ${path}`, 'SQLITE_CANTOPEN', undefined, 14, error instanceof Error ? error : undefined)
   }
+}
+
+function toArray(row: unknown): unknown[] {
+  return row === undefined ? [] : [row]
 }
 
 /** The driver never clears what was bound: an argument that is missing now would have its value of an earlier call. */

@@ -105,7 +105,7 @@ interface OpenTransaction {
 
 function openTransaction(connection: Connection, mode: TransactionMode): OpenTransaction {
   connection.exec(transactionModeToBegin(mode))
-  const { promise: ended, resolve } = Promise.withResolvers<void>()
+  const { promise: ended, resolve }: PromiseWithResolvers<void> = Promise.withResolvers()
   let over = false
 
   /** SQLite ends a transaction by itself after some errors, a full disk among them: no statement may follow then. */

@@ -16,7 +16,8 @@ import { DatabaseInUseError, takeOwnerLock } from './owner-lock.ts'
 import * as schema from './schema/index.ts'
 import { createWriter, type WriteJob, type WriterActivity } from './writer.ts'
 
-export type ReadDatabase = LibSQLDatabase<typeof schema>
+/** Without a schema: building its relational queries anew for each transaction would cost a twentieth of a small push. */
+export type ReadDatabase = LibSQLDatabase
 export type WriteTransaction = Parameters<Parameters<ReadDatabase['transaction']>[0]>[0]
 
 /** The open database, as every room sees it. */
@@ -75,7 +76,7 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
     await retryWhileBusy(busyTimeoutMs, () => migrate(writing, migrations))
     // Nothing may be written beside the one writer.
     const reading = inMemory ? writing : await connect({ ...pragmasFor(config), query_only: { set: 'ON', is: 1 } }, busyTimeoutMs)
-    const writer = createWriter(drizzle(writing, { schema }), { busyTimeoutMs })
+    const writer = createWriter(drizzle(writing), { busyTimeoutMs })
     const close = async () => {
       await writer.drain()
       if (!inMemory) await writing.execute('PRAGMA wal_checkpoint(TRUNCATE)').catch(() => {})
@@ -85,7 +86,7 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
     return {
       path,
       activity: writer.activity,
-      read: drizzle(reading, { schema }),
+      read: drizzle(reading),
       write: writer.write,
       close: () => closing ??= close(),
     }

@@ -62,7 +62,8 @@ export function createWriter(database: ReadDatabase, { busyTimeoutMs }: WriterOp
   async function run() {
     while (queue.length > 0) {
       await commit(queue)
-      await yieldToLoop()
+      // Other work gets its turn between two commits; a lone one makes nobody wait for it.
+      if (queue.length > 0) await yieldToLoop()
     }
     running = undefined
   }
@@ -102,7 +103,8 @@ export function createWriter(database: ReadDatabase, { busyTimeoutMs }: WriterOp
   async function commitEach(jobs: Waiting[]) {
     for (const job of jobs) {
       await commit([job])
-      await yieldToLoop()
+      // Other work gets its turn between two commits; a lone one makes nobody wait for it.
+      if (queue.length > 0) await yieldToLoop()
     }
   }
 

@@ -8,16 +8,18 @@ import { openTestDatabase, type TestDatabase } from '../helpers/database.ts'
 import { makeSmallDisk, runDiskFull, type DiskFullFigures } from './disk-full.ts'
 import { report, scale } from './scale.ts'
 
-/** `tell` is what becomes of the answer to a write. */
-async function run(cycles: number, tell: (answer: Promise<unknown>) => Promise<unknown>): Promise<DiskFullFigures> {
-  let database: TestDatabase
-  const limitPages = (extra: number | undefined) => database.write(async (tx) => {
+function limitPages(database: TestDatabase, extra: number | undefined) {
+  return database.write(async (tx) => {
     const [page] = await tx.all<{ page_count: number }>(sql`PRAGMA page_count`)
     await tx.run(sql.raw(`PRAGMA max_page_count = ${extra === undefined ? 2 ** 30 : page!.page_count + extra}`))
   })
-  const disk = await makeSmallDisk(limitPages)
+}
+
+/** `tell` is what becomes of the answer to a write. */
+async function run(cycles: number, tell: (answer: Promise<unknown>) => Promise<unknown>): Promise<DiskFullFigures> {
+  const disk = await makeSmallDisk(extra => limitPages(database, extra))
   onTestFinished(() => disk.remove())
-  database = await openTestDatabase({ path: join(disk.folder, 'full.db'), env: { OR3_SQLITE_PRAGMA_SYNCHRONOUS: 'FULL' } })
+  const database = await openTestDatabase({ path: join(disk.folder, 'full.db'), env: { OR3_SQLITE_PRAGMA_SYNCHRONOUS: 'FULL' } })
   const figures = await runDiskFull({
     disk, cycles,
     write: (id, bytes) => tell(database.write(tx => tx.insert(users).values({ id, displayName: 'x'.repeat(bytes), createdAt: 1 }))),

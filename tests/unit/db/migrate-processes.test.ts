@@ -5,11 +5,14 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { createLocalClient } from '../../../server/db/local-client.ts'
 import { ledgerTable } from '../../../server/db/migrate.ts'
 import { startChild } from '../../helpers/child.ts'
 import { layerMigrations, makeTempFolder, openTestDatabase } from '../../helpers/database.ts'
+
+// Each starts many processes.
+vi.setConfig({ testTimeout: 180_000 })
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const owner = 'helpers/database-owner.ts'
@@ -34,7 +37,7 @@ const hashes = layerMigrations.map(migration => migration.hash)
 
 // Seen red without the owner lock: both served.
 it('lets one of two starts on a new file serve, and refuses the other', async () => {
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 2; round++) {
     const path = join(await makeTempFolder(), 'new.db')
     const children = [startChild(owner, [path]), startChild(owner, [path])]
     const said = await Promise.all(children.map(child => child.line()))
@@ -54,17 +57,17 @@ it('is before or after a migration in which it was killed', async () => {
   for (const [index, tag] of ['slow_one', 'slow_two'].entries()) {
     journal.entries.push({ ...journal.entries.at(-1)!, idx: 100 + index, when: journal.entries.at(-1)!.when + 1, tag })
     await writeFile(join(migrationsFolder, `${tag}.sql`), `CREATE TABLE ${tag} (a);\n--> statement-breakpoint\n`
-      + `INSERT INTO ${tag} WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150000) SELECT randomblob(40) FROM n;`)
+    + `INSERT INTO ${tag} WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150000) SELECT randomblob(40) FROM n;`)
   }
   await writeFile(journalFile, JSON.stringify(journal))
 
   let killedInside = 0
-  for (let round = 0; round < 12; round++) {
+  for (let round = 0; round < 8; round++) {
     const path = join(folder, `killed-${round}.db`)
     const child = startChild(owner, [path, migrationsFolder])
     const sizeOfLog = () => stat(`${path}-wal`).then(({ size }) => size, () => 0)
     while (await sizeOfLog() === 0) await sleep(1)
-    await sleep(round * 15)
+    await sleep(round * 20)
     await child.kill()
     const { tables, ledger } = await readState(path)
     if (ledger.length === 0) {
@@ -79,7 +82,7 @@ it('is before or after a migration in which it was killed', async () => {
 })
 
 // Seen red with another name for the ledger.
-it('agrees with drizzle-kit on one ledger, whoever comes first', { timeout: 120_000 }, async () => {
+it('agrees with drizzle-kit on one ledger, whoever comes first', async () => {
   const folder = await makeTempFolder()
   const handFirst = join(folder, 'hand.db')
   await migrateByHand(handFirst)
@@ -91,7 +94,7 @@ it('agrees with drizzle-kit on one ledger, whoever comes first', { timeout: 120_
   await migrateByHand(bootFirst)
   expect(await readState(bootFirst)).toEqual(await readState(handFirst))
 
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 2; round++) {
     const path = join(folder, `race-${round}.db`)
     const byHand = migrateByHand(path).catch(() => {})
     await sleep(400 + round * 150)

@@ -5,11 +5,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { DatabaseInUseError } from '../../../server/db/owner-lock.ts'
 import { users } from '../../../server/db/schema/index.ts'
 import { startChild } from '../../helpers/child.ts'
 import { makeTempFolder, openTestDatabase } from '../../helpers/database.ts'
+
+// Each starts many processes.
+vi.setConfig({ testTimeout: 120_000 })
 
 const run = promisify(execFile)
 const owner = 'helpers/database-owner.ts'
@@ -41,14 +44,14 @@ it('refuses a second process with one sentence, and lets it in once the first ha
 // Seen red with a file that is made and deleted for a lock.
 it('dies with its process, however that ends', async () => {
   const path = join(await makeTempFolder(), 'killed.db')
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 3; round++) {
     const child = await startOwner(path)
     await child.kill()
   }
   const startedAt = performance.now()
   const database = await openTestDatabase({ path })
   expect(performance.now() - startedAt).toBeLessThan(1_000)
-  expect(await database.read.$count(users)).toBe(5)
+  expect(await database.read.$count(users)).toBe(3)
 })
 
 // Seen red with `resolve` for `realpath`, and for the second with the link's folder for its target's.
@@ -84,7 +87,7 @@ it('lets readers and backups of other processes in, who do not break it', async 
   const { path } = database
   const insert = (id: string) => database.write(tx => tx.insert(users).values({ id, createdAt: 1 }))
   await insert('a')
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 2; round++) {
     const copy = `${path}-copy-${round}`
     const [count] = await Promise.all([
       readElsewhere(path, `console.log(db.prepare('SELECT count(*) AS n FROM users').get().n)`),
@@ -97,7 +100,7 @@ it('lets readers and backups of other processes in, who do not break it', async 
   }
   expect(await startChild(owner, [path]).line()).toBe(refusal(path))
   await insert('last')
-  expect(await database.read.$count(users)).toBe(5)
+  expect(await database.read.$count(users)).toBe(4)
 })
 
 // Seen red with no wait: a development server's reload was refused.
@@ -112,11 +115,11 @@ it('lets a second opening in one process wait for the close of the first', async
 // A development server runs in a thread and ends it without asking. Seen red with a file for a lock.
 it('dies with a worker thread that is terminated', async () => {
   const path = join(await makeTempFolder(), 'thread.db')
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 3; round++) {
     const worker = new Worker(fileURLToPath(new URL(`../../${owner}`, import.meta.url)), { workerData: path })
     expect((await once(worker, 'message'))[0]).toBe('open')
     await worker.terminate()
   }
   const database = await openTestDatabase({ path })
-  expect(await database.read.$count(users)).toBe(4)
+  expect(await database.read.$count(users)).toBe(3)
 })
