@@ -1,6 +1,6 @@
 /** Runs every statement of a room as usual and remembers it, so that its plan can be asked for afterwards. */
-import { type SQL, type SQLWrapper, sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/libsql'
+import type { InValue } from '@libsql/core/api'
+import { type Query, type SQLWrapper, sql } from 'drizzle-orm'
 import { SQLiteAsyncDialect } from 'drizzle-orm/sqlite-core'
 import { createLocalClient } from '../../server/db/local-client.ts'
 import type { SyncDatabase } from '../../server/db/open.ts'
@@ -16,7 +16,7 @@ export interface RecordedDatabase extends SyncDatabase {
 const dialect = new SQLiteAsyncDialect()
 
 export function recordStatements(database: TestDatabase): RecordedDatabase {
-  let statements: SQL[] = []
+  let statements: Query[] = []
 
   /** Only `all` and `run` take ready statements; a query builder is remembered when it is awaited. */
   function record<T extends object>(target: T): T {
@@ -25,10 +25,10 @@ export function recordStatements(database: TestDatabase): RecordedDatabase {
         const value: unknown = Reflect.get(object, name, object)
         if (typeof value !== 'function') return value
         return (...args: unknown[]) => {
-          if (name === 'then' && 'getSQL' in object) statements.push(toSql(object as unknown as SQLWrapper))
+          if (name === 'then' && 'getSQL' in object) statements.push(toQuery(object as unknown as SQLWrapper))
           const result: unknown = Reflect.apply(value, object, args)
           if (args[0] !== undefined && (name === 'all' || name === 'run')) {
-            statements.push(toSql(args[0] as SQLWrapper))
+            statements.push(toQuery(args[0] as SQLWrapper))
             return result
           }
           return typeof result === 'object' && result !== null && !(result instanceof Promise) ? record(result) : result
@@ -46,10 +46,9 @@ export function recordStatements(database: TestDatabase): RecordedDatabase {
       statements = []
       // EXPLAIN ends without closing its read transaction: on a connection that is used again, reads would stand still.
       const client = createLocalClient({ path: database.path, pragmas: [] })
-      const explaining = drizzle(client)
-      const plans = await Promise.all(taken.map(async statement => ({
-        statement: dialect.sqlToQuery(statement).sql.replace(/\s+/g, ' '),
-        steps: (await explaining.all<{ detail: string }>(sql`explain query plan ${statement}`)).map(step => step.detail),
+      const plans = await Promise.all(taken.map(async ({ sql, params }) => ({
+        statement: sql.replace(/\s+/g, ' '),
+        steps: (await client.execute({ sql: `explain query plan ${sql}`, args: params as InValue[] })).rows.map(step => String(step.detail)),
       })))
       client.close()
       return plans
@@ -57,6 +56,6 @@ export function recordStatements(database: TestDatabase): RecordedDatabase {
   }
 }
 
-function toSql(statement: SQLWrapper | string): SQL {
-  return typeof statement === 'string' ? sql.raw(statement) : sql`${statement.getSQL()}`
+function toQuery(statement: SQLWrapper | string): Query {
+  return dialect.sqlToQuery(typeof statement === 'string' ? sql.raw(statement) : statement.getSQL())
 }
