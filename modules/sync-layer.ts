@@ -14,7 +14,12 @@ import { readMigrationFiles } from 'drizzle-orm/migrator'
 export interface SyncLayerOptions {
   /** The app's own drizzle folder, applied at start in a ledger of its own; default `drizzle` where it exists. */
   migrationsDir?: string
+  /** When to back the database up, as a cron pattern; also `OR3_SQLITE_BACKUP_CRON` at build time. Without one: never. */
+  backupCron?: string
 }
+
+/** Not on the hour, when everybody's jobs start. */
+const cleanUpCron = '17 * * * *'
 
 const layerRoot = fileURLToPath(new URL('..', import.meta.url)).replace(/[/\\]$/, '')
 const layerServer = join(layerRoot, 'server')
@@ -57,10 +62,14 @@ export default defineNuxtModule<SyncLayerOptions>({
     const defaults = {
       dbPath: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '',
       limits: { maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '' },
+      cleanUp: '', retentionDays: '', metrics: '', slowStatementMs: '',
     }
     nuxt.options.runtimeConfig.or3Sqlite = { ...defaults, ...nuxt.options.runtimeConfig.or3Sqlite as object }
 
+    const backupCron = options.backupCron || process.env.OR3_SQLITE_BACKUP_CRON?.trim()
     nuxt.hook('nitro:config', (config) => {
+      // A host cleans up by its own job.
+      addTasks(config, [...isHosted ? [] : [{ name: 'sync:clean-up', cron: cleanUpCron }], { name: 'db:backup', cron: backupCron }])
       // A host's own routes are all there is; alone, the app's routes come first and win over the layer's.
       const others = (config.scanDirs ?? []).filter(dir => dir !== undefined && !isLayerServer(dir))
       config.scanDirs = isHosted ? others : [...others, layerServer]
@@ -117,6 +126,21 @@ declare module '#or3-sqlite/host' {
     if (nuxt.options.dev) nuxt.options.watch.push(...[layerDrizzle, ...hasAppHistory ? [appDrizzle] : []].map(dir => join(dir, 'meta/_journal.json')))
   },
 })
+
+interface TaskConfig {
+  experimental?: { tasks?: boolean }
+  tasks?: Record<string, { handler?: string, description?: string }>
+  scheduledTasks?: Record<string, string | string[]>
+}
+
+/** The layer's tasks, by files of their names; scheduled where they have a pattern. An app's task of that name stays. */
+function addTasks(config: TaskConfig, tasks: { name: string, cron: string | undefined }[]) {
+  (config.experimental ??= {}).tasks = true
+  for (const { name, cron } of tasks) {
+    (config.tasks ??= {})[name] ??= { handler: join(layerServer, `tasks/${name.replace(':', '/')}.ts`) }
+    if (cron) (config.scheduledTasks ??= {})[cron] = [...new Set([config.scheduledTasks[cron] ?? [], name].flat())]
+  }
+}
 
 /** Nuxt spares layers that are extended from what it excludes with all node_modules; a listed module it does not. */
 function sparingLayer<T>(pattern: T): T | RegExp {

@@ -6,9 +6,9 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -26,10 +26,14 @@ export interface App {
   output: string
 }
 
-/** `npm run build`, but with its results outside the project, where a developer's own builds are not in the way. */
+/** `npm run build` in a copy of the project, where a developer's own builds and servers are not in the way. */
 export function buildPlayground(): Promise<App> {
-  return once('playground', [...layerSources, '.playground', 'tests/fixtures/history.json'], async (folder) => {
-    await runNode([join(root, 'tests/e2e/build-elsewhere.ts'), join(root, '.playground'), folder], root, buildEnv(folder))
+  const sources = [...layerSources, 'tsconfig.json', '.playground', 'tests/fixtures/history.json']
+  return once('playground', sources, async (folder) => {
+    for (const source of sources) await copySource(source, join(folder, source))
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
+    await runNuxt(folder, ['build', '.playground'], buildEnv(folder))
+    await rename(join(folder, '.playground/.output'), join(folder, '.output'))
   })
 }
 
@@ -47,7 +51,7 @@ export function buildFixture({ fixture, packageName, env = {} }: FixtureBuild): 
   const source = `tests/fixtures/${fixture}`
   return once(`${fixture}-${packageName}`, [...layerSources, source], async (folder) => {
     const [installed, tarball] = await Promise.all([installDependencies(), packLayer(folder)])
-    await cp(join(root, source), folder, { recursive: true, filter: path => !leftovers.has(path.split('/').pop()!) })
+    await copySource(source, folder)
     // Hard links: as real as a copy, and there at once.
     await run('cp', ['-R', '-l', join(installed, 'node_modules'), join(folder, 'node_modules')])
     await rm(join(folder, 'node_modules/or3-layer-sqlite'), { recursive: true })
@@ -78,6 +82,10 @@ export async function moveOutput({ output }: App): Promise<string> {
 }
 
 const run = promisify(execFile)
+
+async function copySource(source: string, to: string) {
+  await cp(join(root, source), to, { recursive: true, filter: path => !leftovers.has(basename(path)) })
+}
 
 /** A build that opens a database would make this file; `built-server.test.ts` looks for it. */
 export function buildDbPath(folder: string): string {
