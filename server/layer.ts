@@ -5,30 +5,41 @@
 import { consola } from 'consola'
 import type { DatabaseConfig } from './db/config.ts'
 import { MigrationError } from './db/migrate.ts'
-import { type Migrations, openDatabase, type SyncDatabase } from './db/open.ts'
+import { type Migrations, openDatabase, type OpenOptions, type SyncDatabase } from './db/open.ts'
 import { DatabaseInUseError } from './db/owner-lock.ts'
 import { fail } from './errors.ts'
 
 let opening: Promise<SyncDatabase> | undefined
+let opened: SyncDatabase | undefined
 
 /** The open, migrated database. Throws DATABASE_UNAVAILABLE where the layer is off, prerendering, or failed to start. */
 export function useSyncDatabase(): Promise<SyncDatabase> {
   return opening ?? Promise.reject(fail('DATABASE_UNAVAILABLE', 'The database is not open here.'))
 }
 
+/** The database if it is open now: not before the start is over, nor where it failed. */
+export function openedDatabase(): SyncDatabase | undefined {
+  return opened
+}
+
 /**
  * Starts to open what `configure` says; `onFailure` gets the one sentence for the operator, also of what that throws.
  * Later calls of `useSyncDatabase` wait for it.
  */
-export function startLayer(configure: () => DatabaseConfig, migrations: Migrations, onFailure: (sentence: string) => void): void {
+export function startLayer(
+  configure: () => DatabaseConfig,
+  migrations: Migrations,
+  onFailure: (sentence: string) => void,
+  readOptions: () => OpenOptions = () => ({}),
+): void {
   const open = async () => {
     const config = configure()
     if (config.warning) consola.withTag('or3-sync').warn(config.warning)
-    return openDatabase(config, migrations).catch((error: unknown) => {
+    return openDatabase(config, migrations, readOptions()).catch((error: unknown) => {
       throw isSentence(error) ? error : new Error(`The database ${config.path} could not be opened: ${findReason(error)}.`, { cause: error })
     })
   }
-  opening = open().catch((error: unknown) => {
+  opening = open().then(database => opened = database).catch((error: unknown) => {
     onFailure(error instanceof Error ? error.message : String(error))
     throw fail('DATABASE_UNAVAILABLE', 'The database could not be opened: see the server log.', { cause: error })
   })
@@ -45,6 +56,7 @@ export async function layerStarted(): Promise<void> {
 export async function stopLayer(): Promise<void> {
   const database = await opening?.catch(() => undefined)
   opening = undefined
+  opened = undefined
   await database?.close()
 }
 

@@ -16,6 +16,8 @@ import { readDatabaseConfig } from '../db/config.ts'
 import { registerWithHost } from '../host/register.ts'
 import { layerStarted, startLayer, stopLayer, useSyncDatabase } from '../layer.ts'
 import { createSyncGatewayAdapter, providerId } from '../sync/gateway/adapter.ts'
+import { configureOps } from '../ops/settings.ts'
+import { statementWatch, watchRequests } from '../ops/watch.ts'
 import { isSelected, readHostSettings } from '../selection.ts'
 import { configureSync } from '../sync/settings.ts'
 
@@ -30,12 +32,15 @@ export default defineNitroPlugin((nitroApp) => {
   selectAuthProvider(config.or3Sqlite.authProvider)
   const configure = () => {
     configureSync(config.or3Sqlite.limits)
+    configureOps(process.env, config.or3Sqlite)
+    watchRequests(nitroApp.hooks)
     return readDatabaseConfig(process.env, config.or3Sqlite)
   }
   startLayer(configure, migrations, (sentence) => {
     consola.withTag('or3-sync').error(sentence)
     if (!import.meta.dev) exit(1)
-  })
-  nitroApp.hooks.hook('request', layerStarted)
+  }, statementWatch)
+  // Who asks for its health wants to know that it is still starting.
+  nitroApp.hooks.hook('request', event => event.path === '/api/health' ? undefined : layerStarted())
   nitroApp.hooks.hook('close', stopLayer)
 })
