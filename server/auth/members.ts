@@ -2,31 +2,28 @@
  * Who belongs to a workspace and as what. Every living workspace keeps at least one owner, also when two owners
  * leave at once: the check and the change are one transaction of the one writer.
  */
-import { and, asc, eq, sql } from 'drizzle-orm'
+import { asc, eq, sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
-import { users, workspaceMembers, workspaces } from '../db/schema/index.ts'
+import { users, workspaceMembers } from '../db/schema/index.ts'
+import { compileSql } from '../db/statement.ts'
 import { revokeInvitesAbove } from './invites.ts'
 import {
-  assertRole, isLivingWorkspaceOfMember, isMembership, type Membership, moveActiveAway, requireMember, requireOtherOwner,
+  assertRole, isMembership, type Membership, moveActiveAway, requireMember, requireOtherOwner,
   requireRole,
 } from './membership.ts'
-import { prepareOnce } from './prepared.ts'
 import type { WorkspaceMember, WorkspaceRef, WorkspaceRole } from './store/types.ts'
 
-const selectRole = prepareOnce(database => database.read
-  .select({ role: workspaceMembers.role })
-  .from(workspaceMembers)
-  .innerJoin(workspaces, isLivingWorkspaceOfMember())
-  .where(and(
-    eq(workspaceMembers.workspaceId, sql.placeholder('workspaceId')),
-    eq(workspaceMembers.userId, sql.placeholder('userId')),
-  ))
-  .prepare())
+const selectRole = compileSql<keyof WorkspaceRef>(value => sql`
+  select m.role as role from workspace_members m
+  cross join workspaces w on w.id = m.workspace_id and w.deleted_at is null
+  where m.workspace_id = ${value('workspaceId')} and m.user_id = ${value('userId')}
+  limit 1`)
 
 /** Null for a stranger, and for everybody once the workspace is deleted. */
 export async function getWorkspaceRole(database: SyncDatabase, input: WorkspaceRef): Promise<WorkspaceRole | null> {
   const { workspaceId, userId } = input
-  return (await selectRole(database).get({ workspaceId, userId }))?.role ?? null
+  const [membership] = await database.read.all<{ role: WorkspaceRole }>(selectRole({ workspaceId, userId }))
+  return membership?.role ?? null
 }
 
 /** Oldest membership first; any member may ask. Throws NOT_FOUND. */

@@ -4,32 +4,28 @@
  * A deleted workspace keeps its rows and is gone for everybody.
  */
 import { randomUUID } from 'node:crypto'
-import { and, asc, desc, eq, isNull, sql } from 'drizzle-orm'
+import { asc, desc, eq, sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { users, workspaceMembers, workspaces } from '../db/schema/index.ts'
+import { compileSql } from '../db/statement.ts'
 import { nowSeconds } from '../clock.ts'
 import { isLivingWorkspaceOfMember, moveActiveAway, requireRole } from './membership.ts'
-import { prepareOnce } from './prepared.ts'
 import type { DefaultWorkspace, WorkspaceListItem, WorkspaceRef } from './store/types.ts'
 import { readDescription, readWorkspaceName } from './text.ts'
 import { requireUser } from './users.ts'
 
 const DEFAULT_NAME = 'My workspace'
 
-const selectActive = prepareOnce(database => database.read
-  .select({ workspaceId: workspaces.id, workspaceName: workspaces.name })
-  .from(users)
-  .innerJoin(workspaces, and(eq(workspaces.id, users.activeWorkspaceId), isNull(workspaces.deletedAt)))
-  .innerJoin(workspaceMembers, and(
-    eq(workspaceMembers.workspaceId, workspaces.id),
-    eq(workspaceMembers.userId, users.id),
-  ))
-  .where(eq(users.id, sql.placeholder('userId')))
-  .prepare())
+const selectActive = compileSql<'userId'>(value => sql`
+  select w.id as "workspaceId", w.name as "workspaceName" from users u
+  cross join workspaces w on w.id = u.active_workspace_id and w.deleted_at is null
+  cross join workspace_members m on m.workspace_id = w.id and m.user_id = u.id
+  where u.id = ${value('userId')}
+  limit 1`)
 
 /** The active workspace; else the oldest membership, made active; else a new one. Throws NOT_FOUND for no user. */
 export async function getOrCreateDefaultWorkspace(database: SyncDatabase, userId: string): Promise<DefaultWorkspace> {
-  const active = await selectActive(database).get({ userId })
+  const [active] = await database.read.all<Omit<DefaultWorkspace, 'created'>>(selectActive({ userId }))
   if (active) return { ...active, created: false }
   return database.write(tx => ensureActiveWorkspace(tx, userId))
 }

@@ -10,7 +10,6 @@ import { expect, it, onTestFinished } from 'vitest'
 import { createAuthWorkspaceStore } from '../../../server/auth/store/create-store.ts'
 import { createLocalClient } from '../../../server/db/local-client.ts'
 import type { SyncDatabase } from '../../../server/db/open.ts'
-import * as schema from '../../../server/db/schema/index.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 
 const account = { provider: 'p', providerUserId: 'ann', email: ' ann@example.org', displayName: 'A\0nn \uD800' }
@@ -62,6 +61,6 @@ async function recordStatements() {
   const statements: string[] = []
   const client = createLocalClient({ path: database.path, pragmas: [] })
   onTestFinished(() => client.close())
-  const read = drizzle(client, { schema, logger: { logQuery: statement => void statements.push(statement) } })
+  const read = drizzle(client, { logger: { logQuery: statement => void statements.push(statement) } })
   return { database: { ...database, read }, statements }
 }
