@@ -25,7 +25,7 @@ export interface SyncDatabase {
   /** The file, or `:memory:`. */
   readonly path: string
   readonly activity: WriterActivity
-  /** Committed data; a read never waits for the writer (in memory, where there is one connection, it does). */
+  /** Committed data, never written through. A read does not wait for the writer, but in memory or without a write-ahead log. */
   readonly read: ReadDatabase
   /** Runs `job` in the one writer's transaction; resolves after the commit, so what it returns may be acknowledged. */
   write<T>(job: WriteJob<T>): Promise<T>
