@@ -75,7 +75,8 @@ export function openConnection({ path, pragmas }: ConnectionOptions): Connection
     const native = database.prepare(sql)
     // Without it an integer over 2^53 would be rounded in silence.
     native.safeIntegers(true)
-    const statement = { native, shape: native.reader ? createRowShape(native.raw(true).columns()) : null, given: 0, single: endsInLimitOne.test(sql) }
+    const shape = native.reader ? createRowShape(native.raw(true).columns()) : null
+    const statement = { native, shape, given: 0, single: endsInLimitOne.test(sql) }
     if (!keep || neverKept.test(sql)) return statement
     if (kept.size >= maxKeptStatements) kept.delete(kept.keys().next().value!)
     kept.set(sql, statement)

@@ -57,15 +57,22 @@ export function createWriter(database: ReadDatabase, { busyTimeoutMs }: WriterOp
   const queue: Waiting[] = []
   let running: Promise<void> | undefined
   let draining = false
+  let turnedAt = 0
   const counts = { commits: 0, jobs: 0, busyWaits: 0, isFull: false }
 
   async function run() {
     while (queue.length > 0) {
       await commit(queue)
-      // Other work gets its turn between two commits; a lone one makes nobody wait for it.
-      if (queue.length > 0) await yieldToLoop()
+      await letLoopTurn(queue.length > 0)
     }
     running = undefined
+  }
+
+  /** A lone commit need not wait for a turn; a chain of them, each queued when the last was told, would never see one. */
+  async function letLoopTurn(others: boolean) {
+    if (!others && performance.now() - turnedAt < maxCommitMs) return
+    await yieldToLoop()
+    turnedAt = performance.now()
   }
 
   /** Takes jobs off the front of `waiting`, commits them together, and settles them. */
@@ -103,8 +110,7 @@ export function createWriter(database: ReadDatabase, { busyTimeoutMs }: WriterOp
   async function commitEach(jobs: Waiting[]) {
     for (const job of jobs) {
       await commit([job])
-      // Other work gets its turn between two commits; a lone one makes nobody wait for it.
-      if (queue.length > 0) await yieldToLoop()
+      await letLoopTurn(true)
     }
   }
 

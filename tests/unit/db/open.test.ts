@@ -108,6 +108,7 @@ describe('the write-ahead log', () => {
         ...Array.from({ length: 100 }, (_, index) => insert(database, `${round}-${index}`, 'x'.repeat(4_000))),
         database.read.select().from(users).where(like(users.id, `${round}-%`)),
         database.read.select().from(users).limit(1),
+        database.read.all(sql`SELECT id FROM users LIMIT 1`),
         database.read.select({ n: count() }).from(users).groupBy(users.createdAt),
         database.read.select().from(users).where(eq(users.id, 'nobody')).get(),
       ])

@@ -91,6 +91,18 @@ describe('a group of jobs', () => {
     expect(await database.read.$count(users)).toBe(9_000)
   })
 
+  // Seen red with a turn only where others wait: 340 ms.
+  it('lets the loop turn in a chain of writes', async () => {
+    const database = await openTestDatabase()
+    const watch = watchLoop()
+    for (let index = 0; index < 6_000; index++) {
+      await insert(database, `u${index}`)
+      // The caller's own steps before its next write.
+      for (let step = 0; step < 10; step++) await undefined
+    }
+    expect(watch.stop()).toBeLessThan(200)
+  })
+
   it('is refused when too many wait', async () => {
     const database = await openTestDatabase()
     const jobs = Array.from({ length: 10_000 }, () => database.write(async () => {}))
@@ -170,8 +182,8 @@ describe('a lock of another process', () => {
     expect(await ids(database)).toEqual([])
     for (const job of early) await expectRefusal(job, 'DATABASE_BUSY')
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(400)
-    expect(performance.now() - startedAt).toBeLessThan(550)
-    expect(watch.stop()).toBeLessThan(50)
+    expect(performance.now() - startedAt).toBeLessThan(1_500)
+    expect(watch.stop()).toBeLessThan(100)
     void holder.end()
     expect(await late).toBe('c')
     expect(await insert(database, 'd')).toBe('d')
