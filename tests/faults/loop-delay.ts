@@ -1,0 +1,72 @@
+/** T7: how long the event loop stands still while a backup, a clean-up and a snapshot of 20,000 rows go on. Upholds P9. */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
+import type { SyncDatabase } from '../../server/db/open.ts'
+import { backUp } from '../../server/ops/backup.ts'
+import { createSyncGatewayAdapter } from '../../server/sync/gateway/adapter.ts'
+import { cleanAllWorkspaces } from '../../server/sync/maintenance.ts'
+import { watchLoop } from '../helpers/loop-watch.ts'
+
+export interface LoopDelayFigures {
+  rows: number
+  /** The longest stops, in milliseconds. */
+  backupMs: number
+  snapshotMs: number
+  cleanUpMs: number
+  /** The same watch while somebody does stop the loop: it must see that. */
+  controlMs: number
+}
+
+const workspaceId = 'workspace-1'
+const scope = { workspaceId }
+const session = { authenticated: true, provider: 'test', providerUserId: 'u', user: { id: 'u' }, workspace: { id: workspaceId, name: 'W' }, role: 'owner' }
+const event = { context: { __or3_session_context_1_test: session } } as never
+
+export async function runLoopDelay(database: SyncDatabase, rows: number): Promise<LoopDelayFigures> {
+  const adapter = createSyncGatewayAdapter(async () => database)
+  const push = async (from: number, count: number, clock: number) => {
+    const ops = Array.from({ length: count }, (_, index) => {
+      const id = `row-${from + index}`
+      const stamp = { deviceId: 'device-1', opId: randomUUID(), hlc: `1700000000:000:device-1`, clock }
+      const payload = { id, title: 'x'.repeat(500), status: 'ready', pinned: false, deleted: false, created_at: 1, updated_at: 1, clock }
+      return { id: stamp.opId, tableName: 'threads', operation: 'put' as const, pk: id, payload, stamp, createdAt: 1, attempts: 0, status: 'pending' as const }
+    })
+    await adapter.push(event, { scope, ops })
+  }
+  for (let from = 0; from < rows; from += 500) await push(from, 500, 1)
+  for (let from = 0; from < rows; from += 500) await push(from, 500, 2)
+
+  const backupMs = await watch(async () => {
+    const backup = backUp(database)
+    let over = false
+    void backup.finally(() => over = true)
+    for (let from = 0; !over; from = (from + 10) % rows) {
+      await push(from, 10, 3)
+      await sleep(2)
+    }
+    await backup
+  })
+  const snapshotMs = await watch(async () => {
+    for (let pageToken: string | undefined; ;) {
+      const page = await adapter.snapshot(event, { scope, pageSize: 1000, pageToken })
+      if (page.nextPageToken === null) return
+      pageToken = page.nextPageToken
+    }
+  })
+  await database.write(tx => tx.run(sql`update changes set created_at = created_at - 7200 where server_version <= ${rows * 2}`))
+  const cleanUpMs = await watch(() => cleanAllWorkspaces(database, { retentionSeconds: 3_600 }))
+  const controlMs = await watch(async () => {
+    await sleep(10)
+    const until = performance.now() + 250
+    while (performance.now() < until);
+    await sleep(10)
+  })
+  return { rows, backupMs, snapshotMs, cleanUpMs, controlMs }
+}
+
+async function watch(work: () => Promise<unknown>): Promise<number> {
+  const loop = watchLoop()
+  await work()
+  return loop.stop()
+}

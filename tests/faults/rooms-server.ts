@@ -1,0 +1,122 @@
+/**
+ * The rooms of the layer in a server that dies, or lies, where it is told to: what a random kill seldom hits. It stands
+ * outside of the layer, which has no such switch: it counts what passes between a connection and Drizzle.
+ * `CRASH_POINT=phase:where` and `CRASH_AT=n`: at the n-th time. `ACK_EARLY=1`: answers before the commit (a control).
+ */
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import type { Client, InStatement, Transaction } from '@libsql/core/api'
+import { readMigrationFiles } from 'drizzle-orm/migrator'
+import type { H3Event } from 'h3'
+import { readDatabaseConfig } from '../../server/db/config.ts'
+import { openDatabase, type SyncDatabase } from '../../server/db/open.ts'
+import { backUp } from '../../server/ops/backup.ts'
+import { delegate } from '../../server/ops/statements.ts'
+import type { PushBatch } from '../../server/sync/gateway/types.ts'
+import { cleanAllWorkspaces } from '../../server/sync/maintenance.ts'
+import { push } from '../../server/sync/push/push.ts'
+
+const { CRASH_POINT, CRASH_AT = '1', ACK_EARLY } = process.env
+const slowCommitMs = 30
+
+let phase = 'migration'
+let left = Number(CRASH_AT)
+
+function pass(where: string) {
+  if (CRASH_POINT !== `${phase}:${where}` || --left > 0) return
+  process.kill(process.pid, 'SIGKILL')
+  // The signal may take a moment; nothing may happen in it.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+}
+
+function wrapTransaction(transaction: Transaction): Transaction {
+  return delegate(transaction, {
+    execute: (statement: InStatement) => {
+      pass('statement')
+      return transaction.execute(statement)
+    },
+    executeMultiple: (script) => {
+      pass('statement')
+      return transaction.executeMultiple(script)
+    },
+    commit: async () => {
+      pass('before-commit')
+      if (ACK_EARLY) await new Promise(resolve => setTimeout(resolve, slowCommitMs))
+      await transaction.commit()
+      pass('after-commit')
+    },
+  })
+}
+
+const wrapClient = (client: Client) => delegate(client, {
+  transaction: async (...mode: Parameters<Client['transaction']>) => wrapTransaction(await client.transaction(...mode)),
+})
+
+const migrations = { layer: readMigrationFiles({ migrationsFolder: fileURLToPath(new URL('../../drizzle', import.meta.url)) }), app: [] }
+const opened = await openDatabase(readDatabaseConfig(process.env), migrations, { wrapClient })
+phase = 'push'
+
+/** The control: a job's value is told as soon as it has run. */
+const early: SyncDatabase = {
+  ...opened,
+  write: job => new Promise((resolve, reject) => {
+    opened.write(async (tx) => {
+      const value = await job(tx)
+      resolve(value)
+      return value
+    }).catch(reject)
+  }),
+}
+const database = ACK_EARLY ? early : opened
+
+const sessionOf = (user: string) => ({ user: { id: user }, workspace: { id: `workspace-of-${user}` } })
+
+function eventOf(user: string): H3Event {
+  const session = { authenticated: true, provider: 'test', providerUserId: user, role: 'owner', ...sessionOf(user) }
+  return { context: { __or3_session_context_1_test: session } } as unknown as H3Event
+}
+
+async function serve(request: IncomingMessage): Promise<unknown> {
+  const user = String(request.headers['x-demo-user'])
+  const body = await readBody(request)
+  switch (request.url) {
+    case '/api/auth/session': return { session: sessionOf(user) }
+    case '/api/sync/push': return push(database, eventOf(user), JSON.parse(body) as PushBatch)
+    case '/clean-up':
+      phase = 'clean-up'
+      return cleanAllWorkspaces(database, { retentionSeconds: 3_600 })
+    case '/back-up':
+      phase = 'backup'
+      if (CRASH_POINT === 'backup:copying') setTimeout(() => pass('copying'), left * 40)
+      left = 1
+      return backUp(database)
+  }
+  throw new Error('404')
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString()
+}
+
+const server = createServer((request, response) => {
+  serve(request).then((answer) => {
+    const text = JSON.stringify(answer)
+    if (request.url === '/api/sync/push') pass('before-answer')
+    response.setHeader('content-length', Buffer.byteLength(text))
+    response.write(text.slice(0, text.length / 2), () => {
+      if (request.url === '/api/sync/push') pass('half-answer')
+      response.end(text.slice(text.length / 2))
+    })
+  }, (error: unknown) => {
+    response.statusCode = 500
+    response.end(String(error))
+  })
+})
+server.listen(0, '127.0.0.1', () => console.log(`Listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`))
+process.on('SIGTERM', () => {
+  server.closeAllConnections()
+  server.close(() => void opened.close().then(() => process.exit(0)))
+})
