@@ -77,6 +77,14 @@ export function requireStore(): Required<AuthWorkspaceStore> {
   return store
 }
 
+/**
+ * For the end of the start, when the app's plugins have registered: one warning where nobody will be able to sign in.
+ * With a host, which has sessions and a registry of its own, there is nothing to warn of.
+ */
+export function warnWithoutProvider(): void {
+  if (getAuthWorkspaceStore(STORE_ID)) activeAuthProviderId()
+}
+
 /** Leaves what it finds on the event, where the host does and the sync adapter looks. */
 async function resolve(event: H3Event, provider: string): Promise<Resolved> {
   const session = await readAuthSession(event)

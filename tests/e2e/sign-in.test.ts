@@ -152,7 +152,11 @@ describe('a bearer token', () => {
   const kid = 'key-1'
   const ours = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const theirs = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const published = { keys: [{ ...ours.publicKey.export({ format: 'jwk' }), kid, use: 'sig' }] }
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const published = { keys: [
+    { ...ours.publicKey.export({ format: 'jwk' }), kid, use: 'sig' },
+    { ...rsa.publicKey.export({ format: 'jwk' }), kid: 'key-rsa', use: 'sig' },
+  ] }
   /** The identity service: all that the app needs of it is its public keys. */
   const service = createServer((_request, response) => void response.end(JSON.stringify(published)))
   let output: string
@@ -203,6 +207,7 @@ describe('a bearer token', () => {
     const good = issue()
     const [header, , signature] = good.split('.') as [string, string, string]
     const confused = inputOf(claims(), { alg: 'HS256', kid })
+    const byRsa = inputOf(claims(), { alg: 'RS256', kid: 'key-rsa' })
     const publicKey = ours.publicKey.export({ type: 'spki', format: 'pem' })
     const wrong = {
       'no token at all': 'x',
@@ -216,6 +221,7 @@ describe('a bearer token', () => {
       'by another key': issue(claims(), theirs.privateKey),
       'by an unknown key': `${inputOf(claims(), { alg: 'ES256', kid: 'key-2' })}.${signature}`,
       'another payload': `${header}.${encode(claims({ sub: 'ben' }))}.${signature}`,
+      'by a key of an algorithm it does not take': `${byRsa}.${sign('sha256', Buffer.from(byRsa), rsa.privateKey).toString('base64url')}`,
       'unsigned': `${inputOf(claims(), { alg: 'none' })}.`,
       'signed by the public key': `${confused}.${createHmac('sha256', publicKey).update(confused).digest('base64url')}`,
     }
@@ -234,8 +240,8 @@ describe('a bearer token', () => {
   })
 
   it('whose keys cannot be had is an outage, and signs nobody out', async () => {
-    for (const broken of [{ NUXT_BEARER_JWKS_URL: 'http://127.0.0.1:1/' }, { NUXT_BEARER_AUDIENCE: '' }]) {
-      const blind = await start(output, { ...env, ...broken })
+    for (const [name, value] of [['JWKS_URL', 'http://127.0.0.1:1/'], ['AUDIENCE', '']] as const) {
+      const blind = await start(output, { ...env, [`NUXT_BEARER_${name}`]: value })
       const answer = await blind.fetch('/api/auth/session', { headers: bearer(issue()) })
       expect([answer.status, await answer.json()]).toMatchObject([503, { data: { code: 'AUTH_UNAVAILABLE' } }])
     }

@@ -1,5 +1,5 @@
 /**
- * The routes about users and workspaces on a real HTTP server and a real database, without a Nuxt build.
+ * All routes that somebody signs in for, on a real HTTP server and a real database, without a Nuxt build.
  * A request is made as somebody by the header `x-user`, which the test's auth provider believes.
  */
 import { createServer } from 'node:http'
@@ -8,6 +8,12 @@ import { createApp, createRouter, getRequestHeader, toNodeListener, type EventHa
 import { onTestFinished } from 'vitest'
 import acceptInvite from '../../../server/api/invites/accept.post.ts'
 import getSession from '../../../server/api/auth/session.get.ts'
+import gcChangeLog from '../../../server/api/sync/gc-change-log.post.ts'
+import gcTombstones from '../../../server/api/sync/gc-tombstones.post.ts'
+import pull from '../../../server/api/sync/pull.post.ts'
+import push from '../../../server/api/sync/push.post.ts'
+import snapshot from '../../../server/api/sync/snapshot.post.ts'
+import updateCursor from '../../../server/api/sync/update-cursor.post.ts'
 import removeWorkspace from '../../../server/api/workspaces/[id].delete.ts'
 import updateWorkspace from '../../../server/api/workspaces/[id].patch.ts'
 import revokeInvite from '../../../server/api/workspaces/[id]/invites/[inviteId].delete.ts'
@@ -20,10 +26,14 @@ import setActiveWorkspace from '../../../server/api/workspaces/active.post.ts'
 import listWorkspaces from '../../../server/api/workspaces/index.get.ts'
 import createWorkspace from '../../../server/api/workspaces/index.post.ts'
 import { registerAuthProvider, type AuthProvider } from '../../../server/auth/provider.ts'
+import type { SyncDatabase } from '../../../server/db/open.ts'
 import type { SignedInSession } from '../../../server/auth/session-context.ts'
 import { createAuthWorkspaceStore } from '../../../server/auth/store/create-store.ts'
 import { registerAuthWorkspaceStore } from '../../../server/auth/store/registry.ts'
-import { openTestDatabase } from '../../helpers/database.ts'
+import { readDatabaseConfig } from '../../../server/db/config.ts'
+import { startLayer, stopLayer, useSyncDatabase } from '../../../server/layer.ts'
+import { configureSync } from '../../../server/sync/settings.ts'
+import { layerMigrations, makeTempFolder } from '../../helpers/database.ts'
 
 const routes: [method: RouterMethod, path: string, handler: EventHandler][] = [
   ['get', '/api/auth/session', getSession],
@@ -39,13 +49,27 @@ const routes: [method: RouterMethod, path: string, handler: EventHandler][] = [
   ['post', '/api/workspaces/:id/invites', createInvite],
   ['delete', '/api/workspaces/:id/invites/:inviteId', revokeInvite],
   ['post', '/api/invites/accept', acceptInvite],
+  ['post', '/api/sync/push', push],
+  ['post', '/api/sync/pull', pull],
+  ['post', '/api/sync/snapshot', snapshot],
+  ['post', '/api/sync/update-cursor', updateCursor],
+  ['post', '/api/sync/gc-change-log', gcChangeLog],
+  ['post', '/api/sync/gc-tombstones', gcTombstones],
 ]
 
 export const routeNames = routes.map(([method, path]) => `${method.toUpperCase()} ${path}`)
 
+/** Driver text or SQL, whoever words it. */
+export const driverText = /sqlite|libsql|drizzle|constraint|Failed query|\b(select|insert|update|delete)\b.+\b(from|into|set|where)\b/i
+
 export interface Answer<T = unknown> { status: number, text: string, body: T, headers: Headers }
 export interface SessionAnswer { session: SignedInSession }
-export interface CallOptions { as?: string, body?: unknown, headers?: Record<string, string> }
+export interface CallOptions {
+  as?: string
+  /** Sent as JSON; a text or bytes as they are. */
+  body?: unknown
+  headers?: Record<string, string>
+}
 
 const believeHeader: AuthProvider = {
   getSession(event) {
@@ -56,9 +80,9 @@ const believeHeader: AuthProvider = {
 }
 
 export async function serveAuthRoutes(provider: AuthProvider = believeHeader) {
-  const database = await openTestDatabase()
-  const store = createAuthWorkspaceStore(() => Promise.resolve(database))
-  registerAuthWorkspaceStore({ id: 'sqlite', create: () => createAuthWorkspaceStore(() => Promise.resolve(database)) })
+  const database = await openLayer()
+  const store = createAuthWorkspaceStore(useSyncDatabase)
+  registerAuthWorkspaceStore({ id: 'sqlite', create: () => createAuthWorkspaceStore(useSyncDatabase) })
   registerAuthProvider({ id: 'test', create: () => provider })
   const router = createRouter()
   for (const [method, path, handler] of routes) router.use(path, handler, method)
@@ -82,7 +106,7 @@ export async function serveAuthRoutes(provider: AuthProvider = believeHeader) {
     const response = await fetch(`${origin}${path}`, {
       method,
       headers: { ...(as && { 'x-user': as }), ...headers },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body as BodyInit : JSON.stringify(body),
     })
     const text = await response.text()
     return { status: response.status, text, body: JSON.parse(text), headers: response.headers }
@@ -95,4 +119,18 @@ export async function serveAuthRoutes(provider: AuthProvider = believeHeader) {
   }
 
   return { database, store, origin, call, meet }
+}
+
+/** The layer as the server's start opens it, for the routes that ask for it themselves. */
+async function openLayer(): Promise<SyncDatabase> {
+  const env = { OR3_SQLITE_DB_PATH: `${await makeTempFolder()}/sync.db`, OR3_SQLITE_PRAGMA_SYNCHRONOUS: 'NORMAL' }
+  configureSync({ rateLimits: false })
+  startLayer(() => readDatabaseConfig(env), { layer: layerMigrations, app: [] }, (sentence) => {
+    throw new Error(sentence)
+  })
+  onTestFinished(async () => {
+    await stopLayer()
+    configureSync()
+  })
+  return useSyncDatabase()
 }

@@ -47,6 +47,16 @@ describe('the auth provider', () => {
     expect(warn.mock.calls).toEqual([[expect.stringContaining('registerAuthProvider()')]])
   })
 
+  it('that is missing is warned of at the start already, but not where a host has the store', async () => {
+    rooms.warnWithoutProvider()
+    await rooms.resolveSession(makeEvent())
+    expect(warn).toHaveBeenCalledTimes(1)
+    warn.mockClear()
+    rooms = await loadRooms()
+    rooms.warnWithoutProvider()
+    expect(warn).not.toHaveBeenCalled()
+  })
+
   it('is the one of the lowest order, or the selected one', async () => {
     register('second', 'ann', 2)
     register('first', 'ann', 1)
