@@ -127,10 +127,11 @@ declare module '#or3-sqlite/host' {
   },
 })
 
+/** What the hook hands over of nitro's config: any part of it may be missing. */
 interface TaskConfig {
   experimental?: { tasks?: boolean }
-  tasks?: Record<string, { handler?: string, description?: string }>
-  scheduledTasks?: Record<string, string | string[]>
+  tasks?: Record<string, { handler?: string, description?: string } | undefined>
+  scheduledTasks?: Record<string, string | (string | undefined)[] | undefined>
 }
 
 /** The layer's tasks, by files of their names; scheduled where they have a pattern. An app's task of that name stays. */
