@@ -115,4 +115,3 @@ export async function cleanAllWorkspaces(database: SyncDatabase, { retentionSeco
 
 /** A maintenance job has no session. */
 const noRequest = {} as unknown as H3Event
-

@@ -98,7 +98,8 @@ type Snapshotting = Pick<Required<SyncGatewayAdapter>, 'snapshot'>
 interface SnapshotAllOptions { pageSize?: number, tables?: string[], as?: H3Event, workspace?: string, between?: () => Promise<unknown> }
 
 /** A whole snapshot; `between` runs after every page but the last. */
-export async function snapshotAll(adapter: Snapshotting, { pageSize = 1000, tables, as = event, workspace = workspaceId, between }: SnapshotAllOptions = {}): Promise<SnapshotResponse> {
+export async function snapshotAll(adapter: Snapshotting, options: SnapshotAllOptions = {}): Promise<SnapshotResponse> {
+  const { pageSize = 1000, tables, as = event, workspace = workspaceId, between } = options
   const items: SnapshotItem[] = []
   for (let pageToken: string | undefined; ;) {
     const page = await adapter.snapshot(as, { scope: { workspaceId: workspace }, pageSize, tables, pageToken })

@@ -1,5 +1,5 @@
 /** How large the property runs are: 1 is what fits into a change's checks; OR3_TEST_SCALE=20 takes a night. */
-import fc from 'fast-check'
+import type fc from 'fast-check'
 
 const scale = Number(process.env.OR3_TEST_SCALE ?? 1)
 

@@ -1,5 +1,5 @@
 /** What happens to devices and workspaces in a model run: each command does it for real and in the model, and compares. */
-import fc from 'fast-check'
+import type fc from 'fast-check'
 import { expect, vi } from 'vitest'
 import type { SnapshotItem } from '../../server/sync/gateway/types.ts'
 import { emptyEvent, eventOf } from '../helpers/sync.ts'
@@ -34,7 +34,11 @@ export function push(place: { workspace: number, device: number }, options: { co
   })
 }
 
-export async function pushOutbox(world: World, { workspaceId, model, device }: Place, { count, isReversed = false, isLost = false }: { count: number, isReversed?: boolean, isLost?: boolean }) {
+export async function pushOutbox(
+  world: World,
+  { workspaceId, model, device }: Place,
+  { count, isReversed = false, isLost = false }: { count: number, isReversed?: boolean, isLost?: boolean },
+) {
   const ops = isReversed ? device.outbox.slice(0, count).reverse() : device.outbox.slice(0, count)
   const { results } = await send(world, { workspaceId, model, device }, ops)
   device.sent.push(...ops)
@@ -99,7 +103,8 @@ export async function takeSnapshot(world: World, { workspaceId, model, device }:
 export function snapshotPage(place: { workspace: number, device: number }, options: { pageSize: number }): Command {
   return command('snapshotPage', { ...place, ...options }, async (world) => {
     const { workspaceId, model, device } = at(world, place)
-    const under = device.snapshot ?? { items: [], expected: snapshotModel(model, device.user), highWatermark: model.head, pageToken: undefined, mayExpire: false, pagedAt: Date.now() }
+    const expected = () => snapshotModel(model, device.user)
+    const under = device.snapshot ?? { items: [], expected: expected(), highWatermark: model.head, pageToken: undefined, mayExpire: false, pagedAt: Date.now() }
     const request = { scope: { workspaceId }, pageSize: options.pageSize, pageToken: under.pageToken }
     const page = await world.adapter.snapshot(eventOf(device.user, workspaceId), request).catch((error: { statusCode?: number }) => {
       // Only a clean-up or half an hour of the clock may end a snapshot.
