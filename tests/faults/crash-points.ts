@@ -35,22 +35,22 @@ export async function runCrashPoints(folder: string, times: number): Promise<Cra
   const dbPath = join(folder, 'pushes.db')
   const ledger = createLedger()
   const total: Check = { lost: 0, duplicates: 0, holes: 0, wrongWinners: 0, ghosts: 0, damage: [] }
-  let devices: Device[] | undefined
+  let server = await startRooms(dbPath)
+  const devices = await signIn(server.url, 4)
   for (const point of pushPoints) {
     for (let turn = 1; turn <= times; turn++) {
       // A later statement each time, and a later push.
-      const server = await startRooms(dbPath, { CRASH_POINT: point, CRASH_AT: String(turn) })
-      devices ??= await signIn(server.url, 4)
+      await call(server.url, '', `/arm/${point}/${turn}`)
       await pushUntilDead(server, devices, ledger)
       await note(point, server)
-      const answering = await startRooms(dbPath)
+      server = await startRooms(dbPath)
       addTo(total, ledger.check(dbPath))
       // What got no answer goes again, and is known where it was committed.
-      for (const device of devices) await pushOnce(answering.url, device, ledger)
-      await answering.stop()
+      for (const device of devices) await pushOnce(server.url, device, ledger)
       addTo(total, ledger.check(dbPath))
     }
   }
+  await server.stop()
   for (const point of migrationPoints) {
     for (let turn = 1; turn <= times; turn++) {
       const path = join(folder, `${point.replace(':', '-')}-${turn}.db`)
@@ -87,23 +87,24 @@ async function crashInCleanUp(folder: string, times: number, note: Note, total: 
   const dbPath = join(folder, 'clean-up.db')
   const device: Device = { user: 'user-0', workspaceId: 'workspace-of-user-0', deviceId: 'device-0', outbox: [] }
   const newest = new Map<string, number>()
+  let server = await startRooms(dbPath)
   for (const point of cleanUpPoints) {
     for (let turn = 1; turn <= times; turn++) {
-      const server = await startRooms(dbPath, { CRASH_POINT: point, CRASH_AT: point.endsWith('statement') ? String(turn * 2) : String(1 + turn % 3) })
       for (let batch = 0; batch < 3; batch++) {
         const ops = Array.from({ length: 400 }, () => makeOp(device)).filter(op => op.operation === 'put')
         await call(server.url, device.user, '/api/sync/push', { scope: { workspaceId: device.workspaceId }, ops })
       }
       age(dbPath)
       rememberWinners(dbPath, newest)
+      await call(server.url, '', `/arm/${point}/${point.endsWith('statement') ? turn * 2 : 1 + turn % 3}`)
       const died = await call(server.url, device.user, '/clean-up').then(() => false, () => true)
       if (died) await note(point, server)
       else await server.kill()
-      const again = await startRooms(dbPath)
-      await again.stop()
+      server = await startRooms(dbPath)
       total.damage.push(...damageOf(dbPath))
     }
   }
+  await server.stop()
   return countMissing(dbPath, newest)
 }
 

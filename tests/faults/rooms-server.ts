@@ -1,7 +1,8 @@
 /**
  * The rooms of the layer in a server that dies, or lies, where it is told to: what a random kill seldom hits. It stands
  * outside of the layer, which has no such switch: it counts what passes between a connection and Drizzle.
- * `CRASH_POINT=phase:where` and `CRASH_AT=n`: at the n-th time. `ACK_EARLY=1`: answers before the commit (a control).
+ * `CRASH_POINT=phase:where` and `CRASH_AT=n`, or a request to `/arm/phase:where/n`: at the n-th time. `ACK_EARLY=1`:
+ * answers before the commit (a control).
  */
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -17,14 +18,15 @@ import type { PushBatch } from '../../server/sync/gateway/types.ts'
 import { cleanAllWorkspaces } from '../../server/sync/maintenance.ts'
 import { push } from '../../server/sync/push/push.ts'
 
-const { CRASH_POINT, CRASH_AT = '1', ACK_EARLY } = process.env
+const { CRASH_POINT = '', CRASH_AT = '1', ACK_EARLY } = process.env
 const slowCommitMs = 30
 
 let phase = 'migration'
+let point = CRASH_POINT
 let left = Number(CRASH_AT)
 
 function pass(where: string) {
-  if (CRASH_POINT !== `${phase}:${where}` || --left > 0) return
+  if (point !== `${phase}:${where}` || --left > 0) return
   process.kill(process.pid, 'SIGKILL')
   // The signal may take a moment; nothing may happen in it.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
@@ -80,6 +82,12 @@ function eventOf(user: string): H3Event {
 async function serve(request: IncomingMessage): Promise<unknown> {
   const user = String(request.headers['x-demo-user'])
   const body = await readBody(request)
+  const [, arm, at] = /^\/arm\/([\w:-]+)\/(\d+)$/.exec(request.url ?? '') ?? []
+  if (arm) {
+    point = arm
+    left = Number(at)
+    return {}
+  }
   switch (request.url) {
     case '/api/auth/session': return { session: sessionOf(user) }
     case '/api/sync/push': return push(database, eventOf(user), JSON.parse(body) as PushBatch)
@@ -88,7 +96,7 @@ async function serve(request: IncomingMessage): Promise<unknown> {
       return cleanAllWorkspaces(database, { retentionSeconds: 3_600 })
     case '/back-up':
       phase = 'backup'
-      if (CRASH_POINT === 'backup:copying') setTimeout(() => pass('copying'), left * 40)
+      if (point === 'backup:copying') setTimeout(() => pass('copying'), left * 40)
       left = 1
       return backUp(database)
   }
