@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+// @ts-check
+/**
+ * The package ships its TypeScript as it is, and Node strips no types under node_modules: this does it for the package's
+ * own files, then starts the command (server/import/command.ts).
+ */
+import { readFileSync } from 'node:fs'
+import * as nodeModule from 'node:module'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+
+const server = new URL('../server/', import.meta.url).href
+
+if (!nodeModule.registerHooks || !nodeModule.stripTypeScriptTypes) {
+  process.stderr.write(`or3-layer-sqlite needs Node 22.19 or 24.11, or a later one; this is ${process.version}.\n`)
+  process.exit(1)
+}
+
+// Of these two experimental parts of Node nobody who moves a database needs to hear: SQLite, type stripping.
+const { emitWarning } = process
+process.emitWarning = /** @type {typeof emitWarning} */ ((warning, ...rest) => {
+  if (rest[0] !== 'ExperimentalWarning') Reflect.apply(emitWarning, process, [warning, ...rest])
+})
+
+nodeModule.registerHooks({
+  load(url, context, nextLoad) {
+    if (!url.startsWith(server) || !url.endsWith('.ts')) return nextLoad(url, context)
+    const source = nodeModule.stripTypeScriptTypes(readFileSync(fileURLToPath(url), 'utf8'))
+    return { format: 'module', source, shortCircuit: true }
+  },
+})
+
+const stop = new AbortController()
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(signal, () => stop.abort())
+
+const { runCommand } = await import(new URL('import/command.ts', server).href)
+process.exitCode = await runCommand(process.argv.slice(2), process.env, process, stop.signal)

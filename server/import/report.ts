@@ -1,0 +1,48 @@
+/** What an import did, for the operator: how much of what, what was mended, what was left behind. */
+export interface ImportReport {
+  sourceRevision: number
+  tables: { name: string, read: number, written: number }[]
+  ownersRestored: number
+  /** Of devices that the old database knew without their user. */
+  cursors: { read: number, written: number }
+  workspaces: WorkspaceReport[]
+  /** What cannot be used, one line each; the first hundred. */
+  unreadable: string[]
+  unreadableCount: number
+  leftBehind: { name: string, rows: number }[]
+}
+
+export interface WorkspaceReport {
+  id: string
+  oldHead: number
+  head: number
+  horizon: number
+  /** Log rows of the old database that were kept. */
+  changes: number
+  /** Log rows made for rows and tombstones whose own the old clean-up had dropped. */
+  restored: number
+  rows: number
+  tombstones: number
+  /** Log rows of the old database that cannot be used. */
+  unreadableChanges: number
+  /** SHA-256 over all winners in key order. */
+  fingerprint: string
+}
+
+export function createReport(sourceRevision: number): ImportReport {
+  return {
+    sourceRevision, tables: [], ownersRestored: 0, cursors: { read: 0, written: 0 }, workspaces: [],
+    unreadable: [], unreadableCount: 0, leftBehind: [],
+  }
+}
+
+export function emptyWorkspaceReport(id: string): WorkspaceReport {
+  return { id, oldHead: 0, head: 0, horizon: 0, changes: 0, restored: 0, rows: 0, tombstones: 0, unreadableChanges: 0, fingerprint: '' }
+}
+
+const maxListed = 100
+
+export function reportUnreadable(report: ImportReport, lines: readonly string[]): void {
+  report.unreadableCount += lines.length
+  report.unreadable.push(...lines.slice(0, Math.max(0, maxListed - report.unreadable.length)))
+}
