@@ -33,6 +33,7 @@ export function describeDrizzle(name: string, create: CreateClient) {
     folder = await mkdtemp(join(tmpdir(), 'or3-layer-'))
     client = create(join(folder, 'contract.db'))
     await client.executeMultiple(`
+      PRAGMA synchronous = OFF;
       CREATE TABLE authors (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, active INTEGER NOT NULL DEFAULT 1, born_at INTEGER, face BLOB, notes TEXT);
       CREATE TABLE books (id INTEGER PRIMARY KEY, author_id INTEGER NOT NULL REFERENCES authors, name TEXT NOT NULL);
     `)

