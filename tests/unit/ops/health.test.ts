@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto'
+import { sql } from 'drizzle-orm'
+import { expect, it } from 'vitest'
+import { users } from '../../../server/db/schema/index.ts'
+import { backUp } from '../../../server/ops/backup.ts'
+import { readHealth } from '../../../server/ops/health.ts'
+import { createMetrics } from '../../../server/ops/metrics.ts'
+import { configureOps, readOpsSettings } from '../../../server/ops/settings.ts'
+import { type SlowStatement, watchStatements } from '../../../server/ops/statements.ts'
+import { cleanAllWorkspaces } from '../../../server/sync/maintenance.ts'
+import { openTestDatabase, type TestDatabase } from '../../helpers/database.ts'
+
+const limitPages = (database: TestDatabase, pages: number | undefined) => database.write(async (tx) => {
+  const [now] = await tx.all<{ page_count: number }>(sql`PRAGMA page_count`)
+  await tx.run(sql.raw(`PRAGMA max_page_count = ${pages === undefined ? 2 ** 30 : now!.page_count + pages}`))
+})
+
+it('says what a server that serves has, and no more than that', async () => {
+  const database = await openTestDatabase()
+  const { createdAt } = await backUp(database)
+  await cleanAllWorkspaces(database, { retentionSeconds: 3_600 })
+  const { status, health } = await readHealth(database)
+  expect(status).toBe(200)
+  expect(health).toEqual({
+    ready: true, schemaRevision: expect.any(Number), writable: true, lastBackupAt: createdAt,
+    lastCleanUpAt: expect.stringMatching(/^\d{4}-/), walBytes: expect.any(Number), queuedWrites: 0,
+  })
+  expect(health.schemaRevision).toBeGreaterThan(0)
+  expect(health.walBytes).toBeGreaterThan(0)
+})
+
+it('answers 503 while nothing is open', async () => {
+  expect(await readHealth(undefined)).toMatchObject({ status: 503, health: { ready: false, writable: false } })
+})
+
+// Goes red when the writer does not note what was refused for want of room, and when no write is tried.
+it('answers 503 while the disk is full, and 200 once there is room, without a restart or a push', async () => {
+  const database = await openTestDatabase()
+  await limitPages(database, 2)
+  const fill = () => database.write(tx => tx.insert(users).values({ id: 'big', displayName: randomBytes(40_000).toString('hex'), createdAt: 1 }))
+  await expect(fill()).rejects.toMatchObject({ data: { code: 'DATABASE_FULL' } })
+  expect(await readHealth(database)).toMatchObject({ status: 503, health: { ready: true, writable: false } })
+  expect(await readHealth(database)).toMatchObject({ status: 503 })
+  // Room for a push, not for so large a row: health finds out by a write of its own.
+  await limitPages(database, 10)
+  await expect(fill()).rejects.toMatchObject({ data: { code: 'DATABASE_FULL' } })
+  expect(await readHealth(database)).toMatchObject({ status: 200, health: { writable: true } })
+  await limitPages(database, undefined)
+  await fill()
+})
+
+it('counts what was written, in the text that Prometheus reads', async () => {
+  const database = await openTestDatabase()
+  const { read } = await createMetrics(() => database)
+  await database.write(tx => tx.insert(users).values({ id: 'u', createdAt: 1 }))
+  const text = await read()
+  expect(text).toMatch(/^or3_sync_writes_total 1$/m)
+  expect(text).toMatch(/^or3_sync_queued_writes 0$/m)
+  expect(await read()).toMatch(/^or3_sync_writes_total 1$/m)
+})
+
+it('names a slow statement by a digest of its text, and tells nothing of its values', async () => {
+  const slow: SlowStatement[] = []
+  const database = await openTestDatabase({ wrapClient: client => watchStatements(client, 0, one => slow.push(one)) })
+  slow.length = 0
+  const add = (id: string) => database.write(tx => tx.insert(users).values({ id, displayName: 'a secret', createdAt: 1 }))
+  await add('1')
+  await add('2')
+  const inserts = slow.filter(({ name }) => name === 'insert users')
+  expect(inserts).toHaveLength(2)
+  expect(inserts[0]!.hash).toBe(inserts[1]!.hash)
+  expect(JSON.stringify(slow)).not.toContain('secret')
+})
+
+it('refuses a setting with a sentence that names it', () => {
+  expect(() => configureOps({ OR3_SQLITE_RETENTION_DAYS: '0' })).toThrow(/OR3_SQLITE_RETENTION_DAYS is "0": set it to/)
+  expect(() => configureOps({ OR3_SQLITE_METRICS: 'maybe' })).toThrow(/OR3_SQLITE_METRICS/)
+  configureOps({ OR3_SQLITE_CLEAN_UP: 'false' }, { retentionDays: 90 })
+  expect(readOpsSettings()).toEqual({ cleanUp: false, retentionSeconds: 90 * 86_400, metrics: false, slowStatementMs: 200 })
+  configureOps({})
+})
