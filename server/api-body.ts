@@ -29,7 +29,7 @@ async function readAnyJson(event: H3Event, maxBytes: number): Promise<unknown> {
     return parseJson(text)
   }
   catch (error) {
-    throw fail('INVALID_REQUEST', error instanceof RangeError ? 'The body is nested too deeply' : 'The body is not valid JSON')
+    throw fail('INVALID_REQUEST', error instanceof RangeError ? `The body is too much for a parser: ${error.message}` : 'The body is not valid JSON')
   }
 }
 

