@@ -1,0 +1,34 @@
+/**
+ * Writes `error-codes.md` from the table in `server/errors.ts`; `--check` says by its exit code whether it is current.
+ * `node docs/make-error-codes.ts [--check]`
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import process from 'node:process'
+import { errorKinds } from '../server/errors.ts'
+
+const file = new URL('error-codes.md', import.meta.url)
+
+export function makeErrorCodes(): string {
+  const rows = Object.entries(errorKinds).map(([code, { status, wire, retryable, meaning, operator }]) =>
+    `| \`${code}\` | ${status} | \`${wire}\` | ${retryable ? 'yes' : 'no'} | ${meaning} | ${operator} |`)
+  return `# Error codes
+
+Made from \`server/errors.ts\` by \`npm run docs\`; do not edit.
+
+A refused request answers with its HTTP status and \`data: { code, retryable }\`. A refused *op* never fails its batch: its
+receipt has \`success: false\`, an \`errorCode\` of the wire (third column) and a text. An error nobody foresaw is logged
+whole under a request id and answered with the id alone.
+
+| code | status | wire \`errorCode\` | a retry helps | meaning | what an operator does |
+|---|---|---|---|---|---|
+${rows.join('\n')}
+`
+}
+
+if (import.meta.main) {
+  if (!process.argv.includes('--check')) writeFileSync(file, makeErrorCodes())
+  else if (readFileSync(file, 'utf8') !== makeErrorCodes()) {
+    console.error('docs/error-codes.md is not what server/errors.ts says: run `npm run docs`.')
+    process.exit(1)
+  }
+}
