@@ -41,6 +41,8 @@ export async function runKillLoop({ start, dbPath, kills, clients = 4, afterKill
   while (figures.kills < kills && isClean(found)) {
     const pushing = devices.map(device => pushUntilDead(server, device, ledger))
     await sleep(5 + Math.random() * 395)
+    // A server that has acknowledged nothing yet has nothing to lose, and a slow machine may not have come to it.
+    while (ledger.acked === 0 && server.isRunning) await sleep(20)
     await server.kill()
     await Promise.all(pushing)
     figures.kills++
