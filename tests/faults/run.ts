@@ -15,13 +15,13 @@ const { values, positionals } = parseArgs({
   options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } }, allowPositionals: true,
 })
 const sizes: Sizes = values.quick
-  ? { kills: 4, busyMs: 2_000, diskCycles: 2, crashesPerPoint: 1, restores: 1, rows: 2_000 }
+  ? { kills: 4, busyMs: 2_000, diskCycles: 2, crashesPerPoint: 1, restores: 1, rows: 2_000, loadMs: 2_000, idleClients: 200 }
   : {
       kills: Math.ceil(100 * scale), busyMs: 15_000 * scale, diskCycles: Math.ceil(20 * scale),
-      crashesPerPoint: Math.ceil(3 * scale), restores: Math.ceil(5 * scale), rows: 20_000,
+      crashesPerPoint: Math.ceil(3 * scale), restores: Math.ceil(5 * scale), rows: 20_000, loadMs: 10_000 * scale, idleClients: 1_000,
     }
 
-const inServers = new Set(['killLoop', 'crashPoints', 'restore', 'ackBeforeCommit', 'walDropped', 'snapshotIgnored'])
+const inServers = new Set(['killLoop', 'crashPoints', 'restore', 'limits', 'ackBeforeCommit', 'walDropped', 'snapshotIgnored'])
 
 const startedAt = performance.now()
 const folder = await mkdtemp(join(tmpdir(), 'or3-faults-'))

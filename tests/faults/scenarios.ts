@@ -17,6 +17,7 @@ import { makeOp } from './devices.ts'
 import { makeSmallDisk, runDiskFull } from './disk-full.ts'
 import { isClean, runKillLoop } from './kill-loop.ts'
 import { createLedger } from './ledger.ts'
+import { runLimits } from './limits.ts'
 import { runLoopDelay } from './loop-delay.ts'
 import { runNthCall } from './nth-call.ts'
 import { startBuilt, startRooms } from './process.ts'
@@ -29,6 +30,8 @@ export interface Sizes {
   crashesPerPoint: number
   restores: number
   rows: number
+  loadMs: number
+  idleClients: number
 }
 
 export interface Outcome { ok: boolean, figures: object }
@@ -95,6 +98,12 @@ export const scenarios: Record<string, Scenario> = {
   async restore(folder, { restores }) {
     const figures = await runRestore({ start: startBuilt, dbPath: join(folder, 'restore.db'), restores, migrations: migrations.layer })
     return { ok: figures.lost + figures.holes + figures.silent + figures.diverged === 0 && figures.acked > 0, figures }
+  },
+  async limits(folder, { loadMs, idleClients }) {
+    const figures = await runLimits(startBuilt, join(folder, 'limits.db'), { loadMs, idleClients, cuts: 20 })
+    const { walBytes, rssMb, rssIdleMb } = figures
+    // A checkpoint is due at 4 MB; a reader of a tenth of a second puts it off by what is written meanwhile.
+    return { ok: isClean(figures) && figures.acked > 0 && walBytes < 32 * 2 ** 20 && rssIdleMb < rssMb + 100, figures }
   },
   async loopDelay(folder, { rows }) {
     const database = await open(join(folder, 'loop.db'))

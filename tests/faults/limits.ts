@@ -1,0 +1,98 @@
+/**
+ * What a server bears: a write-ahead log that stays small under load with readers about, requests that are cut off
+ * half-way and change nothing, a thousand idle devices. Upholds P9.
+ */
+import { readFileSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { DatabaseSync } from 'node:sqlite'
+import { makeOp, pullOnce, pushOnce, signIn } from './devices.ts'
+import { type Check, createLedger } from './ledger.ts'
+import type { StartServer } from './process.ts'
+
+export interface LimitFigures extends Check {
+  acked: number
+  /** The largest the log was, in bytes, with readers that come and go. */
+  walBytes: number
+  /** Requests cut off half-way. */
+  cutOff: number
+  idleClients: number
+  /** Resident memory in MB: after the load, and with the idle clients. */
+  rssMb: number
+  rssIdleMb: number
+}
+
+export async function runLimits(start: StartServer, dbPath: string, { loadMs, cuts, idleClients }: { loadMs: number, cuts: number, idleClients: number }): Promise<LimitFigures> {
+  const server = await start(dbPath)
+  const ledger = createLedger()
+  const devices = await signIn(server.url, 4)
+  let walBytes = 0
+  const until = performance.now() + loadMs
+  const reading = (async () => {
+    while (performance.now() < until) {
+      const reader = new DatabaseSync(dbPath, { readOnly: true, timeout: 1_000 })
+      reader.exec('begin')
+      reader.prepare('select count(*) from changes').get()
+      await sleep(100)
+      reader.exec('commit')
+      reader.close()
+      walBytes = Math.max(walBytes, await stat(`${dbPath}-wal`).then(({ size }) => size, () => 0))
+      await sleep(5)
+    }
+  })()
+  await Promise.all(devices.map(async (device) => {
+    while (performance.now() < until) await pushOnce(server.url, device, ledger)
+  }))
+  await reading
+
+  // Sent by nobody, as far as the ledger knows: one of them in the log is a ghost.
+  for (let turn = 0; turn < cuts; turn++) await cutOff(server.url, devices[turn % 4]!, turn / cuts)
+  const rssMb = readRssMb(server.pid)
+  const sockets = await idle(server.url, idleClients)
+  for (const device of devices) await pullOnce(server.url, device, 0)
+  const rssIdleMb = readRssMb(server.pid)
+  for (const socket of sockets) socket.destroy()
+  for (const device of devices) await pushOnce(server.url, device, ledger)
+  await server.stop()
+  return { acked: ledger.acked, walBytes, cutOff: cuts, idleClients, rssMb, rssIdleMb, ...ledger.check(dbPath) }
+}
+
+/** A push whose body ends after `part` of it. */
+async function cutOff(url: string, device: { user: string, workspaceId: string, deviceId: string }, part: number) {
+  const body = JSON.stringify({ scope: { workspaceId: device.workspaceId }, ops: Array.from({ length: 20 }, () => makeOp(device)) })
+  const socket = await open(url)
+  const head = `POST /api/sync/push HTTP/1.1\r\nHost: x\r\nx-demo-user: ${device.user}\r\ncontent-type: application/json\r\n`
+  // With a length, and in chunks, where the end is not known beforehand.
+  const length = Buffer.byteLength(body)
+  const sent = body.slice(0, Math.floor(body.length * part))
+  if (part < 0.5) socket.write(`${head}content-length: ${length}\r\n\r\n${sent}`)
+  else socket.write(`${head}transfer-encoding: chunked\r\n\r\n${Buffer.byteLength(sent).toString(16)}\r\n${sent}\r\n`)
+  await sleep(3)
+  socket.destroy()
+}
+
+/** Connections that have asked once and stay. */
+async function idle(url: string, count: number): Promise<Socket[]> {
+  const sockets: Socket[] = []
+  for (let index = 0; index < count; index++) {
+    const socket = await open(url)
+    socket.write(`GET /api/auth/session HTTP/1.1\r\nHost: x\r\nx-demo-user: user-${index % 2}\r\n\r\n`)
+    await once(socket, 'data')
+    sockets.push(socket)
+  }
+  return sockets
+}
+
+async function open(url: string): Promise<Socket> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  return socket
+}
+
+function readRssMb(pid: number): number {
+  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024)
+}
