@@ -1,7 +1,7 @@
 /**
  * `JSON.parse` that keeps every number as it was sent: one that a double cannot hold (2^53+1, 1e309, twenty decimals)
  * becomes a raw JSON value, which `JSON.stringify` writes back digit by digit. A reviver's `source` would do the same,
- * but V8 sometimes leaves it out (seen with a key of half a surrogate pair).
+ * but V8 loses it with the key it belongs to (https://github.com/nodejs/node/issues/63785).
  */
 import { randomUUID } from 'node:crypto'
 

@@ -22,18 +22,22 @@ const text = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.array(fc.constantFrom('\uD83D', '\uDE00', '\0', '\u2028', '"', '\\', '😀', '1e999', ',[1e5'), { maxLength: 5 }).map(parts => parts.join('')),
 )
+/**
+ * JavaScript moves keys that are whole numbers to the front. After a key with a backslash V8 takes others for it, in the
+ * whole process (https://github.com/nodejs/node/issues/63785).
+ */
+const key = text.filter(one => !/^\d+$|\\/.test(one))
 const { json } = fc.letrec<{ json: string }>(tie => ({
   json: fc.oneof({ depthSize: 'small', withCrossShrink: true },
     fc.oneof(fc.constantFrom('null', 'true', 'false'), numberText, text.map(value => JSON.stringify(value))),
     fc.array(tie('json'), { maxLength: 4 }).map(items => `[${items.join()}]`),
-    fc.dictionary(fc.oneof(text, fc.constantFrom('__proto__', 'constructor', 'index', 'a.b', '')), tie('json'), { maxKeys: 4 })
+    fc.dictionary(fc.oneof(key, fc.constantFrom('__proto__', 'constructor', 'index', 'a.b', '')), tie('json'), { maxKeys: 4 })
       .map(object => `{${Object.entries(object).map(([key, value]) => `${JSON.stringify(key)}:${value}`).join()}}`)),
 }))
 
-/** What a JSON text says, every number as its exact decimal: two texts of one key order are equal where this is. */
+/** A JSON text with every string spelled as JavaScript does and every number as its exact decimal, by no parser of numbers. */
 function readExactly(json: string): string {
-  const reviver = (_key: string, value: unknown, { source = '' }: { source?: string } = {}) => typeof value === 'number' ? { decimal: toDecimal(source) } : value
-  return JSON.stringify(JSON.parse(json, reviver))
+  return json.replace(/"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g, token => token.startsWith('"') ? JSON.stringify(JSON.parse(token)) : toDecimal(token))
 }
 
 function toDecimal(source: string): string {
