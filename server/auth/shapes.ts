@@ -11,25 +11,28 @@ import {
 /** A shorter one would end before its mail is read; a longer one is a key lying about. */
 const inviteSeconds = { min: 300, max: 30 * 86_400, default: 7 * 86_400 }
 
-const text = z.string().refine(isStorable, 'must be well-formed text without NUL').trim()
+/** Piped, since zod looks at the length of whatever has one, and throws at one that is no number. */
+const text = (min: number, max: number) => z.string().pipe(
+  z.string().refine(isStorable, 'must be well-formed text without NUL').trim().min(min).max(max),
+)
 const role = z.enum(workspaceRoles)
 
 export const workspaceBody = z.object({
-  name: text.min(1).max(MAX_NAME_LENGTH),
-  description: text.max(MAX_DESCRIPTION_LENGTH).nullish(),
+  name: text(1, MAX_NAME_LENGTH),
+  description: text(0, MAX_DESCRIPTION_LENGTH).nullish(),
 })
 
-export const activeWorkspaceBody = z.object({ id: text.min(1).max(MAX_ID_LENGTH) })
+export const activeWorkspaceBody = z.object({ id: text(1, MAX_ID_LENGTH) })
 
 export const memberBody = z.object({ role })
 
 export const inviteBody = z.object({
-  email: text.max(MAX_EMAIL_LENGTH).regex(/^[^\s@]+@[^\s@]+$/, 'must be an email address'),
+  email: text(0, MAX_EMAIL_LENGTH).pipe(z.string().regex(/^[^\s@]+@[^\s@]+$/, 'must be an email address')),
   role,
   expiresInSeconds: z.int().min(inviteSeconds.min).max(inviteSeconds.max).default(inviteSeconds.default),
 })
 
-export const acceptBody = z.object({ token: text.min(1).max(MAX_TOKEN_LENGTH) })
+export const acceptBody = z.object({ token: text(1, MAX_TOKEN_LENGTH) })
 
 /** An id out of the path. One that cannot exist is answered like one that does not: NOT_FOUND. */
 export function readIdParam(event: H3Event, name: string, thing: 'workspace' | 'member' | 'invite'): string {

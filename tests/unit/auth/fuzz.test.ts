@@ -1,7 +1,7 @@
 /**
  * Whatever somebody signed in sends to whatever route (promise T12): a refusal that says what is wrong, never a 5xx,
  * never the driver's words, and nothing of the database's invariants is lost. A failure prints what was sent.
- * Seen red: `isStorable` answering true, the bound of the body and of its depth taken away, `readIdParam` without its check.
+ * Seen red: an error of the JSON parser passed on, payloads of any depth taken, texts whose shape is not piped.
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -16,9 +16,11 @@ const nasty = fc.constantFrom<unknown>(
   null, true, 0, -0, -1, 1.5, 2 ** 53 - 1, 2 ** 53 + 2, -(2 ** 63), 1e308,
   '', ' ', '\0', 'a\0b', '\uD800', '\uDFFF\uD800', '__proto__', 'constructor', 'toString',
   '../..', '%00', '\'; drop table users; --', '$1', '{{x}}',
-  '\u202E', '💥'.repeat(300), 'x'.repeat(5_000), [], [[]], {}, [null], { then: 1 }, { toString: null },
+  '\u202E', '💥'.repeat(300), 'x'.repeat(5_000), [], [[]], {}, [null], { then: 1 }, { toString: 1 },
 )
-const key = fc.constantFrom('__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'toJSON', 'length', '', '\0', '\uD800', 'id', 'name')
+const key = fc.constantFrom(
+  '__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'toJSON', 'length', '', '\0', '\uD800', 'id', 'name',
+)
 const value = fc.oneof({ weight: 3, arbitrary: nasty }, fc.jsonValue({ maxDepth: 4 }), fc.dictionary(key, nasty), fc.array(nasty, { maxLength: 5 }))
 
 const rightOp = putOf('pk')
@@ -55,7 +57,9 @@ const number = (text: string) => `{"scope":{"workspaceId":"W"},"name":${text},"c
 const texts: Record<string, string> = {
   'nothing': '', 'white space': ' \n', 'a word': 'undefined', 'half an object': '{"name":', 'two objects': '{}{}', 'a byte order mark': '\uFEFF{}',
   'arrays in arrays': deep('[', 10_000), 'arrays in arrays, very deep': deep('[', 200_000), 'objects in objects': deep('{"a":', 10_000),
-  'a deep payload': `{"scope":{"workspaceId":"W"},"ops":[{"tableName":"messages","operation":"put","pk":"x","payload":${deep('{"a":', 3_000)},"stamp":{}}]}`,
+  'a deep payload': JSON.stringify({
+    scope: { workspaceId: 'W' }, ops: [putOf('beside it'), { ...rightOp, payload: { ...rightOp.payload as object, data: '@' } }],
+  }).replace('"@"', deep('{"a":', 3_000)),
   'a deep name': `{"name":${deep('[', 5_000)}}`,
   '1e309': number('1e309'), '-1e309': number('-1e309'), '2^53+1': number('9007199254740993'), 'twenty digits': number('12345678901234567890'),
   'twenty decimals': number('1.00000000000000000001'), 'a long number': number('9'.repeat(40_000)),
@@ -65,11 +69,26 @@ const texts: Record<string, string> = {
 }
 
 it.each(routeNames.filter(name => !name.startsWith('GET')))('%s refuses the bodies it cannot take', async (route) => {
-  const { send, check, workspaceId, database } = await serveFuzzed(route)
+  const { call, meet, send, check, workspaceId, database } = await serveFuzzed(route)
   for (const [name, text] of Object.entries(texts)) check(name, await send(text.replaceAll('"W"', JSON.stringify(workspaceId))))
   await fc.assert(fc.asyncProperty(bodies(workspaceId), async body => check(body, await send(body))), { numRuns: RUNS })
   await expectInvariants(database)
+  // Whatever was taken can be read again.
+  const scope = { workspaceId: (await meet('ann')).workspaceId }
+  for (const page of ['pull', 'snapshot']) {
+    const answer = await call(`POST /api/sync/${page}`, { as: 'ann', body: { scope, cursor: 0, limit: 1000, pageSize: 1000 } })
+    expect([page, answer.status, answer.text.isWellFormed()]).toEqual([page, 200, true])
+  }
 }, 120_000)
+
+it.each([
+  ['POST /api/workspaces', 'name'], ['POST /api/workspaces', 'description'], ['PATCH /api/workspaces/:id', 'name'], ['POST /api/workspaces/active', 'id'],
+  ['POST /api/workspaces/:id/invites', 'email'], ['POST /api/invites/accept', 'token'],
+])('%s refuses a %s whose length is no number', async (route, field) => {
+  const { send } = await serveFuzzed(route)
+  const answer = await send(JSON.stringify({ ...rightFields, [field]: { length: { toString: null } } }))
+  expect(answer).toMatchObject({ status: 400, body: { message: expect.stringContaining(`${field}: `) } })
+})
 
 it.each(routeNames.filter(name => name.includes('/:')))('%s finds nothing under an id that cannot be', async (route) => {
   const { call, check, workspaceId } = await serveFuzzed(route)
@@ -95,5 +114,5 @@ async function serveFuzzed(route: string) {
   const check = (sent: unknown, { status, text }: Answer) => {
     expect([sent, status < 500, text.match(driverText)?.[0]]).toEqual([sent, true, undefined])
   }
-  return { call, send, check, workspaceId, database }
+  return { call, meet, send, check, workspaceId, database }
 }

@@ -1,14 +1,14 @@
 /**
  * Every sync route × every wrong identity (promises P8 and T13): nothing of B's rows, keys, versions, op ids, devices or
  * snapshots reaches somebody without rights there, and nothing of B changes.
- * Seen red: `authorize` without its workspace or its permission, `identifyCaller` without its own check, the workspace
- * taken out of a pull, a snapshot, the look-up of winners and op ids, of a page token's check and of a device's cursor;
- * the owner taken out of the reads of a pull, of a snapshot and of `decide`.
+ * Seen red: `authorize` without its workspace, `can` without its permission, a body read before the session; the workspace
+ * taken out of a pull, a snapshot, the look-ups of winners and op ids, a device's cursor, a clean-up and `isForeign`; the
+ * workspace or the user out of a page token's check; the owner out of a pull, a snapshot and `decide`.
  */
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import type { PendingOp, PullResponse, PushResult, SnapshotResponse } from '../../../server/sync/gateway/types.ts'
-import { deleteOf, payloads, putOf } from '../../helpers/sync.ts'
+import type { CleanUpResult, PendingOp, PullResponse, PushResult, SnapshotResponse } from '../../../server/sync/gateway/types.ts'
+import { deleteOf, payloads, putOf, startClock } from '../../helpers/sync.ts'
 import { routeNames } from './serve.ts'
 import { createWorld, expectNoHint, expectSame, expectUnchanged, MARKER, OWNER, UNKNOWN } from './two-tenants.ts'
 
@@ -115,12 +115,16 @@ describe('in a workspace of one\'s own', () => {
   it('the keys and op ids of another are free, and its rows stay what they are', async () => {
     const world = await createSyncWorld()
     const before = await world.pull(OWNER, world.b.workspaceId)
-    const own = [
+    const push = (ops: PendingOp[]) =>
+      world.call<PushResult>('POST /api/sync/push', { as: 'stranger', body: { scope: { workspaceId: world.a.workspaceId }, ops } })
+    // So that the versions of B's rows are versions of A's too.
+    await push(['a', 'b', 'c'].map(pk => putOf(pk)))
+    const { body, text } = await push([
       putOf('row', { payload: payloads.messages('row', { text: 'mine' }), stamp: { opId: world.op.stamp.opId, clock: 0 } }),
       deleteOf('gone', { stamp: { clock: 0 } }),
-    ]
-    const { body, text } = await world.call<PushResult>('POST /api/sync/push', { as: 'stranger', body: { scope: { workspaceId: world.a.workspaceId }, ops: own } })
-    expect(body).toMatchObject({ serverVersion: 2, results: [{ success: true, serverVersion: 1, applied: true }, { success: true, serverVersion: 2, applied: true }] })
+    ])
+    const applied = { success: true, applied: true }
+    expect(body).toMatchObject({ serverVersion: 5, results: [{ ...applied, serverVersion: 4 }, { ...applied, serverVersion: 5 }] })
     expect(text).not.toContain(MARKER)
     expect(await world.pull(OWNER, world.b.workspaceId)).toEqual(before)
   })
@@ -162,13 +166,23 @@ describe('in a workspace of one\'s own', () => {
   })
 
   it('clean-up reaches no other', async () => {
+    const clock = startClock()
     const world = await createSyncWorld()
-    const before = await world.pull(OWNER, world.b.workspaceId)
-    for (const route of ['gc-change-log', 'gc-tombstones']) {
-      const answer = await world.call(`POST /api/sync/${route}`, { as: 'stranger', body: { scope: { workspaceId: world.a.workspaceId }, retentionSeconds: 3600 } })
-      expect(answer).toMatchObject({ status: 200, body: { droppedChanges: 0, droppedTombstones: 0, head: 0 } })
+    const [a, b] = [world.a.workspaceId, world.b.workspaceId]
+    // The same keys in the same versions, superseded and deleted, in both.
+    for (const [as, workspaceId] of [['stranger', a], [OWNER, b]] as const) {
+      const ops = [6, 7].flatMap(clock => [putOf('row', { stamp: { clock } }), deleteOf('gone', { stamp: { clock } })])
+      await world.call('POST /api/sync/push', { as, body: { scope: { workspaceId }, ops: as === OWNER ? ops : [putOf('a'), putOf('b'), putOf('c'), ...ops] } })
     }
-    expect(await world.pull(OWNER, world.b.workspaceId)).toEqual(before)
+    await world.call('POST /api/sync/update-cursor', { as: OWNER, body: { scope: { workspaceId: b }, deviceId: DEVICE, version: 7 } })
+    const before = await world.pull(OWNER, b)
+    clock.advance(7_200)
+    const clean = (as: string, workspaceId: string, route: string) =>
+      world.call<CleanUpResult>(`POST /api/sync/${route}`, { as, body: { scope: { workspaceId }, retentionSeconds: 3600 } })
+    expect(await clean('stranger', a, 'gc-change-log')).toMatchObject({ status: 200, body: { droppedChanges: 2, head: 7 } })
+    expect(await clean('stranger', a, 'gc-tombstones')).toMatchObject({ status: 200, body: { droppedTombstones: 1 } })
+    expect(await world.pull(OWNER, b)).toEqual(before)
+    expect((await clean(OWNER, b, 'gc-change-log')).body.droppedChanges).toBeGreaterThan(0)
   })
 })
 
