@@ -9,7 +9,7 @@ import type { Revision, SyncOperation } from '../sync/gateway/types.ts'
 import { compareRevisions } from '../sync/revision.ts'
 import { findSyncedTable } from '../sync/tables.ts'
 import type { OldChange, OldKey, OldRow, OldTombstone } from './old-rows.ts'
-import type { Versions } from './versions.ts'
+import type { Unplaced } from './versions.ts'
 
 export interface NewChange extends Revision {
   version: number
@@ -38,8 +38,15 @@ export interface KeyHistory {
 /** The log row a change becomes; its version where it keeps its own. */
 type Draft = Omit<NewChange, 'version' | 'obsoletes' | 'ownerUserId'> & { version: number | null, wanted?: number }
 
-/** `isOpFree` says whether no log row of the workspace has this op id. */
-export function buildHistory(key: OldKey, versions: Pick<Versions, 'take'>, isOpFree: (opId: string) => boolean): KeyHistory {
+/**
+ * `place` gives a version to what has none of its own; `isOpFree` says whether no log row of the workspace has this
+ * op id.
+ */
+export function buildHistory(
+  key: OldKey,
+  place: (change: Unplaced) => number,
+  isOpFree: (opId: string) => boolean = () => true,
+): KeyHistory {
   const unreadable: string[] = []
   const drafts = key.log.flatMap((change) => {
     const wrong = findWrong(change.op, change.payload)
@@ -52,7 +59,7 @@ export function buildHistory(key: OldKey, versions: Pick<Versions, 'take'>, isOp
   if (wrong) unreadable.push(`${key.tableName} ${key.pk}: ${wrong}`)
   const restored = state && !wrong && !drafts.some(draft => isAtLeast(draft, state))
   if (restored) drafts.push({ ...state, opId: isUuid(state.opId) && isOpFree(state.opId) ? state.opId : makeOpId(key, state) })
-  return { ...replay(key, drafts, versions), restored: restored ? 1 : 0, unreadable, unreadableChanges }
+  return { ...replay(key, drafts, place), restored: restored ? 1 : 0, unreadable, unreadableChanges }
 }
 
 /** The key's state apart from its log: what the old server showed to a device that loads everything. */
@@ -102,10 +109,10 @@ function isWholeRow(row: OldRow, tableName: string): boolean {
 }
 
 /** Takes the changes in version order, as if each were pushed now. */
-function replay(key: OldKey, drafts: Draft[], versions: Pick<Versions, 'take'>): Pick<KeyHistory, 'changes' | 'winner'> {
+function replay(key: OldKey, drafts: Draft[], place: (change: Unplaced) => number): Pick<KeyHistory, 'changes' | 'winner'> {
   const ownerUserId = findOwner(key)
   const changes = drafts
-    .map(({ wanted, ...draft }): NewChange => ({ ...draft, ownerUserId, obsoletes: null, version: draft.version ?? versions.take(wanted) }))
+    .map(({ wanted, ...draft }): NewChange => ({ ...draft, ownerUserId, obsoletes: null, version: draft.version ?? place({ ...draft, wanted }) }))
     .sort((a, b) => a.version - b.version)
   let winner: NewChange | undefined
   for (const change of changes) {

@@ -24,7 +24,7 @@ export function createProgressBar(output: Output, now: () => number = () => perf
       phase = current
       if (!output.isTTY || !isDue) return
       drawnAt = now()
-      output.write(`\r\u001b[2K${draw({ phase: current, done, total }, output.columns ?? 80)}`)
+      output.write(`\r\u001b[2K${draw({ phase: current, done, total }, output.columns || 80)}`)
     },
     clear() {
       if (output.isTTY && phase !== undefined) output.write('\r\u001b[2K')

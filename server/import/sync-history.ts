@@ -3,6 +3,7 @@
  * is known of it, turned into its history (history.ts), and written; nothing but the versions in use is kept in memory.
  */
 import { createHash, type Hash } from 'node:crypto'
+import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { nowSeconds } from '../clock.ts'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
@@ -11,7 +12,8 @@ import { buildHistory, type KeyHistory, type NewChange } from './history.ts'
 import type { OldKey } from './old-rows.ts'
 import { emptyWorkspaceReport, type ImportReport, reportUnreadable, type WorkspaceReport } from './report.ts'
 import type { Source } from './source.ts'
-import { createVersions } from './versions.ts'
+import type { SourceWorkspace } from './source-workspace.ts'
+import { createVersions, type Versions } from './versions.ts'
 
 /** `onRows` hears how many rows of the old database were read. */
 export async function importHistory(
@@ -39,8 +41,9 @@ async function importWorkspace(
   const workspace = source.open(id)
   const versions = createVersions(workspace.head, workspace.logVersions(), workspace.tombstoneVersions())
   const fingerprint = createHash('sha256')
+  if (versions.hasGaps) await noteUnplaced(workspace, versions, onRows)
   for (const keys of inBatches(workspace.keys(), weighKey)) {
-    const histories = keys.map(key => buildHistory(key, versions, opId => !workspace.hasOp(opId)))
+    const histories = keys.map(key => buildHistory(key, versions.place, opId => !workspace.hasOp(opId)))
     await database.write(tx => writeHistories(tx, id, histories))
     for (const { changes, winner, restored, unreadable, unreadableChanges } of histories) {
       counts.changes += changes.length - restored
@@ -55,6 +58,15 @@ async function importWorkspace(
   const { head, horizon } = versions
   Object.assign(counts, { oldHead: workspace.head, head, horizon, fingerprint: fingerprint.digest('hex') })
   await database.write(tx => tx.run(sql`insert into heads (workspace_id, head, horizon) values (${id}, ${head}, ${horizon})`))
+}
+
+/** Which rows need a version is known only when all were seen, so a log with gaps is read twice. */
+async function noteUnplaced(workspace: SourceWorkspace, versions: Versions, onRows: (count: number) => void): Promise<void> {
+  for (const keys of inBatches(workspace.keys(), weighKey)) {
+    for (const key of keys) buildHistory(key, row => (versions.note(row), row.wanted ?? 0))
+    onRows(0)
+    await yieldToLoop()
+  }
 }
 
 function weighKey({ log, row }: OldKey): number {
