@@ -11,6 +11,7 @@ import { registerSyncGatewayAdapter } from '#or3-sqlite/sync-registry'
 import { consola } from 'consola'
 import { defineNitroPlugin, useRuntimeConfig } from 'nitropack/runtime'
 import { selectAuthProvider } from '../auth/provider.ts'
+import { warnWithoutProvider } from '../auth/session.ts'
 import { createAuthWorkspaceStore } from '../auth/store/create-store.ts'
 import { readDatabaseConfig } from '../db/config.ts'
 import { registerWithHost } from '../host/register.ts'
@@ -40,6 +41,8 @@ export default defineNitroPlugin((nitroApp) => {
     consola.withTag('or3-sync').error(sentence)
     if (!import.meta.dev) exit(1)
   }, statementWatch)
+  // By then the app's own plugins have run.
+  void layerStarted().then(warnWithoutProvider)
   // Who asks for its health wants to know that it is still starting.
   nitroApp.hooks.hook('request', event => event.path === '/api/health' ? undefined : layerStarted())
   nitroApp.hooks.hook('close', stopLayer)

@@ -9,6 +9,7 @@ import { authorize, requireSession } from '../auth/session.ts'
 import type { SyncDatabase } from '../db/open.ts'
 import { fail } from '../errors.ts'
 import { useSyncDatabase } from '../layer.ts'
+import { withoutDriverText } from '../without-driver-text.ts'
 import { checkRateLimit, failRateLimited, recordRequest } from './rate-limit.ts'
 import type { RateLimitedOperation } from './settings.ts'
 
@@ -22,7 +23,7 @@ export function defineSyncHandler<T>(operation: RateLimitedOperation, permission
     refuseTooMany(event, operation, user.id)
     const body = await readSyncBody(event)
     await authorize(event, permission, { workspaceId: workspaceOf(body) })
-    const answer = await serve(await useSyncDatabase(), event, body as never)
+    const answer = await withoutDriverText(`Sync ${operation}`, async () => serve(await useSyncDatabase(), event, body as never))
     recordRequest(operation, user.id)
     return answer
   })

@@ -4,6 +4,7 @@
  * not decided here (see push/admit.ts).
  */
 import { z, type ZodType } from 'zod'
+import { checkShape } from '../check-shape.ts'
 import { fail } from '../errors.ts'
 import { toNumber } from '../parse-json.ts'
 import {
@@ -57,9 +58,7 @@ export const cleanUpRequest = z.object({
 
 /** `value` in the shape of `schema`, or a 400 whose message starts with `what` and names the first wrong field. */
 export function parseRequest<T>(schema: ZodType<T>, value: unknown, what: string): T {
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]!
-  const path = issue.path.map(String).join('.') || 'body'
-  throw fail('INVALID_REQUEST', `${what}: ${path}: ${issue.message}`)
+  const checked = checkShape(schema, value)
+  if (checked.wrong === undefined) return checked.data
+  throw fail('INVALID_REQUEST', `${what}: ${checked.wrong}`)
 }

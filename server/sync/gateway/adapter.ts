@@ -1,7 +1,9 @@
 /** The `SyncGatewayAdapter` named `sqlite`: each method waits for the database and hands over to its room. */
+import type { H3Event } from 'h3'
 import type { SyncDatabase } from '../../db/open.ts'
 import { queryCanonicalStorage } from '../../uploads/canonical-storage.ts'
 import { cancelUploadIntent, consumeUploadIntent, reserveUploadIntent } from '../../uploads/intents.ts'
+import { withoutDriverText } from '../../without-driver-text.ts'
 import { updateCursor } from '../cursors.ts'
 import { listWorkspaceIds, type MaintenanceLog, maintenanceOf } from '../maintenance.ts'
 import { pull } from '../pull.ts'
@@ -27,23 +29,26 @@ export function createSyncGatewayAdapter(open: () => Promise<SyncDatabase>) {
     else database().then(opened => use(maintenanceOf(opened)), () => {})
   }
 
+  const serve = <I, T>(room: (database: SyncDatabase, event: H3Event, input: I) => Promise<T>) => (event: H3Event, input: I): Promise<T> =>
+    withoutDriverText('The sync adapter', async () => room(await database(), event, input))
+
   return {
     id: providerId,
     capabilities: { snapshotBootstrap: 'snapshot-v1', historyRetention: 'snapshot-v1' },
-    push: async (event, batch) => push(await database(), event, batch),
-    pull: async (event, request) => pull(await database(), event, request),
-    snapshot: async (event, request) => snapshot(await database(), event, request),
-    updateCursor: async (event, request) => updateCursor(await database(), event, request),
-    gcChangeLog: async (event, request) => gcChangeLog(await database(), event, request),
-    gcTombstones: async (event, request) => gcTombstones(await database(), event, request),
-    listWorkspaceIds: async () => listWorkspaceIds(await database()),
+    push: serve(push),
+    pull: serve(pull),
+    snapshot: serve(snapshot),
+    updateCursor: serve(updateCursor),
+    gcChangeLog: serve(gcChangeLog),
+    gcTombstones: serve(gcTombstones),
+    listWorkspaceIds: () => withoutDriverText('The sync adapter', async () => listWorkspaceIds(await database())),
     getMaintenanceState: () => maintenance?.read() ?? { enabled: true, state: 'idle' },
     beginMaintenanceRun: () => withMaintenance(log => log.begin()),
     completeMaintenanceRun: ({ lastRun }) => withMaintenance(log => log.complete(lastRun)),
     failMaintenanceRun: error => withMaintenance(log => log.fail(error)),
-    reserveUploadIntent: async (event, reservation) => reserveUploadIntent(await database(), event, reservation),
-    consumeUploadIntent: async (event, consumption) => consumeUploadIntent(await database(), event, consumption),
-    cancelUploadIntent: async (event, intent) => cancelUploadIntent(await database(), event, intent),
-    queryCanonicalStorage: async (event, request) => queryCanonicalStorage(await database(), event, request),
+    reserveUploadIntent: serve(reserveUploadIntent),
+    consumeUploadIntent: serve(consumeUploadIntent),
+    cancelUploadIntent: serve(cancelUploadIntent),
+    queryCanonicalStorage: serve(queryCanonicalStorage),
   } satisfies SyncGatewayAdapter
 }

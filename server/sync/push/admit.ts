@@ -2,6 +2,7 @@
  * What is wrong with a single op, decided without the database: it gets a refusal and its neighbours go on. A refused
  * op is dropped by its device, so only what can never be right is refused.
  */
+import { checkShape } from '../../check-shape.ts'
 import type { SyncErrorCode, SyncOperation } from '../gateway/types.ts'
 import { isCleanText, isDeeperThan } from '../json.ts'
 import { maxClock, maxHlcLength, maxIdLength, maxPayloadBytes, maxPayloadDepth, maxPkLength } from '../limits.ts'
@@ -66,8 +67,8 @@ function admitPut(op: IncomingOp, table: SyncedTable, caller: Caller): string | 
   if (!isJsonObject(op.payload)) return wrong('it must be an object')
   const text = toText(op.payload, table)
   if (typeof text === 'object') return text
-  const issue = findIssue(table, op.payload, text)
-  if (issue) return wrong(`${issue.path.map(String).join('.') || 'payload'}: ${issue.message}`)
+  const mismatch = findMismatch(table, op.payload, text)
+  if (mismatch !== undefined) return wrong(mismatch)
   if (op.payload[table.primaryKey] !== op.pk) return wrong(`${table.primaryKey} must equal pk`)
   if (isForeign(op.payload, caller)) return wrong('workspace_id must be absent or the workspace of the scope')
   if (table.ownerKey !== undefined && (caller.userId === null || op.payload[table.ownerKey] !== caller.userId)) {
@@ -76,10 +77,10 @@ function admitPut(op: IncomingOp, table: SyncedTable, caller: Caller): string | 
   return text
 }
 
-function findIssue({ schema }: SyncedTable, payload: unknown, text: string) {
-  if (!schema || schema.safeParse(payload).success) return undefined
+function findMismatch({ schema }: SyncedTable, payload: unknown, text: string): string | undefined {
+  if (!schema || checkShape(schema, payload).wrong === undefined) return undefined
   // A number that no double holds is kept as raw JSON; a schema that wants a number sees the rounded one.
-  return schema.safeParse(JSON.parse(text)).error?.issues[0]
+  return checkShape(schema, JSON.parse(text), 'payload').wrong
 }
 
 /** The payload of a delete is never checked against the table: clients send the key and `deleted_at`, or nothing. */

@@ -13,6 +13,7 @@ const RUNS = Number(process.env.FUZZ_RUNS ?? 40)
 
 /** Values that have broken a server somewhere. */
 const nasty = fc.constantFrom<unknown>(
+  { toString: null },
   null, true, 0, -0, -1, 1.5, 2 ** 53 - 1, 2 ** 53 + 2, -(2 ** 63), 1e308,
   '', ' ', '\0', 'a\0b', '\uD800', '\uDFFF\uD800', '__proto__', 'constructor', 'toString',
   '../..', '%00', '\'; drop table users; --', '$1', '{{x}}',

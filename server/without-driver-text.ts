@@ -1,0 +1,20 @@
+/** What leaves a room is an answer or a refusal: any other error is logged whole and answered without its text. */
+import { consola } from 'consola'
+import { isError } from 'h3'
+import { toPublicError } from './db/driver-error.ts'
+import { fail } from './errors.ts'
+
+const log = consola.withTag('or3-sync')
+
+/** Refusals pass. A host answers any other error's text, and a query's error is its SQL and its values. */
+export async function withoutDriverText<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  }
+  catch (error) {
+    const known = toPublicError(error)
+    if (isError(known)) throw known
+    log.error(`${what} failed:`, error)
+    throw fail('DATABASE_UNAVAILABLE', 'The database could not serve this: see the server log.', { cause: error })
+  }
+}
