@@ -4,6 +4,8 @@ import { dirname } from 'node:path'
 import { sql } from 'drizzle-orm'
 import { ledgerTable } from '../db/migrate.ts'
 import type { SyncDatabase } from '../db/open.ts'
+import { readLastBackupAt } from '../ops/backup.ts'
+import { readWalBytes } from '../ops/health.ts'
 
 export interface DatabaseFacts {
   inMemory: boolean
@@ -11,6 +13,11 @@ export interface DatabaseFacts {
   walBytes: number
   /** Of the disk the file is on; null in memory, or where the system does not tell. */
   freeBytes: number | null
+  /** False while the disk is full. */
+  writable: boolean
+  queuedWrites: number
+  /** ISO 8601. */
+  lastBackupAt: string | null
   journalMode: string
   synchronous: string
   /** How many of the layer's migrations are applied. */
@@ -24,35 +31,29 @@ export interface DatabaseFacts {
 const synchronousNames = ['OFF', 'NORMAL', 'FULL', 'EXTRA']
 
 export async function readDatabaseFacts(database: SyncDatabase): Promise<DatabaseFacts> {
-  const [path, journalMode, synchronous] = [
-    await readPragma<{ name: string, file: string }>(database, 'database_list').then(row => row?.file ?? ''),
-    await readPragma<{ journal_mode: string }>(database, 'journal_mode').then(row => row?.journal_mode ?? ''),
-    await readPragma<{ synchronous: number }>(database, 'synchronous').then(row => synchronousNames[row?.synchronous ?? -1] ?? ''),
-  ]
+  const { path, activity } = database
+  const inMemory = path === ':memory:'
+  const mode = await readPragma<{ journal_mode: string }>(database, 'journal_mode')
+  const level = await readPragma<{ synchronous: number }>(database, 'synchronous')
   const [counts] = await database.read.all<Pick<DatabaseFacts, 'schemaRevision' | 'workspaces' | 'users' | 'changes'>>(sql`
     select (select count(*) from ${sql.identifier(ledgerTable)}) as "schemaRevision",
       (select count(*) from workspaces where deleted_at is null) as workspaces,
       (select count(*) from users) as users,
       (select coalesce(sum(head), 0) from heads) as changes`)
   return {
-    inMemory: path === '',
-    fileBytes: await sizeOf(path),
-    walBytes: path === '' ? 0 : await sizeOf(`${path}-wal`),
-    freeBytes: path === '' ? null : await freeBytesAt(dirname(path)),
-    journalMode,
-    synchronous,
+    inMemory,
+    fileBytes: inMemory ? 0 : await stat(path).then(({ size }) => size, () => 0),
+    walBytes: await readWalBytes(database),
+    freeBytes: inMemory ? null : await statfs(dirname(path)).then(({ bavail, bsize }) => bavail * bsize, () => null),
+    writable: !activity.isFull,
+    queuedWrites: activity.queued,
+    lastBackupAt: await readLastBackupAt(path).catch(() => null),
+    journalMode: mode?.journal_mode ?? '',
+    synchronous: synchronousNames[level?.synchronous ?? -1] ?? '',
     ...counts!,
   }
 }
 
 async function readPragma<T>(database: SyncDatabase, name: string): Promise<T | undefined> {
   return (await database.read.all<T>(sql.raw(`pragma ${name}`)))[0]
-}
-
-async function sizeOf(path: string): Promise<number> {
-  return path === '' ? 0 : stat(path).then(({ size }) => size, () => 0)
-}
-
-async function freeBytesAt(folder: string): Promise<number | null> {
-  return statfs(folder).then(({ bavail, bsize }) => bavail * bsize, () => null)
 }

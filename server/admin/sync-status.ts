@@ -2,21 +2,18 @@
  * The sync provider's card on the host's admin page: how the database is, what deserves attention, and what an
  * administrator may start. The host has checked who asks.
  */
+import { consola } from 'consola'
 import { sql } from 'drizzle-orm'
 import type { H3Event } from 'h3'
 import type { SyncDatabase } from '../db/open.ts'
 import { fail } from '../errors.ts'
+import { backUp, type BackupResult } from '../ops/backup.ts'
 import { providerId } from '../sync/gateway/adapter.ts'
 import type { CleanUpRequest, CleanUpResult } from '../sync/gateway/types.ts'
 import { maintenanceOf } from '../sync/maintenance.ts'
 import { gcChangeLog, gcTombstones } from '../sync/retention.ts'
 import { type DatabaseFacts, readDatabaseFacts } from './database-facts.ts'
 import type { AdminAction, AdminWarning, ProviderAdminAdapter, ProviderAdminStatus } from './types.ts'
-
-export interface SyncStatusOptions {
-  /** Makes a verified copy of the database; without it the page does not offer one. */
-  backUp?: (database: SyncDatabase) => Promise<unknown>
-}
 
 /** What a host's own job keeps, so that a click drops no more than it would. */
 const defaultRetentionDays = 365
@@ -31,36 +28,41 @@ const cleanUps: AdminAction[] = [
 const checkpoint: AdminAction = { id: 'sync.checkpoint', label: 'Empty the write-ahead log', description: 'Moves it into the database file.' }
 const backup: AdminAction = { id: 'sync.backup', label: 'Back up now', description: 'Makes a verified copy beside the running server.' }
 
-export function createSyncAdminAdapter(database: () => Promise<SyncDatabase>, { backUp }: SyncStatusOptions = {}): ProviderAdminAdapter {
+export function createSyncAdminAdapter(database: () => Promise<SyncDatabase>): ProviderAdminAdapter {
   return {
     id: providerId,
     kind: 'sync',
-    getStatus: async () => readStatus(database, [...cleanUps, checkpoint, ...backUp ? [backup] : []]),
+    getStatus: async () => readStatus(database),
     async runAction(_event, actionId, payload, { session }) {
       const opened = await database()
       switch (actionId) {
         case 'sync.gc-change-log': return cleanUp(opened, gcChangeLog, payload, session.workspace?.id)
         case 'sync.gc-tombstones': return cleanUp(opened, gcTombstones, payload, session.workspace?.id)
         case 'sync.checkpoint': return emptyLog(opened)
-        case 'sync.backup': if (backUp) return backUp(opened)
+        case 'sync.backup': return makeBackup(opened)
+        default: throw fail('INVALID_REQUEST', 'Unknown action.')
       }
-      throw fail('INVALID_REQUEST', 'Unknown action.')
     },
   }
 }
 
-async function readStatus(database: () => Promise<SyncDatabase>, actions: AdminAction[]): Promise<ProviderAdminStatus> {
+async function readStatus(database: () => Promise<SyncDatabase>): Promise<ProviderAdminStatus> {
   const opened = await database().catch(() => undefined)
   if (!opened) return { warnings: [{ level: 'error', message: 'The database could not be opened: see the server log.' }], actions: [] }
   const facts = await readDatabaseFacts(opened)
   const maintenance = maintenanceOf(opened).read()
-  return { details: { ...facts, maintenance }, warnings: [...warnOf(facts), ...warnOfCleanUp(maintenance)], actions }
+  return {
+    details: { ...facts, maintenance },
+    warnings: [...warnOf(facts), ...warnOfCleanUp(maintenance)],
+    actions: facts.inMemory ? cleanUps : [...cleanUps, checkpoint, backup],
+  }
 }
 
-function warnOf({ inMemory, walBytes, fileBytes, freeBytes, synchronous }: DatabaseFacts): AdminWarning[] {
+function warnOf({ inMemory, writable, walBytes, fileBytes, freeBytes, synchronous }: DatabaseFacts): AdminWarning[] {
   const warnings: AdminWarning[] = []
   const warn = (message: string) => warnings.push({ level: 'warning', message })
   if (inMemory) warn('The database is in memory: all data is lost when the server stops.')
+  if (!writable) warnings.push({ level: 'error', message: 'The disk is full: writes are refused, reads go on. Make room; writes resume by themselves.' })
   if (synchronous === 'OFF') warn('OR3_SQLITE_PRAGMA_SYNCHRONOUS is OFF: a power failure can lose or damage data.')
   if (walBytes > maxWalBytes) warn('The write-ahead log is large: a reader, a studio or a backup may be holding it.')
   if (freeBytes !== null && freeBytes < fileBytes) warn('The disk has less room left than the database is large: a backup may fail.')
@@ -95,4 +97,12 @@ async function emptyLog(database: SyncDatabase): Promise<{ emptied: boolean, wal
   const [row] = await database.read.all<{ busy: number }>(sql`pragma wal_checkpoint(truncate)`)
   const { walBytes } = await readDatabaseFacts(database)
   return { emptied: row?.busy === 0, walBytes }
+}
+
+/** What went wrong may name a path, so it goes to the log. */
+async function makeBackup(database: SyncDatabase): Promise<BackupResult> {
+  return backUp(database).catch((error: unknown) => {
+    consola.withTag('or3-sync').error('The backup failed:', error)
+    throw fail('DATABASE_UNAVAILABLE', 'The backup failed, and the older ones are kept: see the server log.', { cause: error })
+  })
 }

@@ -11,7 +11,6 @@ import { createBackgroundJobProvider } from '../jobs/provider.ts'
 import type { BackgroundJobProvider, JobLimits } from '../jobs/types.ts'
 import { createRateLimitProvider } from '../rate-limit-provider/provider.ts'
 import type { RateLimitProvider } from '../rate-limit-provider/types.ts'
-import { backUp } from '../ops/backup.ts'
 import { providerId } from '../sync/gateway/adapter.ts'
 
 interface CheckerRegistration { id: string, create: () => DeploymentAdminChecker }
@@ -41,7 +40,7 @@ export function registerWithHost(
   { authProvider, jobLimits }: HostSettings,
 ): void {
   registries.registerAdminStoreProvider?.(createAdminStoreProvider(database, authProvider))
-  registries.registerProviderAdminAdapter?.(createSyncAdminAdapter(database, { backUp }))
+  registries.registerProviderAdminAdapter?.(createSyncAdminAdapter(database))
   registries.registerRateLimitProvider?.(providerId, createRateLimitProvider(database))
   registries.registerBackgroundJobProvider?.(providerId, createBackgroundJobProvider(database, { limits: jobLimits }))
   const register = registries.registerDeploymentAdminChecker

@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { H3Event } from 'h3'
 import { expect, it } from 'vitest'
 import { createSyncAdminAdapter } from '../../../server/admin/sync-status.ts'
@@ -22,7 +23,7 @@ it('tells how the database is, without its path, and warns of what deserves atte
   expect(status.details!.walBytes).toBeGreaterThan(0)
   expect(JSON.stringify(status)).not.toContain(database.path)
   expect(status.warnings).toEqual([{ level: 'warning', message: expect.stringContaining('SYNCHRONOUS') }])
-  expect(status.actions.map(action => action.id)).toEqual(['sync.gc-change-log', 'sync.gc-tombstones', 'sync.checkpoint'])
+  expect(status.actions.map(action => action.id)).toEqual(['sync.gc-change-log', 'sync.gc-tombstones', 'sync.checkpoint', 'sync.backup'])
 
   await maintenanceOf(database).fail('no room')
   expect((await adapter.getStatus(noEvent, context)).warnings).toContainEqual({ level: 'warning', message: 'The last clean-up failed: no room' })
@@ -45,24 +46,25 @@ it('cleans up in the session\'s workspace or the one it is given, with the reten
   expect(await run('sync.gc-tombstones', { retentionSeconds: 3600 })).toMatchObject({ droppedChanges: 1, done: true })
   await expect(run('sync.gc-change-log', { retentionSeconds: 1 })).rejects.toMatchObject({ statusCode: 400 })
   await expect(run('sync.gc-change-log', {}, { authenticated: true })).rejects.toMatchObject({ statusCode: 400 })
-  await expect(run('sync.backup')).rejects.toMatchObject({ statusCode: 400 })
+  await expect(run('sync.nothing')).rejects.toMatchObject({ statusCode: 400 })
 })
 
-it('empties the write-ahead log and backs up where a backup room is given', async () => {
+it('empties the write-ahead log and makes a backup, and says when the last one was', async () => {
   const database = await openTestDatabase()
   await push(database, event, { scope, ops: [putOf('a')] })
-  const backups: string[] = []
-  const adapter = createSyncAdminAdapter(async () => database, {
-    backUp: async () => {
-      const target = `${database.path}.copy`
-      await writeFile(target, '')
-      backups.push(target)
-      return { file: 'copy' }
-    },
-  })
+  const adapter = createSyncAdminAdapter(async () => database)
   const run = (actionId: string) => adapter.runAction!(noEvent, actionId, undefined, { ...context, session })
   expect(await run('sync.checkpoint')).toEqual({ emptied: true, walBytes: 0 })
-  expect((await adapter.getStatus(noEvent, context)).actions.map(action => action.id)).toContain('sync.backup')
-  expect(await run('sync.backup')).toEqual({ file: 'copy' })
-  expect(backups).toHaveLength(1)
+  const { name, createdAt } = await run('sync.backup') as { name: string, createdAt: string }
+  expect(await readdir(join(dirname(database.path), 'backups'))).toEqual([name])
+  expect((await adapter.getStatus(noEvent, context)).details).toMatchObject({ lastBackupAt: createdAt })
+})
+
+it('offers no backup of a database in memory, and shows no path of one that fails', async () => {
+  const memory = await openTestDatabase({ path: ':memory:', env: { OR3_SQLITE_ALLOW_IN_MEMORY: 'true' } })
+  const adapter = createSyncAdminAdapter(async () => memory)
+  const status = await adapter.getStatus(noEvent, context)
+  expect(status.actions.map(action => action.id)).toEqual(['sync.gc-change-log', 'sync.gc-tombstones'])
+  expect(status.warnings).toEqual([{ level: 'warning', message: expect.stringContaining('in memory') }])
+  await expect(adapter.runAction!(noEvent, 'sync.backup', undefined, { ...context, session })).rejects.toMatchObject({ statusCode: 503 })
 })
