@@ -9,6 +9,7 @@ import { nowSeconds } from '../clock.ts'
 import type { SyncDatabase } from '../db/open.ts'
 import { fail } from '../errors.ts'
 import { identifyCaller } from '../sync/caller.ts'
+import { isCleanText } from '../sync/json.ts'
 import type { CanonicalStorageItem, CanonicalStoragePage, CanonicalStorageRequest } from '../sync/gateway/types.ts'
 import { parseRequest } from '../sync/wire.ts'
 import { digestOf } from './digest.ts'
@@ -59,20 +60,24 @@ export async function queryCanonicalStorage(
 }
 
 async function readMetadata(database: SyncDatabase, { workspaceId, after: [pk = ''], digest, limit }: Page): Promise<Entry[]> {
-  const rows = await database.read.all<{ pk: string, size: unknown, storageId: unknown, updatedAt: unknown }>(sql`
-    select r.pk, c.payload ->> 'size_bytes' as size, c.payload ->> 'storage_id' as "storageId", c.payload ->> 'updated_at' as "updatedAt"
+  // As JSON: a payload's own text may hold half a surrogate pair, and a column that does ends the process in the driver.
+  const rows = await database.read.all<{ pk: string, facts: string }>(sql`
+    select r.pk, json_array(c.payload -> 'size_bytes', c.payload -> 'storage_id', c.payload -> 'updated_at') as facts
     from records r
     cross join changes c on c.workspace_id = r.workspace_id and c.server_version = r.server_version
     where r.workspace_id = ${workspaceId} and r.table_name = 'file_meta' and r.pk > ${pk}
       and c.op = 'put' and c.payload ->> 'deleted' is not 1 ${isDigest(sql`r.pk`, digest)}
     order by r.pk limit ${limit}`)
-  return rows.map(row => ({
-    key: [row.pk],
-    item: {
-      kind: 'metadata', hash: row.pk, sizeBytes: numberOf(row.size), updatedAt: numberOf(row.updatedAt),
-      ...typeof row.storageId === 'string' && { storageId: row.storageId },
-    },
-  }))
+  return rows.map(({ pk: hash, facts }) => {
+    const [size, storageId, updatedAt] = JSON.parse(facts) as unknown[]
+    return {
+      key: [hash],
+      item: {
+        kind: 'metadata', hash, sizeBytes: numberOf(size), updatedAt: numberOf(updatedAt),
+        ...typeof storageId === 'string' && isCleanText(storageId) && { storageId },
+      },
+    }
+  })
 }
 
 async function readReferences(
@@ -109,7 +114,7 @@ function isDigest(hash: SQL, digest: string | undefined): SQL {
 }
 
 function numberOf(value: unknown): number {
-  return typeof value === 'number' ? value : 0
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0
 }
 
 function writeCursor(kind: string, key: string[]): string {

@@ -6,6 +6,7 @@
 import { sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { parseJson } from '../parse-json.ts'
+import { isCleanText } from '../sync/json.ts'
 import { digestOf, readFileHashes } from './digest.ts'
 
 /** One chunk holds the writer and the event loop for a few milliseconds. */
@@ -63,5 +64,5 @@ async function replaceReferences(tx: WriteTransaction, workspaceId: string, winn
 function hashesOf({ op, payload }: ReadRow): string[] {
   if (op !== 'put' || payload === null) return []
   const { deleted, file_hashes: value } = parseJson(payload) as { deleted?: unknown, file_hashes?: unknown }
-  return deleted === true ? [] : readFileHashes(value).filter(hash => hash.length <= maxHashLength)
+  return deleted === true ? [] : readFileHashes(value).filter(hash => hash.length <= maxHashLength && isCleanText(hash))
 }

@@ -85,7 +85,7 @@ async function readUsage(tx: WriteTransaction, workspaceId: string, hash: string
   const [row] = await tx.all<{ used: number, known: number }>(sql`
     select coalesce(sum(size), 0) as used, coalesce(max(digest = ${digestOf(hash)}), 0) as known from (
       select digest, max(size) as size from (
-        select lower(substr(r.pk, instr(r.pk, ':') + 1)) as digest, coalesce(c.payload ->> 'size_bytes', 0) as size from records r
+        select lower(substr(r.pk, instr(r.pk, ':') + 1)) as digest, min(max(cast(c.payload ->> 'size_bytes' as real), 0), 1e15) as size from records r
         cross join changes c on c.workspace_id = r.workspace_id and c.server_version = r.server_version
         where r.workspace_id = ${workspaceId} and r.table_name = 'file_meta' and c.op = 'put' and c.payload ->> 'deleted' is not 1
         union all

@@ -119,3 +119,16 @@ it('answers for the workspace of the session alone, and not to a cursor of anoth
   await expect(ask(event, { cursor: nextCursor, kind: 'live_metadata' })).rejects.toMatchObject({ statusCode: 400 })
   await expect(ask(event, { cursor: 'nonsense' })).rejects.toMatchObject({ statusCode: 400 })
 })
+
+it('is not thrown off by a member\'s odd values: half a surrogate pair, NUL, numbers beyond measure', async () => {
+  const { adapter, readAll, push } = await setUp()
+  const odd = ['x\uD83D', '\uDE00', 'a\0b', 2 ** 53, 1e300, -5, 'ten', null, [1], { a: 1 }]
+  await push(...odd.map((value, index) => file(`h${index}`, { size_bytes: value, storage_id: value })))
+  await push(...odd.map((value, index) => message(`m${index}`, JSON.stringify([value, `ok-${index}`]))))
+  const metadata = await readAll('live_metadata')
+  expect(metadata.map(item => item.hash)).toEqual(odd.map((_, index) => `h${index}`))
+  expect(metadata.flatMap(item => item.kind === 'metadata' ? item.storageId ?? [] : [])).toEqual(['ten'])
+  expect((await readAll('reference_edges')).map(item => item.hash)).toEqual(expect.arrayContaining(odd.map((_, index) => `ok-${index}`)))
+  const reservation = { intentId: 'i', workspaceId: scope.workspaceId, hash: 'new', mimeType: 'a/b', sizeBytes: 1, expiresAt: 4e9, workspaceQuotaBytes: 9e15 }
+  await adapter.reserveUploadIntent(event, reservation)
+})
