@@ -14,7 +14,7 @@ export interface Caller {
   userId: string | null
 }
 
-/** Throws 400 for an unusable workspace id, 403 for a session in another workspace. */
+/** Throws 400 for an unusable workspace id, 403 for a session in another workspace or with an unusable user id. */
 export function identifyCaller(event: H3Event, workspaceId: string): Caller {
   if (workspaceId === '' || workspaceId.length > maxIdLength || !isCleanText(workspaceId)) {
     throw fail('INVALID_REQUEST', `scope.workspaceId must have 1 to ${maxIdLength} characters`)
@@ -23,5 +23,8 @@ export function identifyCaller(event: H3Event, workspaceId: string): Caller {
   if (session && session.workspace?.id !== workspaceId) {
     throw fail('FORBIDDEN', 'The session is not in this workspace: make it the active one first')
   }
-  return { workspaceId, userId: session?.user?.id ?? null }
+  const userId = session?.user?.id ?? null
+  // SQLite would store half a surrogate pair, and the driver ends the process when it reads one.
+  if (userId !== null && !isCleanText(userId)) throw fail('FORBIDDEN', 'The session\'s user id is not usable text')
+  return { workspaceId, userId }
 }

@@ -25,7 +25,7 @@ export function isEqualJson(a: unknown, b: unknown): boolean {
     && keys.every(key => Object.hasOwn(b, key) && isEqualJson((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]))
 }
 
-/** Text that SQLite keeps as it is: no NUL, where it would end, and no half of a surrogate pair. */
+/** Text that a column keeps as it is: no NUL, where it would end, and no half of a surrogate pair, which the driver cannot read. */
 export function isCleanText(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed()
 }

@@ -1,7 +1,7 @@
 /**
  * T11: requests come twice, late, in another order, cut off half-way, and answers get lost; the devices only try again.
  * In the end every op is in the log once, no version is missing, and all devices hold the same rows. Upholds P1 to P4.
- * Seen red: repeats not looked for, a body that is cut off taken for its beginning.
+ * Seen red: repeats not looked for, in the statement and in the merge.
  */
 import { request as httpRequest } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
