@@ -12,6 +12,8 @@ interface Entry {
   revision: Revision
   /** Undefined while only this device knows of it. */
   version?: number
+  /** Its version is not known, only that it is no newer than the snapshot's. */
+  isFromSnapshot?: boolean
 }
 
 export interface Device {
@@ -65,10 +67,15 @@ export function applyPage(device: Device, { changes, nextCursor, oldestRetainedV
 export function applySnapshot(device: Device, items: readonly SnapshotItem[], highWatermark: number): void {
   device.rows.clear()
   for (const item of items) {
-    device.rows.set(keyOf(item), { kind: item.kind, payload: item.kind === 'row' ? item.payload : undefined, revision: item.revision, version: highWatermark })
+    device.rows.set(keyOf(item), { kind: item.kind, payload: item.kind === 'row' ? item.payload : undefined, revision: item.revision, version: highWatermark, isFromSnapshot: true })
   }
   for (const op of device.outbox) apply(device, op)
   device.cursor = highWatermark
+}
+
+/** Keys of which a snapshot brought the tombstone: the device cannot tell when the server forgets it, and goes on believing in it. */
+export function keptTombstones(device: Device): Set<string> {
+  return new Set([...device.rows].filter(([, entry]) => entry.kind === 'tombstone' && entry.isFromSnapshot).map(([key]) => key))
 }
 
 /** What a user of the device sees: its live rows. */
