@@ -3,7 +3,7 @@
  * nitrojs/nitro#2150), and it is read as JSON whatever its content type says. A wrong one is a 400 that names the
  * field, a long one a 413.
  */
-import { getRequestHeader, type H3Event, readRawBody, setResponseHeader } from 'h3'
+import { getRequestHeader, type H3Event, readRawBody } from 'h3'
 import type { ZodType } from 'zod'
 import { fail } from './errors.ts'
 import { parseJson } from './parse-json.ts'
@@ -36,9 +36,9 @@ async function readAnyJson(event: H3Event, maxBytes: number): Promise<unknown> {
 async function readBoundedText(event: H3Event, maxBytes: number): Promise<string> {
   const request = event.node.req
   const refuse = () => {
-    // What still comes is thrown away, and the connection with it.
-    request.resume()
-    setResponseHeader(event, 'Connection', 'close')
+    // What still comes is read and thrown away: a connection closed at once would often lose the answer on its way.
+    request.removeAllListeners?.('data')
+    request.resume?.()
     return fail('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes`)
   }
   if (Number(getRequestHeader(event, 'content-length') ?? 0) > maxBytes) throw refuse()
