@@ -1,4 +1,9 @@
-/** The clean-up of a `SyncGatewayAdapter`: what may go, what has to stay, and who is told. */
+/**
+ * The clean-up of a `SyncGatewayAdapter`: what may go, what has to stay, and who is told.
+ * Seen red: the age of a change or a tombstone not looked at, a slow device ignored, a silent one waited for, the
+ * tombstone's younger loser ignored, tombstones dropped before the log is clean, the horizon not raised, a snapshot
+ * that does not look at it, another workspace's tombstones taken for this one's.
+ */
 import { describe, expect, it } from 'vitest'
 import type { MakeAdapter } from './sync-gateway-adapter.ts'
 import { deleteOf, emptyEvent, event, eventOf, pullAll, putOf, scope, snapshotAll, startClock } from '../helpers/sync.ts'
@@ -95,6 +100,18 @@ export function describeCleanUp(makeAdapter: MakeAdapter): void {
       expect((await pullAll(adapter)).changes.map(change => change.pk)).toEqual(['b'])
     })
 
+    it('keeps a tombstone for the retention that is asked for, whatever an earlier run has cleaned', async () => {
+      const clock = startClock()
+      const adapter = await makeAdapter()
+      await adapter.push(event, { scope, ops: [putOf('a'), deleteOf('a', { stamp: { clock: 2 } })] })
+      clock.advance(2 * hour)
+      expect(await adapter.gcChangeLog(event, retention)).toMatchObject({ droppedChanges: 1 })
+      const day = { scope, retentionSeconds: 24 * hour }
+      expect(await adapter.gcTombstones(event, day)).toMatchObject({ droppedTombstones: 0 })
+      clock.advance(23 * hour)
+      expect(await adapter.gcTombstones(event, day)).toMatchObject({ droppedTombstones: 1 })
+    })
+
     it('keeps a tombstone that a put has won over as history only', async () => {
       const clock = startClock()
       const adapter = await makeAdapter()
@@ -175,12 +192,14 @@ export function describeCleanUp(makeAdapter: MakeAdapter): void {
       const adapter = await makeAdapter()
       const other = eventOf('user-1', 'workspace-2')
       const elsewhere = { workspaceId: 'workspace-2' }
-      for (const [as, into] of [[event, scope], [other, elsewhere]] as const) {
-        await adapter.push(as, { scope: into, ops: [putOf('a'), putOf('a', { stamp: { clock: 2 } }), deleteOf('b')] })
-      }
+      // What is a tombstone in the one is a row in the other, at the same version.
+      await adapter.push(event, { scope, ops: [putOf('a'), putOf('a', { stamp: { clock: 2 } }), deleteOf('b'), putOf('c')] })
+      await adapter.push(other, { scope: elsewhere, ops: [putOf('a'), putOf('a', { stamp: { clock: 2 } }), putOf('b'), deleteOf('c')] })
       clock.advance(hour + 1)
-      await adapter.gcTombstones(emptyEvent, retention)
-      expect(await pullAll(adapter, { as: other, workspace: 'workspace-2' })).toMatchObject({ requiresSnapshot: false, changes: [{}, {}, {}] })
+      expect(await adapter.gcTombstones(emptyEvent, retention)).toMatchObject({ droppedChanges: 1, droppedTombstones: 1 })
+      expect(await pullAll(adapter, { as: other, workspace: 'workspace-2' })).toMatchObject({ requiresSnapshot: false, changes: [{}, {}, {}, {}] })
+      expect((await snapshotAll(adapter)).items.map(item => item.pk)).toEqual(['a', 'c'])
+      expect((await snapshotAll(adapter, { as: other, workspace: 'workspace-2' })).items.map(item => item.pk)).toEqual(['a', 'b', 'c'])
     })
   })
 }

@@ -1,4 +1,8 @@
-/** The reads of a `SyncGatewayAdapter`: what a pull, a snapshot and a cursor promise. */
+/**
+ * The reads of a `SyncGatewayAdapter`: what a pull, a snapshot and a cursor promise.
+ * Seen red: `hasMore` from the page's size alone, a cursor that stays at the last change, no look beyond the head, other
+ * users' rows not left out, filters in the order given, each check of a token and of a cursor left out in turn.
+ */
 import { describe, expect, it } from 'vitest'
 import type { MakeAdapter } from './sync-gateway-adapter.ts'
 import { deleteOf, emptyEvent, event, eventOf, payloads, pullAll, putOf, scope, snapshotAll, startClock, tableNames } from '../helpers/sync.ts'

@@ -1,6 +1,8 @@
 /**
  * What every `SyncGatewayAdapter` must do, as functions over one: what a push answers and keeps.
  * Reads and cursors are in `sync-gateway-adapter-reads.ts`, clean-up in `sync-gateway-adapter-clean-up.ts`.
+ * Seen red: each check of an op left out in turn, repeats compared without their clock or by their text, versions with
+ * holes, an answer without the winner, somebody else's row changed, a delete shown to everybody.
  */
 import { describe, expect, it } from 'vitest'
 import type { SyncGatewayAdapter } from '../../server/sync/gateway/types.ts'
