@@ -93,4 +93,20 @@ it('cleans up and moves cursors without a scan or a sort', async () => {
   const plans = await takePlans()
   expect(plans.some(plan => plan.steps.some(step => step.includes('records_tombstone')))).toBe(true)
   expect([findScans(plans), findSorts(plans)]).toEqual([[], []])
+
+  // Behind a horizon a push also asks which of its devices are.
+  await adapter.push(event, { scope, ops: [putOf('c'), putOf('d')] })
+  const behind = await takePlans()
+  expect(behind).toHaveLength(5)
+  expect([findScans(behind), findSorts(behind)]).toEqual([[], []])
+})
+
+it('reads one row of a counter and one range of the log for an idle poll', async () => {
+  const { adapter, takePlans } = await makeRecordedAdapter()
+  await adapter.push(event, { scope, ops: [putOf('a')] })
+  await takePlans()
+  await adapter.pull(event, { scope, cursor: 1 })
+  const plans = await takePlans()
+  expect(plans).toHaveLength(1)
+  expect([findScans(plans), findSorts(plans)]).toEqual([[], []])
 })
