@@ -10,7 +10,7 @@ import { makeTempFolder, openTestDatabase } from '../helpers/database.ts'
 import { startClock } from '../helpers/sync.ts'
 import { runs, timeoutMs, withoutFlushes } from './scale.ts'
 import { cleanUp, type Command, pull, pullPage, push, pushAgain, pushOutbox, report, reportCursor, restart, snapshotPage, takeSnapshot, turnClock, write } from './sync-commands.ts'
-import { applyPage, createDevice, keptTombstones, liveRows } from './sync-device.ts'
+import { applyPage, createDevice, liveRows, oldTombstones } from './sync-device.ts'
 import { snapshotModel } from './sync-model.ts'
 import { createWorld, type Place, type World } from './sync-world.ts'
 
@@ -76,9 +76,9 @@ async function settle(world: World, places: readonly Place[]) {
   for (const here of places) {
     expect(here.device.outbox).toEqual([])
     const expected = new Map(snapshotModel(here.model, here.device.user).flatMap(item => item.kind === 'row' ? [[`${item.tableName}/${item.pk}`, item.payload] as const] : []).sort(([a], [b]) => a < b ? -1 : 1))
-    // A row that a forgotten repeat brought back stays deleted where the tombstone came by a snapshot (SPEC.md, "Trade-offs").
-    const kept = here.model.horizon > 0 ? keptTombstones(here.device) : new Set<string>()
-    expect(liveRows(here.device)).toEqual(new Map([...expected].filter(([key]) => !kept.has(key))))
+    // What comes back under a forgotten tombstone stays deleted where the tombstone is remembered (SPEC.md, "Trade-offs").
+    const old = oldTombstones(here.device, here.model.horizon)
+    expect(liveRows(here.device)).toEqual(new Map([...expected].filter(([key]) => !old.has(key))))
     // A February device: starts from 0, knows no snapshot.
     const fresh = { ...here, device: createDevice('fresh', here.device.user) }
     await catchUp(world, fresh, { knowsSnapshot: false })

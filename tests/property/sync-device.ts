@@ -1,6 +1,6 @@
 /**
  * A device as the protocol wants it: keeps rows and tombstones by last-writer-wins, an outbox, a cursor; takes a
- * snapshot when told so; forgets a tombstone that the server has forgotten.
+ * snapshot when told so. It keeps its tombstones: which of them the server has forgotten it cannot know.
  */
 import type { PendingOp, PullResponse, Revision, SnapshotItem } from '../../server/sync/gateway/types.ts'
 import { deleteOf, payloads, putOf } from '../helpers/sync.ts'
@@ -55,10 +55,7 @@ function apply(device: Device, op: Pick<PendingOp, 'tableName' | 'pk' | 'operati
 }
 
 /** Takes a page over that starts at the device's cursor and is not filtered. */
-export function applyPage(device: Device, { changes, nextCursor, oldestRetainedVersion }: PullResponse): void {
-  for (const [key, entry] of device.rows) {
-    if (entry.kind === 'tombstone' && entry.version !== undefined && entry.version < oldestRetainedVersion) device.rows.delete(key)
-  }
+export function applyPage(device: Device, { changes, nextCursor }: PullResponse): void {
   for (const { serverVersion, op, ...change } of changes) apply(device, { ...change, operation: op }, serverVersion)
   device.cursor = nextCursor
 }
@@ -73,9 +70,11 @@ export function applySnapshot(device: Device, items: readonly SnapshotItem[], hi
   device.cursor = highWatermark
 }
 
-/** Keys of which a snapshot brought the tombstone: the device cannot tell when the server forgets it, and goes on believing in it. */
-export function keptTombstones(device: Device): Set<string> {
-  return new Set([...device.rows].filter(([, entry]) => entry.kind === 'tombstone' && entry.isFromSnapshot).map(([key]) => key))
+/** Keys whose tombstone the device has and the server may have forgotten. */
+export function oldTombstones(device: Device, horizon: number): Set<string> {
+  return new Set([...device.rows]
+    .filter(([, { kind, version, isFromSnapshot }]) => kind === 'tombstone' && version !== undefined && (version <= horizon || (isFromSnapshot && horizon > 0)))
+    .map(([key]) => key))
 }
 
 /** What a user of the device sees: its live rows. */
