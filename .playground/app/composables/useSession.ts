@@ -1,4 +1,6 @@
 /** Who is signed in and in which workspace: the layer's session, its workspaces, and the demo's sign-in. */
+import { withoutSyncs } from '../utils/sync-hold.ts'
+
 export interface WorkspaceSummary {
   id: string
   name: string
@@ -22,8 +24,10 @@ export function useSession() {
   async function refresh(): Promise<void> {
     try {
       const answer = await request<{ session: PlaygroundSession | null }>('/api/auth/session')
-      session.value = answer.session?.authenticated ? answer.session : null
-      workspaces.value = session.value ? await listWorkspaces() : []
+      const signedIn = answer.session?.authenticated ? answer.session : null
+      // Together, so that the page never shows a session whose workspaces are still to come.
+      workspaces.value = signedIn ? await listWorkspaces() : []
+      session.value = signedIn
       problem.value = ''
     }
     catch (error) {
@@ -47,8 +51,10 @@ export function useSession() {
   }
 
   async function switchWorkspace(id: string): Promise<void> {
-    await request('/api/workspaces/active', { method: 'POST', body: { id } })
-    await refresh()
+    await withoutSyncs(async () => {
+      await request('/api/workspaces/active', { method: 'POST', body: { id } })
+      await refresh()
+    })
   }
 
   async function createWorkspace(name: string): Promise<void> {

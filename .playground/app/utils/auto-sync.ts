@@ -3,6 +3,7 @@
  * A refused or failed sync is not an error of the page: it is shown, and tried again later.
  */
 import type { SyncReport } from '../sync/replica.ts'
+import { areSyncsHeld, trackSync } from './sync-hold.ts'
 
 const POLL_MS = 2000
 /** Long enough to catch the writes of one action, short enough to feel immediate. */
@@ -45,10 +46,14 @@ export function createAutoSync({ sync, isOnline, onRefused }: AutoSyncOptions) {
   async function run(): Promise<SyncReport | null> {
     clearTimeout(timer)
     if (stopped || !isOnline()) return null
+    if (areSyncsHeld()) {
+      schedule(POLL_MS)
+      return null
+    }
     const startedAt = performance.now()
     state.syncing = true
     try {
-      const report = await sync()
+      const report = await trackSync(sync())
       state.last = { at: Date.now(), ms: performance.now() - startedAt, report }
       learn(report)
       return report
