@@ -5,6 +5,7 @@ import { sql } from 'drizzle-orm'
 import { ledgerTable } from '../db/migrate.ts'
 import type { SyncDatabase } from '../db/open.ts'
 import { readLastBackupAt } from '../ops/backup.ts'
+import { skippedVersionsName } from '../ops/copy-script.ts'
 import { readWalBytes } from '../ops/health.ts'
 
 export interface DatabaseFacts {
@@ -24,7 +25,7 @@ export interface DatabaseFacts {
   schemaRevision: number
   workspaces: number
   users: number
-  /** The sum of all heads: how many changes were ever accepted. */
+  /** How many were ever accepted: the sum of all heads, less what a restore skipped. */
   changes: number
 }
 
@@ -39,7 +40,7 @@ export async function readDatabaseFacts(database: SyncDatabase): Promise<Databas
     select (select count(*) from ${sql.identifier(ledgerTable)}) as "schemaRevision",
       (select count(*) from workspaces where deleted_at is null) as workspaces,
       (select count(*) from users) as users,
-      (select coalesce(sum(head), 0) from heads) as changes`)
+      (select coalesce(sum(head), 0) from heads) - (select coalesce(sum(value), 0) from layer_state where name = ${skippedVersionsName}) as changes`)
   return {
     inMemory,
     fileBytes: inMemory ? 0 : await stat(path).then(({ size }) => size, () => 0),

@@ -3,6 +3,9 @@
  * it needs nothing but Node. It only reads the source, so that the server stays the one that writes and checkpoints.
  */
 
+/** In `layer_state`: how many versions were never given, since a restore went on above them. */
+export const skippedVersionsName = 'skipped_versions'
+
 /** `argv`: the source to copy or an empty string, the file to make or to verify. Prints one JSON object. */
 export const copyScript = `
 const { DatabaseSync } = require('node:sqlite')
@@ -14,7 +17,8 @@ const state = (database) => {
     ? database.prepare('select hash, created_at as "when" from "' + name + '" order by rowid').all().map(row => ({ hash: String(row.hash), when: Number(row.when) }))
     : [])
   const heads = has('heads') ? database.prepare('select workspace_id as id, head from heads').all() : []
-  return { ledgers, heads: new Map(heads.map(row => [row.id, row.head])) }
+  const skipped = has('layer_state') ? database.prepare('select value from layer_state where name = ?').get('${skippedVersionsName}') : undefined
+  return { ledgers, heads: new Map(heads.map(row => [row.id, row.head])), skipped: Number(skipped?.value ?? 0) }
 }
 let before
 if (source !== '') {
@@ -34,7 +38,7 @@ if (before) {
     if (!(after.heads.get(id) >= head)) problems.push('a workspace is at version ' + after.heads.get(id) + ', and was at ' + head + ' before the copy')
   }
 }
-const changes = [...after.heads.values()].reduce((sum, head) => sum + head, 0)
+const changes = [...after.heads.values()].reduce((sum, head) => sum + head, -after.skipped)
 database.close()
 const file = openSync(copy, 'r+')
 fsyncSync(file)

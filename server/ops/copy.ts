@@ -10,7 +10,7 @@ export interface VerifiedFile {
   /** The layer's migrations, then the app's own. */
   ledgers: [layer: LedgerRow[], app: LedgerRow[]]
   workspaces: number
-  /** The sum of all heads: how many changes were ever accepted. */
+  /** How many were ever accepted: the sum of all heads, less what a restore skipped. */
   changes: number
 }
 

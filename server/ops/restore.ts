@@ -1,6 +1,7 @@
 /**
  * Puts a backup in the place of the database: verified first, never beside a running server, and what was there is kept
- * under another name. Devices that know of newer changes are told to take a snapshot (P10).
+ * under another name. The versions go on above all that were ever given, with the horizon there, so that every device
+ * is told to take a snapshot, whenever it comes (P10).
  */
 import { constants } from 'node:fs'
 import { access, copyFile, link, mkdir, open, realpath, rename, rm } from 'node:fs/promises'
@@ -10,6 +11,7 @@ import type { Migration } from '../db/migrate.ts'
 import { takeOwnerLock } from '../db/owner-lock.ts'
 import { flushFolder } from './backup.ts'
 import { BackupError, type LedgerRow, verifyDatabase, type VerifiedFile } from './copy.ts'
+import { skippedVersionsName } from './copy-script.ts'
 
 export interface RestoreResult extends VerifiedFile {
   /** Where the database that was there is now; null where there was none. */
@@ -34,8 +36,9 @@ export async function restoreBackup({ from, to, migrations }: RestoreOptions): P
   const incoming = `${path}.restoring`
   try {
     await copyFile(from, incoming)
-    await flushFile(incoming)
     await verify(incoming, migrations)
+    skipVersions(incoming, readHeads(path))
+    await flushFile(incoming)
     const replaced = await keepReplaced(path)
     await rename(incoming, path)
     await flushFolder(dirname(path))
@@ -45,6 +48,56 @@ export async function restoreBackup({ from, to, migrations }: RestoreOptions): P
     await rm(incoming, { force: true })
     lock.close()
   }
+}
+
+/**
+ * A version that devices know of must not be given again, for another change. The replaced file knows the newest ones;
+ * where it is lost the moment stands in for it, in ms, more than any workspace has changes. The horizon is for those
+ * whose cursor is among what is forgotten: without it they would keep rows that the server no longer has.
+ */
+function skipVersions(path: string, given: ReadonlyMap<string, number>) {
+  const database = new DatabaseSync(path)
+  try {
+    database.exec('begin')
+    const stored = headsOf(database)
+    const move = database.prepare(`insert into heads (workspace_id, head, horizon) values (?, ?, ?)
+      on conflict (workspace_id) do update set head = excluded.head, horizon = excluded.horizon`)
+    let skipped = 0
+    // A host that keeps its workspaces elsewhere still has those that are younger than the backup.
+    for (const id of new Set([...stored.keys(), ...given.keys()])) {
+      const head = stored.get(id) ?? 0
+      const next = Math.max(head, given.get(id) ?? 0, Date.now()) + 1
+      move.run(id, next, next)
+      skipped += next - head
+    }
+    database.prepare('insert into layer_state (name, value) values (?, ?) on conflict (name) do update set value = value + excluded.value')
+      .run(skippedVersionsName, String(skipped))
+    database.exec('commit')
+  }
+  finally {
+    database.close()
+  }
+}
+
+/** By workspace; none where there is no database, or one too damaged to be read. */
+function readHeads(path: string): Map<string, number> {
+  try {
+    const database = new DatabaseSync(path, { readOnly: true, timeout: 5_000 })
+    try {
+      return headsOf(database)
+    }
+    finally {
+      database.close()
+    }
+  }
+  catch {
+    return new Map()
+  }
+}
+
+function headsOf(database: DatabaseSync): Map<string, number> {
+  const rows = database.prepare('select workspace_id, head from heads').all()
+  return new Map(rows.map(({ workspace_id, head }) => [String(workspace_id), Number(head)]))
 }
 
 async function verify(path: string, migrations: readonly Migration[]): Promise<VerifiedFile> {

@@ -12,7 +12,7 @@ export function createReplica(device: Device): Replica {
   return { ...device, cursor: 0, rows: new Map() }
 }
 
-/** Page by page to the head. True where it was told to take a snapshot; the control goes on from the head without. */
+/** Page by page to the head, and says so. True where it was told to take a snapshot; the control goes on from the head without. */
 export async function catchUp(url: string, replica: Replica, { ignoreSnapshot = false } = {}): Promise<boolean> {
   let told = false
   for (;;) {
@@ -26,7 +26,10 @@ export async function catchUp(url: string, replica: Replica, { ignoreSnapshot = 
     }
     for (const { pk, op, payload, stamp } of page.changes) apply(replica, pk, stamp, op === 'put' ? JSON.stringify(payload) : null)
     replica.cursor = page.nextCursor
-    if (!page.hasMore) return told
+    if (page.hasMore) continue
+    const { workspaceId, deviceId, cursor: version } = replica
+    await call(url, replica.user, '/api/sync/update-cursor', { scope: { workspaceId }, deviceId, version })
+    return told
   }
 }
 

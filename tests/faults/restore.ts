@@ -1,6 +1,7 @@
 /**
  * T17 and T18: a backup is made while devices push, and put back under devices that know of newer changes; each is told
- * to take a snapshot, and all end with the same rows. Upholds P10.
+ * to take a snapshot, also the one that comes when others have pushed for long, and all end with the same rows. No
+ * version is given twice. Upholds P10.
  */
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -8,6 +9,7 @@ import type { Migration } from '../../server/db/migrate.ts'
 import { backUp } from '../../server/ops/backup.ts'
 import { restoreBackup } from '../../server/ops/restore.ts'
 import { call, makeOp, signIn } from './devices.ts'
+import type { PushResult, PushResultItem } from '../../server/sync/gateway/types.ts'
 import type { StartServer } from './process.ts'
 import { applyOwn, catchUp, createReplica, liveRows, type Replica, takeSnapshot } from './replica.ts'
 
@@ -17,6 +19,8 @@ export interface RestoreFigures {
   /** Acknowledged before the backup began, and not in it. */
   lost: number
   holes: number
+  /** Versions given before a restore and again after it. */
+  duplicates: number
   /** Devices that went on in silence with a cursor of a time that the server forgot. */
   silent: number
   /** Devices whose rows are not the server's in the end. */
@@ -30,39 +34,57 @@ export interface RestoreOptions {
   migrations: readonly Migration[]
   /** The control: devices that do not do what they are told. */
   ignoreSnapshot?: boolean
+  /** The control: another way to copy the file of the running server. */
+  copy?: (dbPath: string, file: string) => Promise<unknown>
+  /** The control: another way to put it back. */
+  putBack?: (file: string, dbPath: string) => Promise<unknown>
 }
 
-export async function runRestore({ start, dbPath, restores, migrations, ignoreSnapshot }: RestoreOptions): Promise<RestoreFigures> {
-  const figures: RestoreFigures = { restores: 0, acked: 0, lost: 0, holes: 0, silent: 0, diverged: 0 }
+export async function runRestore({ start, dbPath, restores, migrations, ignoreSnapshot, copy, putBack }: RestoreOptions): Promise<RestoreFigures> {
+  const figures: RestoreFigures = { restores: 0, acked: 0, lost: 0, holes: 0, duplicates: 0, silent: 0, diverged: 0 }
+  const given = new Set<string>()
+  /** Where the versions of a workspace may go on after a restore. */
+  const skippedTo = new Set<string>()
   let server = await start(dbPath)
   const replicas = (await signIn(server.url, 4)).map(createReplica)
-  const pushAll = async () => {
+  const late = replicas.at(-1)!
+  const push = async (pushing: readonly Replica[]) => {
     const acked = []
-    for (const replica of replicas) acked.push(...await pushSome(server.url, replica))
+    for (const replica of pushing) {
+      const receipts = await pushSome(server.url, replica)
+      acked.push(...receipts.map(({ opId }) => opId))
+      for (const { serverVersion } of receipts) {
+        const version = `${replica.workspaceId} ${serverVersion}`
+        if (given.has(version)) figures.duplicates++
+        given.add(version)
+      }
+    }
     figures.acked += acked.length
     return acked
   }
+  const back = async (replica: Replica) => {
+    if (!await catchUp(server.url, replica, { ignoreSnapshot })) figures.silent++
+  }
   while (figures.restores < restores) {
-    const safe = await pushAll()
-    let over = false
-    const backup = backUp({ path: dbPath }).finally(() => over = true)
-    do await pushAll()
-    while (!over)
-    const file = join(dirname(dbPath), 'backups', (await backup).name)
+    const safe = await push(replicas)
+    const file = await copyUnderLoad()
     figures.lost += countMissing(file, safe)
-    figures.holes += countHoles(file)
-    // So much is newer than the backup that no push after the restore brings the head past a cursor.
-    for (let turn = 0; turn < 5; turn++) await pushAll()
+    figures.holes += countHoles(file, skippedTo)
+    for (let turn = 0; turn < 3; turn++) await push(replicas)
     for (const replica of replicas) await catchUp(server.url, replica)
 
     await server.stop()
-    await restoreBackup({ from: file, to: dbPath, migrations })
+    if (putBack) await putBack(file, dbPath)
+    else await restoreBackup({ from: file, to: dbPath, migrations })
+    for (const { workspace_id, head } of readAll(dbPath, 'select workspace_id, head from heads')) skippedTo.add(`${workspace_id} ${head}`)
     server = await start(dbPath)
     figures.restores++
-    for (const replica of replicas) {
-      if (!await catchUp(server.url, replica, { ignoreSnapshot })) figures.silent++
-    }
-    await pushAll()
+    const first = replicas.filter(replica => replica !== late)
+    for (const replica of first) await back(replica)
+    // By the length of the log the late one might have been there all the time.
+    for (let turn = 0; turn < 10; turn++) await push(first)
+    await back(late)
+    await push(replicas)
     for (const replica of replicas) await catchUp(server.url, replica, { ignoreSnapshot })
     for (const replica of replicas) {
       const fresh = createReplica(replica)
@@ -72,13 +94,26 @@ export async function runRestore({ start, dbPath, restores, migrations, ignoreSn
   }
   await server.stop()
   return figures
+
+  async function copyUnderLoad(): Promise<string> {
+    let over = false
+    const folder = join(dirname(dbPath), 'backups')
+    const own = join(dirname(dbPath), `copy-${figures.restores}.db`)
+    const copying = copy ? copy(dbPath, own).then(() => own) : backUp({ path: dbPath }).then(({ name }) => join(folder, name))
+    const copied = copying.finally(() => over = true)
+    do await push(replicas)
+    while (!over)
+    return copied
+  }
 }
 
-async function pushSome(url: string, replica: Replica): Promise<string[]> {
+/** What was accepted. */
+async function pushSome(url: string, replica: Replica): Promise<PushResultItem[]> {
   const ops = Array.from({ length: 6 }, () => makeOp(replica))
-  for (const op of ops) applyOwn(replica, op)
-  await call(url, replica.user, '/api/sync/push', { scope: { workspaceId: replica.workspaceId }, ops })
-  return ops.map(op => op.stamp.opId)
+  const { results } = await call<PushResult>(url, replica.user, '/api/sync/push', { scope: { workspaceId: replica.workspaceId }, ops })
+  const accepted = results.filter(({ success }) => success)
+  for (const op of ops) if (accepted.some(({ opId }) => opId === op.stamp.opId)) applyOwn(replica, op)
+  return accepted
 }
 
 function countMissing(file: string, opIds: readonly string[]): number {
@@ -86,8 +121,20 @@ function countMissing(file: string, opIds: readonly string[]): number {
   return opIds.filter(opId => !stored.has(opId)).length
 }
 
-function countHoles(file: string): number {
-  return readAll(file, `select 1 from heads h where head is not (select count(*) from changes c where c.workspace_id = h.workspace_id)`).length
+/** Each change follows the one before it, or the version that a restore went on from. */
+function countHoles(file: string, skippedTo: ReadonlySet<string>): number {
+  const next = new Map<string, number>()
+  let holes = 0
+  for (const row of readAll(file, 'select workspace_id, server_version from changes order by workspace_id, server_version')) {
+    const id = String(row.workspace_id)
+    const version = Number(row.server_version)
+    if (version !== (next.get(id) ?? 1) && !skippedTo.has(`${id} ${version - 1}`)) holes++
+    next.set(id, version + 1)
+  }
+  for (const { workspace_id, head } of readAll(file, 'select workspace_id, head from heads')) {
+    if (next.get(String(workspace_id)) !== Number(head) + 1) holes++
+  }
+  return holes
 }
 
 function readAll(file: string, sql: string) {

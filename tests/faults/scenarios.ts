@@ -1,6 +1,6 @@
 /** The fault runs on the layer, and on what is known to be faulty, each with sizes and with the figures it must have. */
 import { randomUUID } from 'node:crypto'
-import { rm } from 'node:fs/promises'
+import { copyFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createClient } from '@libsql/client'
@@ -97,7 +97,8 @@ export const scenarios: Record<string, Scenario> = {
   },
   async restore(folder, { restores }) {
     const figures = await runRestore({ start: startBuilt, dbPath: join(folder, 'restore.db'), restores, migrations: migrations.layer })
-    return { ok: figures.lost + figures.holes + figures.silent + figures.diverged === 0 && figures.acked > 0, figures }
+    const { lost, holes, duplicates, silent, diverged, acked } = figures
+    return { ok: lost + holes + duplicates + silent + diverged === 0 && acked > 0, figures }
   },
   async limits(folder, { loadMs, idleClients }) {
     const figures = await runLimits(startBuilt, join(folder, 'limits.db'), { loadMs, idleClients, cuts: 20 })
@@ -151,6 +152,18 @@ export const controls: Record<string, Scenario> = {
   async snapshotIgnored(folder) {
     const figures = await runRestore({ start: startBuilt, dbPath: join(folder, 'ignored.db'), restores: 1, migrations: migrations.layer, ignoreSnapshot: true })
     return { ok: figures.silent > 0 && figures.diverged > 0, figures }
+  },
+  async walLeftOut(folder) {
+    const copy = (dbPath: string, file: string) => copyFile(dbPath, file)
+    const found = await runRestore({ start: startBuilt, dbPath: join(folder, 'left-out.db'), restores: 1, migrations: migrations.layer, copy })
+      .then(({ lost }) => ({ lost }), (error: unknown) => ({ error: String(error) }))
+    // Where the log was never emptied yet, the file has not even its tables.
+    return { ok: 'error' in found ? /no such table|not whole/.test(found.error) : found.lost > 0, figures: found }
+  },
+  async putBackByHand(folder) {
+    const putBack = (file: string, dbPath: string) => copyFile(file, dbPath)
+    const { silent, duplicates, diverged } = await runRestore({ start: startBuilt, dbPath: join(folder, 'by-hand.db'), restores: 1, migrations: migrations.layer, putBack })
+    return { ok: silent > 0 && duplicates > 0, figures: { silent, duplicates, diverged } }
   },
 }
 
