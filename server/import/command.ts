@@ -1,8 +1,9 @@
-/** The command line: `or3-layer-sqlite import <old.db> [--to <new.db>]`. */
+/** The command line: `or3-layer-sqlite import <old.db> [--to <new.db>]`. Its other commands are in server/ops. */
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { readDatabaseConfig } from '../db/config.ts'
+import { opsUsage } from '../ops/command.ts'
 import { createProgressBar } from './progress-bar.ts'
 import type { ImportReport } from './report.ts'
 import { runImport } from './run.ts'
@@ -10,8 +11,9 @@ import { ImportError } from './source-file.ts'
 import { writeSummary } from './summary.ts'
 
 const usage = `Usage: or3-layer-sqlite import <old.db> [--to <new.db>]
+       ${opsUsage}
 
-Copies a database of or3-provider-sqlite into a new one of this layer and compares the two.
+import copies a database of or3-provider-sqlite into a new one of this layer and compares the two.
 Stop the server first. The old file is not changed. Without --to the new one goes where
 OR3_SQLITE_DB_PATH says.
 `

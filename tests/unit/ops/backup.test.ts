@@ -105,16 +105,17 @@ it('refuses to restore what is damaged, foreign, newer, or the database itself, 
   expect((await readFile(database.path)).equals(before)).toBe(true)
 })
 
-it('is a command for a running server, and one that refuses to restore beside it', async () => {
+it.each(['server/ops/cli.ts', 'bin/or3-layer-sqlite.js'])('is a command for a running server, and one that refuses to restore beside it: %s', async (entry) => {
   const database = await openTestDatabase()
   await pushOne(database, 'row')
-  const cli = fileURLToPath(new URL('../../../server/ops/cli.ts', import.meta.url))
   const env = { ...process.env, OR3_SQLITE_DB_PATH: database.path }
-  const run = (...args: string[]) => promisify(execFile)(process.execPath, ['--no-warnings', cli, ...args], { env })
+  const run = (...args: string[]) =>
+    promisify(execFile)(process.execPath, ['--no-warnings', fileURLToPath(new URL(`../../../${entry}`, import.meta.url)), ...args], { env })
   expect((await run('backup')).stdout).toMatch(/1 changes, verified/)
   const [backup] = await listBackups(database.path)
   const file = join(folderOf(database), backup!.name)
   await expect(run('restore', file)).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(/stop it/) })
+  await expect(run('restore')).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(/^Usage/) })
   await database.close()
   const elsewhere = join(dirname(database.path), 'kept.db')
   await copyFile(file, elsewhere)
