@@ -11,6 +11,7 @@ import { drizzle, type LibSQLDatabase } from 'drizzle-orm/libsql'
 import { retryWhileBusy } from './busy.ts'
 import type { DatabaseConfig } from './config.ts'
 import { createLocalClient } from './local-client.ts'
+import { createLogKeeper } from './log-keeper.ts'
 import { appLedgerTable, applyMigrations, ledgerTable, MigrationError, type Migration } from './migrate.ts'
 import { DatabaseInUseError, takeOwnerLock } from './owner-lock.ts'
 import * as schema from './schema/index.ts'
@@ -76,7 +77,8 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
     await retryWhileBusy(busyTimeoutMs, () => migrate(writing, migrations))
     // Nothing may be written beside the one writer.
     const reading = inMemory ? writing : await connect({ ...pragmasFor(config), query_only: { set: 'ON', is: 1 } }, busyTimeoutMs)
-    const writer = createWriter(drizzle(writing), { busyTimeoutMs })
+    const afterCommit = inMemory || config.journalMode !== 'WAL' ? undefined : createLogKeeper(writing, path)
+    const writer = createWriter(drizzle(writing), { busyTimeoutMs, afterCommit })
     const close = async () => {
       await writer.drain()
       if (!inMemory) await writing.execute('PRAGMA wal_checkpoint(TRUNCATE)').catch(() => {})

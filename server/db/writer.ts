@@ -35,6 +35,8 @@ export type WriteJob<T> = (tx: WriteTransaction) => Promise<T>
 export interface WriterOptions {
   /** After this long without the lock a job is refused with 503. */
   busyTimeoutMs: number
+  /** Done after a commit, before the next one begins; it never throws. */
+  afterCommit?: () => Promise<void> | undefined
 }
 
 interface Waiting {
@@ -53,7 +55,7 @@ const maxCommitMs = 15
 /** A queue this long will not be served in time: refusing at once beats refusing late. */
 const maxQueuedJobs = 10_000
 
-export function createWriter(database: ReadDatabase, { busyTimeoutMs }: WriterOptions): Writer {
+export function createWriter(database: ReadDatabase, { busyTimeoutMs, afterCommit }: WriterOptions): Writer {
   const queue: Waiting[] = []
   let running: Promise<void> | undefined
   let draining = false
@@ -63,6 +65,7 @@ export function createWriter(database: ReadDatabase, { busyTimeoutMs }: WriterOp
   async function run() {
     while (queue.length > 0) {
       await commit(queue)
+      await afterCommit?.()
       await letLoopTurn(queue.length > 0)
     }
     running = undefined

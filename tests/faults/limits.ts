@@ -24,26 +24,43 @@ export interface LimitFigures extends Check {
   rssIdleMb: number
 }
 
-export async function runLimits(start: StartServer, dbPath: string, { loadMs, cuts, idleClients }: { loadMs: number, cuts: number, idleClients: number }): Promise<LimitFigures> {
+export interface LimitOptions {
+  loadMs: number
+  cuts: number
+  idleClients: number
+  /** How long a reader stays. */
+  readMs?: number
+  /** The load goes on until the log is so large; for the control, which has a reader that never goes. */
+  untilWalBytes?: number
+}
+
+/** For the control on a slow machine. */
+const longestLoadMs = 120_000
+
+export async function runLimits(start: StartServer, dbPath: string, { loadMs, cuts, idleClients, readMs = 100, untilWalBytes = 0 }: LimitOptions): Promise<LimitFigures> {
   const server = await start(dbPath)
   const ledger = createLedger()
   const devices = await signIn(server.url, 4)
   let walBytes = 0
   const until = performance.now() + loadMs
-  const reading = (async () => {
-    while (performance.now() < until) {
+  const isOver = () => performance.now() >= until && (walBytes >= untilWalBytes || performance.now() >= until + longestLoadMs)
+  /** Two in turn: at no moment does nobody read. */
+  const read = async (waitMs: number) => {
+    await sleep(waitMs)
+    while (!isOver()) {
       const reader = new DatabaseSync(dbPath, { readOnly: true, timeout: 1_000 })
       reader.exec('begin')
       reader.prepare('select count(*) from changes').get()
-      await sleep(100)
+      for (const readUntil = performance.now() + readMs; performance.now() < readUntil && !isOver(); await sleep(20)) {
+        walBytes = Math.max(walBytes, await stat(`${dbPath}-wal`).then(({ size }) => size, () => 0))
+      }
       reader.exec('commit')
       reader.close()
-      walBytes = Math.max(walBytes, await stat(`${dbPath}-wal`).then(({ size }) => size, () => 0))
-      await sleep(5)
     }
-  })()
+  }
+  const reading = Promise.all([read(0), read(readMs / 2)])
   await Promise.all(devices.map(async (device) => {
-    while (performance.now() < until) await pushOnce(server.url, device, ledger)
+    while (!isOver()) await pushOnce(server.url, device, ledger)
   }))
   await reading
 

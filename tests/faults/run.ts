@@ -21,7 +21,7 @@ const sizes: Sizes = values.quick
       crashesPerPoint: Math.ceil(3 * scale), restores: Math.ceil(5 * scale), rows: 20_000, loadMs: 10_000 * scale, idleClients: 1_000,
     }
 
-const inServers = new Set(['killLoop', 'crashPoints', 'restore', 'limits', 'ackBeforeCommit', 'walDropped', 'snapshotIgnored', 'walLeftOut', 'putBackByHand'])
+const inServers = new Set(['killLoop', 'crashPoints', 'restore', 'limits', 'ackBeforeCommit', 'walDropped', 'snapshotIgnored', 'walLeftOut', 'putBackByHand', 'answerBeforeCrash', 'readerStays'])
 
 const startedAt = performance.now()
 const folder = await mkdtemp(join(tmpdir(), 'or3-faults-'))

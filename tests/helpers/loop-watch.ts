@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs'
 export interface LoopWatch {
   /** Ends the watch; the longest time between two turns, in milliseconds. */
   stop(): number
+  /** What `percent` of the turns stayed under, in milliseconds. */
+  percentile(percent: number): number
 }
 
 const periodMs = 2
@@ -12,10 +14,13 @@ export function watchLoop(): LoopWatch {
   let lastAt = performance.now()
   let lastWaitedMs = readWaitedMs()
   let longest = 0
+  const stops: number[] = []
   const look = () => {
     const now = performance.now()
     const waitedMs = readWaitedMs()
-    longest = Math.max(longest, now - lastAt - periodMs - (waitedMs - lastWaitedMs))
+    const stop = now - lastAt - periodMs - (waitedMs - lastWaitedMs)
+    longest = Math.max(longest, stop)
+    stops.push(stop)
     lastAt = now
     lastWaitedMs = waitedMs
   }
@@ -25,6 +30,10 @@ export function watchLoop(): LoopWatch {
       clearInterval(timer)
       look()
       return Math.round(longest)
+    },
+    percentile(percent) {
+      const inOrder = stops.toSorted((a, b) => a - b)
+      return Math.max(0, Math.round(inOrder[Math.ceil(inOrder.length * percent / 100) - 1] ?? 0))
     },
   }
 }
