@@ -5,7 +5,7 @@
 import { asc, eq, sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { users, workspaceMembers } from '../db/schema/index.ts'
-import { compileSql } from '../db/statement.ts'
+import { compileSql, readRows } from '../db/statement.ts'
 import { revokeInvitesAbove } from './invites.ts'
 import {
   assertRole, isMembership, type Membership, moveActiveAway, requireMember, requireOtherOwner,
@@ -13,7 +13,7 @@ import {
 } from './membership.ts'
 import type { WorkspaceMember, WorkspaceRef, WorkspaceRole } from './store/types.ts'
 
-const selectRole = compileSql<keyof WorkspaceRef>(value => sql`
+const selectRole = compileSql<WorkspaceRef, { role: WorkspaceRole }>(value => sql`
   select m.role as role from workspace_members m
   cross join workspaces w on w.id = m.workspace_id and w.deleted_at is null
   where m.workspace_id = ${value('workspaceId')} and m.user_id = ${value('userId')}
@@ -22,7 +22,7 @@ const selectRole = compileSql<keyof WorkspaceRef>(value => sql`
 /** Null for a stranger, and for everybody once the workspace is deleted. */
 export async function getWorkspaceRole(database: SyncDatabase, input: WorkspaceRef): Promise<WorkspaceRole | null> {
   const { workspaceId, userId } = input
-  const [membership] = await database.read.all<{ role: WorkspaceRole }>(selectRole({ workspaceId, userId }))
+  const [membership] = await readRows(database.read.$client, selectRole({ workspaceId, userId }))
   return membership?.role ?? null
 }
 

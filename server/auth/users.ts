@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { and, eq, sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { authAccounts, users } from '../db/schema/index.ts'
-import { compileSql } from '../db/statement.ts'
+import { compileSql, readRows } from '../db/statement.ts'
 import { fail } from '../errors.ts'
 import { nowSeconds } from '../clock.ts'
 import type { AccountInput, AccountRef, StoreUser } from './store/types.ts'
@@ -18,7 +18,7 @@ interface UserRow { id: string, email: string | null, displayName: string | null
 
 const columns = { id: users.id, email: users.email, displayName: users.displayName }
 
-const selectByAccount = compileSql<'provider' | 'providerUserId'>(value => sql`
+const selectByAccount = compileSql<AccountRef, UserRow>(value => sql`
   select u.id as id, u.email as email, u.display_name as "displayName" from auth_accounts a
   cross join users u on u.id = a.user_id
   where a.provider = ${value('provider')} and a.provider_user_id = ${value('providerUserId')}
@@ -26,7 +26,7 @@ const selectByAccount = compileSql<'provider' | 'providerUserId'>(value => sql`
 
 export async function getUser(database: SyncDatabase, input: AccountRef): Promise<StoreUser | null> {
   const { provider, providerUserId } = readAccount(input)
-  const [user] = await database.read.all<UserRow>(selectByAccount({ provider, providerUserId }))
+  const [user] = await readRows(database.read.$client, selectByAccount({ provider, providerUserId }))
   if (!user) return null
   return { userId: user.id, email: user.email ?? undefined, displayName: user.displayName ?? undefined }
 }
@@ -35,7 +35,7 @@ export async function getUser(database: SyncDatabase, input: AccountRef): Promis
 export async function getOrCreateUser(database: SyncDatabase, input: AccountInput): Promise<{ userId: string }> {
   const account = readAccount(input)
   const profile = readProfile(input)
-  const [known] = await database.read.all<UserRow>(selectByAccount({ ...account }))
+  const [known] = await readRows(database.read.$client, selectByAccount({ ...account }))
   if (known && !differs(known, profile)) return { userId: known.id }
   const { userId } = await database.write(tx => ensureUser(tx, account, profile))
   return { userId }

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { asc, desc, eq, sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { users, workspaceMembers, workspaces } from '../db/schema/index.ts'
-import { compileSql } from '../db/statement.ts'
+import { compileSql, readRows } from '../db/statement.ts'
 import { nowSeconds } from '../clock.ts'
 import { isLivingWorkspaceOfMember, moveActiveAway, requireRole } from './membership.ts'
 import type { DefaultWorkspace, WorkspaceListItem, WorkspaceRef } from './store/types.ts'
@@ -16,7 +16,7 @@ import { requireUser } from './users.ts'
 
 const DEFAULT_NAME = 'My workspace'
 
-const selectActive = compileSql<'userId'>(value => sql`
+const selectActive = compileSql<{ userId: string }, Omit<DefaultWorkspace, 'created'>>(value => sql`
   select w.id as "workspaceId", w.name as "workspaceName" from users u
   cross join workspaces w on w.id = u.active_workspace_id and w.deleted_at is null
   cross join workspace_members m on m.workspace_id = w.id and m.user_id = u.id
@@ -25,7 +25,7 @@ const selectActive = compileSql<'userId'>(value => sql`
 
 /** The active workspace; else the oldest membership, made active; else a new one. Throws NOT_FOUND for no user. */
 export async function getOrCreateDefaultWorkspace(database: SyncDatabase, userId: string): Promise<DefaultWorkspace> {
-  const [active] = await database.read.all<Omit<DefaultWorkspace, 'created'>>(selectActive({ userId }))
+  const [active] = await readRows(database.read.$client, selectActive({ userId }))
   if (active) return { ...active, created: false }
   return database.write(tx => ensureActiveWorkspace(tx, userId))
 }

@@ -15,11 +15,12 @@ import { createLogKeeper } from './log-keeper.ts'
 import { appLedgerTable, applyMigrations, ledgerTable, MigrationError, type Migration } from './migrate.ts'
 import { DatabaseInUseError, takeOwnerLock } from './owner-lock.ts'
 import * as schema from './schema/index.ts'
-import { createWriter, type WriteJob, type WriterActivity } from './writer.ts'
+import { createWriter, type WriteJob, type WriterActivity, type WriteTransaction } from './writer.ts'
+
+export type { WriteTransaction }
 
 /** Without a schema: building its relational queries anew for each transaction would cost a twentieth of a small push. */
-export type ReadDatabase = LibSQLDatabase
-export type WriteTransaction = Parameters<Parameters<ReadDatabase['transaction']>[0]>[0]
+export type ReadDatabase = LibSQLDatabase & { $client: Client }
 
 /** The open database, as every room sees it. */
 export interface SyncDatabase {
@@ -78,7 +79,7 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
     // Nothing may be written beside the one writer.
     const reading = inMemory ? writing : await connect({ ...pragmasFor(config), query_only: { set: 'ON', is: 1 } }, busyTimeoutMs)
     const afterCommit = inMemory || config.journalMode !== 'WAL' ? undefined : createLogKeeper(writing, path)
-    const writer = createWriter(drizzle(writing), { busyTimeoutMs, afterCommit })
+    const writer = createWriter(writing, { busyTimeoutMs, afterCommit })
     const close = async () => {
       await writer.drain()
       if (!inMemory) await writing.execute('PRAGMA wal_checkpoint(TRUNCATE)').catch(() => {})

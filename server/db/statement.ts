@@ -1,23 +1,80 @@
 /**
- * SQL compiled once: a `sql` template whose values are placeholders becomes text and an order of parameters, and each
- * call only fills them in. Building a template anew on each call took longer than running a small statement.
+ * SQL compiled once: a `sql` template whose values are placeholders becomes text and an order of arguments, and each call
+ * only fills them in. Building a template anew on each call, or leading it through Drizzle, took as long again as running
+ * a small statement: a look-up by key 7 µs instead of 4.
  */
-import { fillPlaceholders, type Placeholder, type SQL, sql } from 'drizzle-orm'
+import type { InStatement, InValue, ResultSet } from '@libsql/core/api'
+import { is, Placeholder, type SQL, sql } from 'drizzle-orm'
 import { SQLiteAsyncDialect } from 'drizzle-orm/sqlite-core'
 
 const dialect = new SQLiteAsyncDialect()
 
-export type Compiled<Name extends string> = (values: Record<Name, unknown>) => SQL
+/** A statement whose values are filled in; `Row` is what it reads. */
+export interface Statement<Row = never> {
+  sql: string
+  args: InValue[]
+  row?: Row
+}
+
+/** The write transaction, or the client of `read`. */
+export interface Executor {
+  execute(statement: InStatement): Promise<ResultSet>
+}
+
+type Name<Values> = string & keyof Values
+
+/** `build` gets a placeholder for each name. A statement that ends in `limit 1` is read with one call of the driver. */
+export function compileSql<Values extends object, Row = never>(
+  build: (value: (name: Name<Values>) => Placeholder) => SQL,
+): (values: Values) => Statement<Row> {
+  const query = dialect.sqlToQuery(build(name => sql.placeholder(name)))
+  return values => ({ sql: query.sql, args: query.params.map(param => fill(param, values)) })
+}
+
+export async function readRows<Row>(on: Executor, statement: Statement<Row>): Promise<Row[]> {
+  const { rows } = await on.execute(statement)
+  return rows as Row[]
+}
+
+function fill(param: unknown, values: object): InValue {
+  return (is(param, Placeholder) ? values[param.name as keyof typeof values] : param) as InValue
+}
+
+/** One statement takes no more rows than this: with 13 columns they are 13,312 of SQLite's 32,766 parameters. */
+export const maxRowsPerStatement = 1_024
 
 /**
- * `build` gets a placeholder for each name; what the result makes of values is run as `tx.run(…)` or `read.all(…)`.
- * A statement that ends in `limit 1` is read with one call of the driver.
+ * The same for a statement over rows that come with each call: `build` gets a query that gives them, as `column1` and so
+ * on; the first is never null. They are bound value by value, so that SQLite parses nothing: two thirds of the time of a
+ * JSON parameter. There is one text for each power of two, filled up with null rows that the query leaves out.
+ * A call throws `RangeError` beyond `maxRowsPerStatement`.
  */
-export function compileSql<Name extends string>(build: (value: (name: Name) => Placeholder<Name>) => SQL): Compiled<Name> {
-  const { sql: text, params } = dialect.sqlToQuery(build(name => sql.placeholder(name)))
-  return (values) => {
-    const statement = sql.raw(text)
-    statement.toQuery = () => ({ sql: text, params: fillPlaceholders(params, values) })
-    return statement
+export function compileRowsSql<Values extends object = object, Row = never>(
+  width: number, build: (rows: SQL, value: (name: Name<Values>) => Placeholder) => SQL,
+): (rows: readonly (readonly InValue[])[], values?: Values) => Statement<Row> {
+  const bySize = new Map<number, { text: string, before: unknown[], after: unknown[] }>()
+
+  function compile(size: number) {
+    const firstCell = sql.placeholder('first cell of the rows')
+    const otherCells = ',?'.repeat(width - 1)
+    const values = sql`values (${firstCell}${sql.raw(`${otherCells})${`,(?${otherCells})`.repeat(size - 1)}`)}`
+    // Named, because a statement with a `*` is prepared anew each time.
+    const columns = sql.raw(Array.from({ length: width }, (_, index) => `column${index + 1}`).join())
+    const rows = size === 1 ? values : sql`select ${columns} from (${values}) where column1 is not null`
+    const query = dialect.sqlToQuery(build(rows, name => sql.placeholder(name)))
+    const at = query.params.indexOf(firstCell)
+    return { text: query.sql, before: query.params.slice(0, at), after: query.params.slice(at + 1) }
+  }
+
+  return (rows, values = {} as Values) => {
+    if (rows.length > maxRowsPerStatement) throw new RangeError(`${rows.length} rows for one statement: it takes ${maxRowsPerStatement}`)
+    const size = rows.length === 1 ? 1 : 2 ** Math.ceil(Math.log2(Math.max(2, rows.length)))
+    let compiled = bySize.get(size)
+    if (!compiled) bySize.set(size, compiled = compile(size))
+    const args = compiled.before.map(param => fill(param, values))
+    for (const row of rows) for (const cell of row) args.push(cell)
+    for (let missing = (size - rows.length) * width; missing > 0; missing--) args.push(null)
+    for (const param of compiled.after) args.push(fill(param, values))
+    return { sql: compiled.text, args }
   }
 }

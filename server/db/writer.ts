@@ -4,8 +4,11 @@
  * for in JavaScript, never in the driver, which would stop the event loop. Upholds P1, P3 and P9.
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
+import type { Client, InStatement, Transaction } from '@libsql/core/api'
+import { drizzle, type LibSQLDatabase } from 'drizzle-orm/libsql'
 import { backOff } from './busy.ts'
-import type { ReadDatabase, WriteTransaction } from './open.ts'
+import { delegate } from './delegate.ts'
+import type { Executor } from './statement.ts'
 import { isBusy, isFull, toPublicError } from './driver-error.ts'
 import { fail } from '../errors.ts'
 
@@ -28,6 +31,11 @@ export interface WriterActivity {
   /** True after a write was refused for want of room, until one succeeds. */
   readonly isFull: boolean
 }
+
+type DrizzleTransaction = Parameters<Parameters<LibSQLDatabase['transaction']>[0]>[0]
+
+/** Drizzle's transaction; its `execute` is for compiled statements (statement.ts). */
+export type WriteTransaction = DrizzleTransaction & Executor
 
 /** Only database calls on `tx`: other waits would hold everybody up. It may be run again, so it changes nothing else. */
 export type WriteJob<T> = (tx: WriteTransaction) => Promise<T>
@@ -55,7 +63,11 @@ const maxCommitMs = 15
 /** A queue this long will not be served in time: refusing at once beats refusing late. */
 const maxQueuedJobs = 10_000
 
-export function createWriter(database: ReadDatabase, { busyTimeoutMs, afterCommit }: WriterOptions): Writer {
+export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: WriterOptions): Writer {
+  let open: Transaction | undefined
+  const database = drizzle(delegate(client, { transaction: async (...mode: Parameters<Client['transaction']>) => open = await client.transaction(...mode) }))
+  const execute = (statement: InStatement) => open!.execute(statement)
+  const withExecute = (tx: DrizzleTransaction): WriteTransaction => Object.assign(tx, { execute })
   const queue: Waiting[] = []
   let running: Promise<void> | undefined
   let draining = false
@@ -83,7 +95,7 @@ export function createWriter(database: ReadDatabase, { busyTimeoutMs, afterCommi
     for (let attempt = 0; waiting.length > 0; attempt++) {
       const group: Waiting[] = []
       try {
-        await database.transaction(tx => runGroup(tx, waiting, group))
+        await database.transaction(tx => runGroup(tx, withExecute, waiting, group))
       }
       catch (error) {
         // Nothing of the group was committed.
@@ -163,26 +175,28 @@ export function createWriter(database: ReadDatabase, { busyTimeoutMs, afterCommi
 }
 
 /** Runs jobs off the front of `waiting`, and those that come meanwhile; `group` says which, even when this throws. */
-async function runGroup(tx: WriteTransaction, waiting: readonly Waiting[], group: Waiting[]) {
+type WithExecute = (tx: DrizzleTransaction) => WriteTransaction
+
+async function runGroup(tx: DrizzleTransaction, withExecute: WithExecute, waiting: readonly Waiting[], group: Waiting[]) {
   const startedAt = performance.now()
   while (group.length < Math.min(waiting.length, maxJobsPerCommit)) {
     const job = waiting[group.length]!
     group.push(job)
     job.failure = undefined
     // Alone a job needs no savepoint: its failure takes the transaction with it, and nobody else's work.
-    if (waiting.length === 1) await job.run(tx)
-    else await runInSavepoint(tx, job)
+    if (waiting.length === 1) await job.run(withExecute(tx))
+    else await runInSavepoint(tx, withExecute, job)
     if (performance.now() - startedAt > maxCommitMs) break
   }
 }
 
-async function runInSavepoint(tx: WriteTransaction, job: Waiting) {
+async function runInSavepoint(tx: DrizzleTransaction, withExecute: WithExecute, job: Waiting) {
   const fail = (error: unknown) => {
     // The first error is the cause: where it ended the transaction, going back to the savepoint fails as well.
     job.failure ??= { error }
     throw error
   }
-  await tx.transaction(inner => job.run(inner).catch(fail)).catch(fail).catch(() => {})
+  await tx.transaction(inner => job.run(withExecute(inner)).catch(fail)).catch(fail).catch(() => {})
 }
 
 function settle(job: Waiting) {

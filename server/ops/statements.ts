@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Client, InArgs, InStatement, Transaction } from '@libsql/core/api'
+import { delegate } from '../db/delegate.ts'
 
 export interface SlowStatement {
   /** Its first word and what it is about, as far as that is plain: `insert changes`. */
@@ -41,17 +42,6 @@ export function describeStatement(text: string): Omit<SlowStatement, 'tookMs'> {
   const about = /\b(?:insert into|update|delete from|from)\s+"?(\w+)/.exec(plain)?.[1]
   const verb = /^\w+/.exec(plain)?.[0] ?? 'statement'
   return { name: about ? `${verb} ${about}` : verb, hash: createHash('sha256').update(text).digest('hex').slice(0, 12) }
-}
-
-/** `target` with some of its methods replaced; its getters stay its own. */
-export function delegate<T extends object>(target: T, methods: Partial<T>): T {
-  return new Proxy(target, {
-    get(_, name) {
-      if (Object.hasOwn(methods, name)) return methods[name as keyof T]
-      const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
 }
 
 function asOne(statement: InStatement, args: InArgs | undefined): InStatement {

@@ -6,8 +6,8 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { H3Event } from 'h3'
 import type { SyncDatabase } from '../db/open.ts'
-import { type Compiled, compileSql } from '../db/statement.ts'
-import { identifyCaller } from './caller.ts'
+import { compileSql, readRows } from '../db/statement.ts'
+import { type Caller, identifyCaller } from './caller.ts'
 import { release } from './held-devices.ts'
 import type { PullRequest, PullResponse, SyncChange, SyncOperation } from './gateway/types.ts'
 import { isEverySyncedTable } from './tables.ts'
@@ -44,7 +44,7 @@ async function readPage(database: SyncDatabase, event: H3Event, request: PullReq
   const caller = identifyCaller(event, scope.workspaceId)
   const source = tables === undefined ? 'all' : isEverySyncedTable(tables) ? 'filtered' : 'tables'
   const filter = tables === undefined ? null : JSON.stringify([...new Set(tables)])
-  const [row] = await database.read.all<Page>(statements[source]({ ...caller, cursor, limit, tables: filter }))
+  const [row] = await readRows(database.read.$client, statements[source]({ ...caller, cursor, limit, tables: filter }))
   release(database, caller, cursor < (row!.horizon ?? 0))
   return { page: row!, answer: toAnswer(row!, cursor) }
 }
@@ -70,9 +70,9 @@ function toChange([serverVersion, tableName, pk, op, deviceId, opId, hlc, clock,
   return hasPayload ? { serverVersion, tableName, pk, op, payload, stamp } : { serverVersion, tableName, pk, op, stamp }
 }
 
-type Name = 'workspaceId' | 'userId' | 'cursor' | 'limit' | 'tables'
-type Values = (name: Name) => SQL
-type PageStatement = Compiled<Name>
+interface PageValues extends Caller { cursor: number, limit: number, tables: string | null }
+type Values = (name: keyof PageValues) => SQL
+type PageStatement = ReturnType<typeof compileSql<PageValues, Page>>
 
 /** A `SyncChange` as JSON text; the payload is JSON text already. */
 const changeText = sql.raw(`group_concat('{"serverVersion":' || server_version || ',"tableName":' || json_quote(table_name)
@@ -125,7 +125,7 @@ const asText = compilePages(changeText)
 const inColumns = compilePages(changeColumns)
 
 function compilePages(form: SQL): Record<keyof typeof sources, PageStatement> {
-  const compile = (source: typeof sources.all) => compileSql<Name>((name) => {
+  const compile = (source: typeof sources.all) => compileSql<PageValues, Page>((name) => {
     const value: Values = key => sql`${name(key)}`
     const { rows, more } = source(value)
     return sql`

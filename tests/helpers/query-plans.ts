@@ -1,5 +1,5 @@
 /** Runs every statement of a room as usual and remembers it, so that its plan can be asked for afterwards. */
-import type { InValue } from '@libsql/core/api'
+import type { InStatement, InValue } from '@libsql/core/api'
 import { type Query, type SQLWrapper, sql } from 'drizzle-orm'
 import { SQLiteAsyncDialect } from 'drizzle-orm/sqlite-core'
 import { createLocalClient } from '../../server/db/local-client.ts'
@@ -18,15 +18,20 @@ const dialect = new SQLiteAsyncDialect()
 export function recordStatements(database: TestDatabase): RecordedDatabase {
   let statements: Query[] = []
 
-  /** Only `all` and `run` take ready statements; a query builder is remembered when it is awaited. */
+  /** `all`, `run` and `execute` take ready statements; a query builder is remembered when it is awaited. */
   function record<T extends object>(target: T): T {
     return new Proxy(target, {
       get(object, name) {
         const value: unknown = Reflect.get(object, name, object)
+        if (name === '$client') return record(value as object)
         if (typeof value !== 'function') return value
         return (...args: unknown[]) => {
           if (name === 'then' && 'getSQL' in object) statements.push(toQuery(object as unknown as SQLWrapper))
           const result: unknown = Reflect.apply(value, object, args)
+          if (name === 'execute') {
+            statements.push(toReadyQuery(args[0] as InStatement))
+            return result
+          }
           if (args[0] !== undefined && (name === 'all' || name === 'run')) {
             statements.push(toQuery(args[0] as SQLWrapper))
             return result
@@ -54,6 +59,10 @@ export function recordStatements(database: TestDatabase): RecordedDatabase {
       return plans
     },
   }
+}
+
+function toReadyQuery(statement: InStatement): Query {
+  return typeof statement === 'string' ? { sql: statement, params: [] } : { sql: statement.sql, params: statement.args as InValue[] }
 }
 
 function toQuery(statement: SQLWrapper | string): Query {

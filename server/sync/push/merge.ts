@@ -44,7 +44,7 @@ export interface Merge {
   receipts: PushResultItem[]
   /** In version order. */
   log: LogEntry[]
-  /** The new winner of each key that changed hands and is live. */
+  /** The puts of the log that have won their keys; of two for one key the later counts. */
   rows: LogEntry[]
   /** Each touched key whose winner is a delete. */
   tombstones: Tombstone[]
@@ -72,12 +72,10 @@ export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before,
   const merge: Merge = { receipts: [], log: [], rows: [], tombstones: [], head: before.head, outdone: [], heldDevices: new Set() }
   const seen = new Map<string, StoredOp>(before.seen)
   const winners = new Map<string, StoredWinner>(before.winners)
-  const changed = new Map<string, LogEntry>()
   const newest = new Map<string, LogEntry>()
   const ambiguous = findAmbiguous(ops, before.seen)
 
   merge.receipts = ops.map(decide)
-  merge.rows = [...changed.values()].filter(entry => entry.operation === 'put')
   for (const [key, { tableName, pk, serverVersion: newestVersion }] of newest) {
     const winner = winners.get(key)!
     if (winner.operation === 'delete') merge.tombstones.push({ tableName, pk, serverVersion: winner.serverVersion, newestVersion })
@@ -125,7 +123,7 @@ export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before,
     const receipt = { ...about, success: true, serverVersion, applied, wasExisting: winner?.operation === 'put' }
     if (applied) {
       winners.set(key, entry)
-      changed.set(key, entry)
+      if (entry.operation === 'put') merge.rows.push(entry)
     }
     else {
       merge.outdone.push({ receipt, winnerVersion: winner.serverVersion })

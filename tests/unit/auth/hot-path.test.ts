@@ -8,7 +8,9 @@ import { sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/libsql'
 import { expect, it, onTestFinished } from 'vitest'
 import { createAuthWorkspaceStore } from '../../../server/auth/store/create-store.ts'
+import { delegate } from '../../../server/db/delegate.ts'
 import { createLocalClient } from '../../../server/db/local-client.ts'
+import type { Statement } from '../../../server/db/statement.ts'
 import type { SyncDatabase } from '../../../server/db/open.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 
@@ -61,6 +63,12 @@ async function recordStatements() {
   const statements: string[] = []
   const client = createLocalClient({ path: database.path, pragmas: [] })
   onTestFinished(() => client.close())
-  const read = drizzle(client, { logger: { logQuery: statement => void statements.push(statement) } })
+  const read = drizzle(delegate(client, {
+    execute: (statement: unknown) => {
+      const { sql, args } = statement as Statement
+      statements.push(sql)
+      return client.execute({ sql, args })
+    },
+  }))
   return { database: { ...database, read }, statements }
 }
