@@ -4,9 +4,9 @@
  * looks again before it inserts).
  */
 import { randomUUID } from 'node:crypto'
-import { and, eq, sql } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
-import { authAccounts, users } from '../db/schema/index.ts'
+import { users } from '../db/schema/index.ts'
 import { compileSql, readRows } from '../db/statement.ts'
 import { fail } from '../errors.ts'
 import { nowSeconds } from '../clock.ts'
@@ -16,13 +16,19 @@ import { isId, MAX_DISPLAY_NAME_LENGTH, MAX_EMAIL_LENGTH, mendText } from './tex
 export interface Profile { email?: string, displayName?: string }
 interface UserRow { id: string, email: string | null, displayName: string | null }
 
-const columns = { id: users.id, email: users.email, displayName: users.displayName }
-
 const selectByAccount = compileSql<AccountRef, UserRow>(value => sql`
   select u.id as id, u.email as email, u.display_name as "displayName" from auth_accounts a
   cross join users u on u.id = a.user_id
   where a.provider = ${value('provider')} and a.provider_user_id = ${value('providerUserId')}
   limit 1`)
+
+const insertUser = compileSql<{ userId: string, email: string | null, displayName: string | null, createdAt: number }>(value => sql`
+  insert into users (id, email, display_name, created_at)
+  values (${value('userId')}, ${value('email')}, ${value('displayName')}, ${value('createdAt')})`)
+
+const insertAccount = compileSql<AccountRef & { userId: string, createdAt: number }>(value => sql`
+  insert into auth_accounts (provider, provider_user_id, user_id, created_at)
+  values (${value('provider')}, ${value('providerUserId')}, ${value('userId')}, ${value('createdAt')})`)
 
 export async function getUser(database: SyncDatabase, input: AccountRef): Promise<StoreUser | null> {
   const { provider, providerUserId } = readAccount(input)
@@ -47,22 +53,26 @@ export async function ensureUser(
   account: AccountRef,
   profile: Profile,
 ): Promise<{ userId: string, created: boolean }> {
-  const known = await findUser(tx, account)
+  const [known] = await readRows(tx, selectByAccount(account))
   if (known) {
     if (differs(known, profile)) await tx.update(users).set(profile).where(eq(users.id, known.id))
     return { userId: known.id, created: false }
   }
   const userId = randomUUID()
   const createdAt = nowSeconds()
-  await tx.insert(users).values({ id: userId, ...profile, createdAt })
-  await tx.insert(authAccounts).values({ ...account, userId, createdAt })
+  await tx.execute(insertUser({ userId, email: profile.email ?? null, displayName: profile.displayName ?? null, createdAt }))
+  await tx.execute(insertAccount({ ...account, userId, createdAt }))
   return { userId, created: true }
 }
 
 /** Within a transaction. Throws NOT_FOUND. */
 export async function requireUser(tx: WriteTransaction, userId: string): Promise<void> {
   const user = await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).get()
-  if (!user) throw fail('NOT_FOUND', 'No such user.')
+  if (!user) throw noSuchUser()
+}
+
+export function noSuchUser() {
+  return fail('NOT_FOUND', 'No such user.')
 }
 
 /** The account's ids, or INVALID_REQUEST: an id that does not read back as it was written could be another's. */
@@ -79,14 +89,6 @@ export function readProfile(input: { email?: string | null, displayName?: string
   if (email !== undefined) profile.email = email
   if (displayName !== undefined) profile.displayName = displayName
   return profile
-}
-
-async function findUser(tx: WriteTransaction, { provider, providerUserId }: AccountRef): Promise<UserRow | undefined> {
-  return tx.select(columns)
-    .from(authAccounts)
-    .innerJoin(users, eq(users.id, authAccounts.userId))
-    .where(and(eq(authAccounts.provider, provider), eq(authAccounts.providerUserId, providerUserId)))
-    .get()
 }
 
 function differs(user: UserRow, profile: Profile): boolean {

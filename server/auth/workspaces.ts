@@ -4,7 +4,7 @@
  * A deleted workspace keeps its rows and is gone for everybody.
  */
 import { randomUUID } from 'node:crypto'
-import { asc, desc, eq, sql } from 'drizzle-orm'
+import { desc, eq, sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { users, workspaceMembers, workspaces } from '../db/schema/index.ts'
 import { compileSql, readRows } from '../db/statement.ts'
@@ -12,7 +12,7 @@ import { nowSeconds } from '../clock.ts'
 import { isLivingWorkspaceOfMember, moveActiveAway, requireRole } from './membership.ts'
 import type { DefaultWorkspace, WorkspaceListItem, WorkspaceRef } from './store/types.ts'
 import { readDescription, readWorkspaceName } from './text.ts'
-import { requireUser } from './users.ts'
+import { noSuchUser, requireUser } from './users.ts'
 
 const DEFAULT_NAME = 'My workspace'
 
@@ -30,23 +30,25 @@ export async function getOrCreateDefaultWorkspace(database: SyncDatabase, userId
   return database.write(tx => ensureActiveWorkspace(tx, userId))
 }
 
+/** The user, with the active workspace, else the one of the oldest membership, else none. No row where there is no such user. */
+const selectBest = compileSql<{ userId: string }, { workspaceId: string | null, workspaceName: string }>(value => sql`
+  select w.id as "workspaceId", w.name as "workspaceName" from users u
+  left join workspace_members m on m.user_id = u.id
+  left join workspaces w on w.id = m.workspace_id and w.deleted_at is null
+  where u.id = ${value('userId')}
+  order by w.id is null, w.id is not u.active_workspace_id, m.created_at, m.rowid
+  limit 1`)
+
+const activate = compileSql<WorkspaceRef>(value => sql`
+  update users set active_workspace_id = ${value('workspaceId')} where id = ${value('userId')}`)
+
 async function ensureActiveWorkspace(tx: WriteTransaction, userId: string): Promise<DefaultWorkspace> {
-  await requireUser(tx, userId)
-  const [best] = await tx
-    .select({ workspaceId: workspaces.id, workspaceName: workspaces.name })
-    .from(workspaceMembers)
-    .innerJoin(workspaces, isLivingWorkspaceOfMember())
-    .innerJoin(users, eq(users.id, workspaceMembers.userId))
-    .where(eq(workspaceMembers.userId, userId))
-    .orderBy(
-      desc(sql`${workspaces.id} is ${users.activeWorkspaceId}`),
-      asc(workspaceMembers.createdAt),
-      asc(sql`${workspaceMembers}.rowid`),
-    )
-    .limit(1)
-  const workspaceId = best?.workspaceId ?? await insertWorkspace(tx, { userId, name: DEFAULT_NAME, description: null })
-  await tx.update(users).set({ activeWorkspaceId: workspaceId }).where(eq(users.id, userId))
-  return best ? { ...best, created: false } : { workspaceId, workspaceName: DEFAULT_NAME, created: true }
+  const [best] = await readRows(tx, selectBest({ userId }))
+  if (!best) throw noSuchUser()
+  const workspaceId = best.workspaceId ?? await insertWorkspace(tx, { userId, name: DEFAULT_NAME, description: null })
+  await tx.execute(activate({ userId, workspaceId }))
+  const created = best.workspaceId === null
+  return { workspaceId, workspaceName: created ? DEFAULT_NAME : best.workspaceName, created }
 }
 
 /** Newest first. */
@@ -109,9 +111,17 @@ export async function removeWorkspace(database: SyncDatabase, input: WorkspaceRe
 export async function setActiveWorkspace(database: SyncDatabase, input: WorkspaceRef): Promise<void> {
   await database.write(async (tx) => {
     await requireRole(tx, input, 'viewer')
-    await tx.update(users).set({ activeWorkspaceId: input.workspaceId }).where(eq(users.id, input.userId))
+    await tx.execute(activate(input))
   })
 }
+
+const insertOne = compileSql<{ id: string, name: string, description: string | null, createdAt: number }>(value => sql`
+  insert into workspaces (id, name, description, created_at)
+  values (${value('id')}, ${value('name')}, ${value('description')}, ${value('createdAt')})`)
+
+const insertOwner = compileSql<{ id: string, userId: string, createdAt: number }>(value => sql`
+  insert into workspace_members (workspace_id, user_id, role, created_at)
+  values (${value('id')}, ${value('userId')}, 'owner', ${value('createdAt')})`)
 
 /** Within a transaction: a new workspace with `userId` as its owner. */
 async function insertWorkspace(
@@ -120,7 +130,7 @@ async function insertWorkspace(
 ): Promise<string> {
   const id = randomUUID()
   const createdAt = nowSeconds()
-  await tx.insert(workspaces).values({ id, name, description, createdAt })
-  await tx.insert(workspaceMembers).values({ workspaceId: id, userId, role: 'owner', createdAt })
+  await tx.execute(insertOne({ id, name, description, createdAt }))
+  await tx.execute(insertOwner({ id, userId, createdAt }))
   return id
 }

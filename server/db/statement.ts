@@ -28,7 +28,8 @@ export function compileSql<Values extends object, Row = never>(
   build: (value: (name: Name<Values>) => Placeholder) => SQL,
 ): (values: Values) => Statement<Row> {
   const query = dialect.sqlToQuery(build(name => sql.placeholder(name)))
-  return values => ({ sql: query.sql, args: query.params.map(param => fill(param, values)) })
+  const slots = query.params.map(toSlot)
+  return values => ({ sql: query.sql, args: slots.map(slot => fill(slot, values)) })
 }
 
 export async function readRows<Row>(on: Executor, statement: Statement<Row>): Promise<Row[]> {
@@ -36,8 +37,15 @@ export async function readRows<Row>(on: Executor, statement: Statement<Row>): Pr
   return rows as Row[]
 }
 
-function fill(param: unknown, values: object): InValue {
-  return (is(param, Placeholder) ? values[param.name as keyof typeof values] : param) as InValue
+/** Where an argument comes from: a value by its name, or the template itself. */
+type Slot = { name: string } | { constant: InValue }
+
+function toSlot(param: unknown): Slot {
+  return is(param, Placeholder) ? { name: param.name } : { constant: param as InValue }
+}
+
+function fill(slot: Slot, values: object): InValue {
+  return 'name' in slot ? values[slot.name as keyof typeof values] : slot.constant
 }
 
 /** One statement takes no more rows than this: with 13 columns they are 13,312 of SQLite's 32,766 parameters. */
@@ -52,7 +60,7 @@ export const maxRowsPerStatement = 1_024
 export function compileRowsSql<Values extends object = object, Row = never>(
   width: number, build: (rows: SQL, value: (name: Name<Values>) => Placeholder) => SQL,
 ): (rows: readonly (readonly InValue[])[], values?: Values) => Statement<Row> {
-  const bySize = new Map<number, { text: string, before: unknown[], after: unknown[] }>()
+  const bySize = new Map<number, { text: string, before: Slot[], after: Slot[] }>()
 
   function compile(size: number) {
     const firstCell = sql.placeholder('first cell of the rows')
@@ -63,7 +71,8 @@ export function compileRowsSql<Values extends object = object, Row = never>(
     const rows = size === 1 ? values : sql`select ${columns} from (${values}) where column1 is not null`
     const query = dialect.sqlToQuery(build(rows, name => sql.placeholder(name)))
     const at = query.params.indexOf(firstCell)
-    return { text: query.sql, before: query.params.slice(0, at), after: query.params.slice(at + 1) }
+    const slots = query.params.map(toSlot)
+    return { text: query.sql, before: slots.slice(0, at), after: slots.slice(at + 1) }
   }
 
   return (rows, values = {} as Values) => {
@@ -71,10 +80,10 @@ export function compileRowsSql<Values extends object = object, Row = never>(
     const size = rows.length === 1 ? 1 : 2 ** Math.ceil(Math.log2(Math.max(2, rows.length)))
     let compiled = bySize.get(size)
     if (!compiled) bySize.set(size, compiled = compile(size))
-    const args = compiled.before.map(param => fill(param, values))
+    const args = compiled.before.map(slot => fill(slot, values))
     for (const row of rows) for (const cell of row) args.push(cell)
     for (let missing = (size - rows.length) * width; missing > 0; missing--) args.push(null)
-    for (const param of compiled.after) args.push(fill(param, values))
+    for (const slot of compiled.after) args.push(fill(slot, values))
     return { sql: compiled.text, args }
   }
 }
