@@ -12,9 +12,14 @@ export async function withoutDriverText<T>(what: string, work: () => Promise<T>)
     return await work()
   }
   catch (error) {
-    const known = toPublicError(error)
-    if (isError(known)) throw known
-    log.error(`${what} failed:`, error)
-    throw fail('DATABASE_UNAVAILABLE', 'The database could not serve this: see the server log.', { cause: error })
+    throw hideDriverText(what, error)
   }
+}
+
+/** The error that may leave. */
+export function hideDriverText(what: string, error: unknown): Error {
+  const known = toPublicError(error)
+  if (isError(known)) return known
+  log.error(`${what} failed:`, error)
+  return fail('DATABASE_UNAVAILABLE', 'The database could not serve this: see the server log.', { cause: error })
 }

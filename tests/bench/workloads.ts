@@ -119,7 +119,7 @@ export const workloads: Record<string, Workload> = {
     return {
       firstSession: { perCall: 1, calls: await timed(accounts, account => database.session(account)) },
       // Several times each, as in a server that has been up for some seconds.
-      session: { perCall: 1, calls: await timed(Array.from({ length: 5 }, () => accounts).flat(), account => database.session(account)) },
+      session: { perCall: 1, calls: await timed(Array.from({ length: 10 }, () => accounts).flat(), account => database.session(account)) },
     }
   }),
 
