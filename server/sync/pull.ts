@@ -42,11 +42,17 @@ export async function pullText(database: SyncDatabase, event: H3Event, request: 
 async function readPage(database: SyncDatabase, event: H3Event, request: PullRequest, statements: Record<keyof typeof sources, PageStatement>) {
   const { scope, cursor, limit, tables } = parseRequest(pullRequest, request, 'Invalid pull request')
   const caller = identifyCaller(event, scope.workspaceId)
-  const source = tables === undefined ? 'all' : isEverySyncedTable(tables) ? 'filtered' : 'tables'
-  const filter = tables === undefined ? null : JSON.stringify([...new Set(tables)])
-  const [row] = await readRows(database.read.$client, statements[source]({ ...caller, cursor, limit, tables: filter }))
+  const names = tables && [...new Set(tables)]
+  const values = { ...caller, cursor, limit, tables: names ? JSON.stringify(names) : null, table: names?.[0] ?? null }
+  const [row] = await readRows(database.read.$client, statements[chooseSource(names)](values))
   release(database, caller, cursor < (row!.horizon ?? 0))
   return { page: row!, answer: toAnswer(row!, cursor) }
+}
+
+function chooseSource(names: readonly string[] | undefined): keyof typeof sources {
+  if (names === undefined) return 'all'
+  if (names.length === 1) return 'table'
+  return isEverySyncedTable(names) ? 'filtered' : 'tables'
 }
 
 function toAnswer(page: Page, cursor: number): Answer {
@@ -70,7 +76,14 @@ function toChange([serverVersion, tableName, pk, op, deviceId, opId, hlc, clock,
   return hasPayload ? { serverVersion, tableName, pk, op, payload, stamp } : { serverVersion, tableName, pk, op, stamp }
 }
 
-interface PageValues extends Caller { cursor: number, limit: number, tables: string | null }
+interface PageValues extends Caller {
+  cursor: number
+  limit: number
+  /** A JSON array. */
+  tables: string | null
+  table: string | null
+}
+
 type Values = (name: keyof PageValues) => SQL
 type PageStatement = ReturnType<typeof compileSql<PageValues, Page>>
 
@@ -90,6 +103,8 @@ const pageColumns = sql.raw('server_version, table_name, pk, op, payload, device
 /** Where a page's rows come from, in version order, and whether there is one more after them. */
 const sources = {
   all: (value: Values) => afterCursor(value, sql``),
+  /** The index of the table is the order of the page. */
+  table: (value: Values) => afterCursor(value, sql`and table_name = ${value('table')}`),
   /** A filter that names every table leaves out no more than what an app no longer syncs: it is looked at row by row. */
   filtered: (value: Values) => afterCursor(value, sql`and +table_name in (select value from json_each(${value('tables')}))`),
   /** Each table's next versions are sought in its index; no more than `limit` a table are ever looked at. */
@@ -134,5 +149,5 @@ function compilePages(form: SQL): Record<keyof typeof sources, PageStatement> {
       left join heads h on h.workspace_id = ${value('workspaceId')}
       limit 1`
   })
-  return { all: compile(sources.all), filtered: compile(sources.filtered), tables: compile(sources.tables) }
+  return { all: compile(sources.all), table: compile(sources.table), filtered: compile(sources.filtered), tables: compile(sources.tables) }
 }

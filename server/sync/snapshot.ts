@@ -4,9 +4,10 @@
  * winner made obsolete back to the watermark. What a clean-up has dropped meanwhile ends it. Upholds P6 and P8.
  */
 import { randomUUID } from 'node:crypto'
-import { type SQL, sql } from 'drizzle-orm'
+import { type Placeholder, type SQL, sql } from 'drizzle-orm'
 import type { H3Event } from 'h3'
 import type { SyncDatabase } from '../db/open.ts'
+import { compileSql, readRows, type Statement } from '../db/statement.ts'
 import { fail } from '../errors.ts'
 import { parseJson } from '../parse-json.ts'
 import { type Caller, identifyCaller } from './caller.ts'
@@ -15,7 +16,7 @@ import { compareCodePoints } from './revision.ts'
 import { readSnapshotToken, type SnapshotPosition, writeSnapshotToken } from './snapshot-token.ts'
 import { parseRequest, snapshotRequest } from './wire.ts'
 
-/** A record with the log row that is its winner. */
+/** A record's winner in the log; `payload` is null where it has none. */
 interface Winner {
   tableName: string
   pk: string
@@ -24,13 +25,17 @@ interface Winner {
   clock: number
   hlc: string
   opId: string
-  ownerUserId: string | null
   createdAt: number
-  payload: string | null
+  payload: unknown
 }
 
-const winnerColumns = sql.raw(`c.table_name as "tableName", c.pk as pk, c.server_version as "serverVersion", c.op as op, c.clock as clock,
-  c.hlc as hlc, c.op_id as "opId", c.owner_user_id as "ownerUserId", c.created_at as "createdAt", c.payload as payload`)
+/** A page as two texts, which is half the work of a row each: JSON arrays of the stamps, and the payloads. */
+interface Texts { stamps: string | null, payloads: string | null }
+
+type Stamp = [tableName: string, pk: string, serverVersion: number, op: SyncOperation, clock: number, hlc: string, opId: string,
+  createdAt: number, laterVersion: number]
+
+const stampColumns = 'c.table_name, c.pk, c.server_version, c.op, c.clock, c.hlc, c.op_id, c.created_at'
 
 /** Throws 400 for a forged token, 403 for one of another workspace or user, 410 where the snapshot cannot be continued. */
 export async function snapshot(database: SyncDatabase, event: H3Event, request: SnapshotRequest): Promise<SnapshotResponse> {
@@ -59,47 +64,61 @@ export async function snapshot(database: SyncDatabase, event: H3Event, request: 
 }
 
 async function readCounters(database: SyncDatabase, workspaceId: string): Promise<{ head: number, horizon: number }> {
-  const [row] = await database.read.all<{ head: number, horizon: number }>(sql`select head, horizon from heads where workspace_id = ${workspaceId}`)
+  const [row] = await readRows(database.read.$client, selectCounters({ workspaceId }))
   return row ?? { head: 0, horizon: 0 }
 }
 
+const selectCounters = compileSql<{ workspaceId: string }, { head: number, horizon: number }>(value => sql`
+  select head, horizon from heads where workspace_id = ${value('workspaceId')} limit 1`)
+
 /** The next winners after the position that the caller may see, in key order. */
 async function readRecords(database: SyncDatabase, caller: Caller, { tableName, pk, filter }: SnapshotPosition, limit: number): Promise<Winner[]> {
-  const after = (condition: SQL, count: number) => database.read.all<Winner>(sql`
-    select ${winnerColumns} from records r
-    cross join changes c on c.workspace_id = r.workspace_id and c.server_version = r.server_version
-    where r.workspace_id = ${caller.workspaceId} and ${condition} and (c.owner_user_id is null or c.owner_user_id = ${caller.userId})
-    order by r.table_name, r.pk limit ${count}`)
-  if (filter === null) return after(sql`(r.table_name, r.pk) > (${tableName}, ${pk})`, limit)
+  const read = async (statement: Statement<Texts>) => toWinners((await readRows(database.read.$client, statement))[0]!).map(({ winner }) => winner)
+  if (filter === null) return read(recordsAfter({ ...caller, tableName, pk, limit }))
 
   const records: Winner[] = []
   for (const table of JSON.parse(filter) as string[]) {
     const order = compareCodePoints(table, tableName)
     if (order < 0) continue
-    records.push(...await after(sql`r.table_name = ${table} and r.pk > ${order === 0 ? pk : ''}`, limit - records.length))
+    records.push(...await read(recordsOfTable({ ...caller, tableName: table, pk: order === 0 ? pk : '', limit: limit - records.length })))
     if (records.length === limit) break
   }
   return records
+}
+
+interface RecordsValues extends Caller { tableName: string, pk: string, limit: number }
+
+const recordsAfter = compileRecords(value => sql`(r.table_name, r.pk) > (${value('tableName')}, ${value('pk')})`)
+const recordsOfTable = compileRecords(value => sql`r.table_name = ${value('tableName')} and r.pk > ${value('pk')}`)
+
+function compileRecords(after: (value: (name: keyof RecordsValues) => Placeholder) => SQL) {
+  return compileSql<RecordsValues, Texts>(value => sql`
+    select ${texts('stamp', 'payload')} from (
+      select json_array(${sql.raw(stampColumns)}, 0) as stamp, c.payload as payload
+      from records r
+      cross join changes c on c.workspace_id = r.workspace_id and c.server_version = r.server_version
+      where r.workspace_id = ${value('workspaceId')} and ${after(value)} and (c.owner_user_id is null or c.owner_user_id = ${value('userId')})
+      order by r.table_name, r.pk limit ${value('limit')}) as page
+    limit 1`)
+}
+
+function texts(stamp: string, payload: string): SQL {
+  return sql.raw(`group_concat(${stamp}) as stamps, group_concat(coalesce(${payload}, 'null')) as payloads`)
+}
+
+function toWinners({ stamps, payloads }: Texts): { winner: Winner, laterVersion: number }[] {
+  const values = parseJson(`[${payloads ?? ''}]`) as unknown[]
+  return (JSON.parse(`[${stamps ?? ''}]`) as Stamp[]).map(([tableName, pk, serverVersion, op, clock, hlc, opId, createdAt, laterVersion], index) =>
+    ({ winner: { tableName, pk, serverVersion, op, clock, hlc, opId, createdAt, payload: values[index] }, laterVersion }))
 }
 
 /** Each winner as it was at the watermark; a key that did not exist then is left out. Throws 410 where that is not known any more. */
 async function rewind(database: SyncDatabase, workspaceId: string, page: readonly Winner[], highWatermark: number): Promise<Winner[]> {
   const later = page.filter(winner => winner.serverVersion > highWatermark).map(winner => winner.serverVersion)
   if (later.length === 0) return [...page]
-  const earlier = await database.read.all<Winner & { laterVersion: number }>(sql`
-    with recursive chain (later_version, server_version, obsoletes) as (
-      select c.server_version, c.server_version, c.obsoletes
-      from json_each(${JSON.stringify(later)}) v ${versionJoin(workspaceId, sql`v.value`)}
-      union all
-      select chain.later_version, c.server_version, c.obsoletes
-      from chain ${versionJoin(workspaceId, sql`chain.obsoletes`)}
-      where chain.server_version > ${highWatermark}
-    )
-    select chain.later_version as "laterVersion", ${winnerColumns}
-    from chain ${versionJoin(workspaceId, sql`chain.server_version`)}
-    where chain.server_version <= ${highWatermark} or chain.obsoletes is null`)
+  const [found] = await readRows(database.read.$client, chainEnds({ workspaceId, later: JSON.stringify(later), highWatermark }))
   // A chain that is whole ends at or before the watermark, or with the first change of its key.
-  const byLater = new Map(earlier.map(winner => [winner.laterVersion, winner]))
+  const byLater = new Map(toWinners(found!).map(({ winner, laterVersion }) => [laterVersion, winner]))
   return page.flatMap((winner) => {
     if (winner.serverVersion <= highWatermark) return winner
     const last = byLater.get(winner.serverVersion)
@@ -108,9 +127,22 @@ async function rewind(database: SyncDatabase, workspaceId: string, page: readonl
   })
 }
 
-function versionJoin(workspaceId: string, version: SQL): SQL {
-  return sql`cross join changes c on c.workspace_id = ${workspaceId} and c.server_version = ${version}`
-}
+const chainEnds = compileSql<{ workspaceId: string, later: string, highWatermark: number }, Texts>((value) => {
+  const versionJoin = (version: string) => sql`cross join changes c on c.workspace_id = ${value('workspaceId')} and c.server_version = ${sql.raw(version)}`
+  return sql`
+    with recursive chain (later_version, server_version, obsoletes) as (
+      select c.server_version, c.server_version, c.obsoletes
+      from json_each(${value('later')}) v ${versionJoin('v.value')}
+      union all
+      select chain.later_version, c.server_version, c.obsoletes
+      from chain ${versionJoin('chain.obsoletes')}
+      where chain.server_version > ${value('highWatermark')}
+    )
+    select ${texts(`json_array(${stampColumns}, chain.later_version)`, 'c.payload')}
+    from chain ${versionJoin('chain.server_version')}
+    where chain.server_version <= ${value('highWatermark')} or chain.obsoletes is null
+    limit 1`
+})
 
 function expired(why: string) {
   return fail('SNAPSHOT_EXPIRED', `The snapshot cannot be continued, since ${why}: start over without a pageToken`)
@@ -119,6 +151,6 @@ function expired(why: string) {
 function toItem({ tableName, pk, op, clock, hlc, opId, createdAt, payload }: Winner): SnapshotItem {
   const revision = { clock, hlc, opId }
   return op === 'put'
-    ? { kind: 'row', tableName, pk, payload: parseJson(payload ?? 'null'), revision }
+    ? { kind: 'row', tableName, pk, payload, revision }
     : { kind: 'tombstone', tableName, pk, revision, serverDeletedAt: createdAt }
 }

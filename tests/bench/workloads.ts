@@ -111,7 +111,10 @@ export const workloads: Record<string, Workload> = {
   filter1pct: context => withDatabase(context, 'filter', async (database) => {
     let row = 0
     await fill(database, times(context.scale, 100_000), () => row++ % 100 === 0 ? makeOp(undefined, 1, 'kv') : makeOp())
-    return { filter1pct: { perCall: 100, calls: await pullAll(database, 100, ['kv']) } }
+    // Ten pages make one pass: the first finds nothing in memory yet, whoever reads it.
+    const passes: number[] = []
+    for (let pass = 0; pass < 5; pass++) passes.push(...await pullAll(database, 100, ['kv']))
+    return { filter1pct: { perCall: 100, calls: passes } }
   }),
 
   session: context => withDatabase(context, 'session', async (database) => {
