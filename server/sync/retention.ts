@@ -13,7 +13,7 @@ import type { CleanUpRequest, CleanUpResult } from './gateway/types.ts'
 import { cleanUpRequest, parseRequest } from './wire.ts'
 
 /** One chunk holds the writer and the event loop for a few milliseconds. */
-const rowsPerChunk = 500
+const rowsPerChunk = 250
 
 export interface CleanUpOptions {
   /** Stop after so many rows were looked at; the next run goes on there. */
