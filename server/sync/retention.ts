@@ -10,6 +10,7 @@ import { nowSeconds } from '../clock.ts'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { identifyCaller } from './caller.ts'
 import type { CleanUpRequest, CleanUpResult } from './gateway/types.ts'
+import { forgetWorkspace } from './push/recent.ts'
 import { cleanUpRequest, parseRequest } from './wire.ts'
 
 /** One chunk holds the writer and the event loop for a few milliseconds. */
@@ -118,6 +119,7 @@ async function dropTombstones(database: SyncDatabase, run: Run): Promise<void> {
       await tx.run(sql`update heads set horizon = max(horizon, ${due!.newest}) where workspace_id = ${workspaceId}`)
       return due!.count
     })
+    if (dropped > 0) forgetWorkspace(database, workspaceId)
     run.rowsLeft -= dropped
     result.droppedTombstones += dropped
     wasFull = dropped === rowsPerChunk

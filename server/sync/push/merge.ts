@@ -46,6 +46,8 @@ export interface Merge {
   log: LogEntry[]
   /** The puts of the log that have won their keys; of two for one key the later counts. */
   rows: LogEntry[]
+  /** Op ids, also of the log, that are no longer the winner of a key, or never were. */
+  beaten: string[]
   /** Each touched key whose winner is a delete. */
   tombstones: Tombstone[]
   head: number
@@ -69,7 +71,7 @@ export function keyOf(op: { tableName: string, pk: string }): string {
 }
 
 export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before, userId: string | null): Merge {
-  const merge: Merge = { receipts: [], log: [], rows: [], tombstones: [], head: before.head, outdone: [], heldDevices: new Set() }
+  const merge: Merge = { receipts: [], log: [], rows: [], beaten: [], tombstones: [], head: before.head, outdone: [], heldDevices: new Set() }
   const seen = new Map<string, StoredOp>(before.seen)
   const winners = new Map<string, StoredWinner>(before.winners)
   const newest = new Map<string, LogEntry>()
@@ -122,10 +124,12 @@ export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before,
     seen.set(opId, entry)
     const receipt = { ...about, success: true, serverVersion, applied, wasExisting: winner?.operation === 'put' }
     if (applied) {
+      if (winner) merge.beaten.push(winner.opId)
       winners.set(key, entry)
       if (entry.operation === 'put') merge.rows.push(entry)
     }
     else {
+      merge.beaten.push(opId)
       merge.outdone.push({ receipt, winnerVersion: winner.serverVersion })
     }
     return receipt

@@ -13,6 +13,7 @@ import { readSyncSettings } from '../settings.ts'
 import { parseRequest, pushBatch } from '../wire.ts'
 import { type AdmittedOp, admitOp, isAdmitted, type Refusal } from './admit.ts'
 import { type Merge, mergeOps } from './merge.ts'
+import { answerRepeat, remember } from './recent.ts'
 import { appendLog, moveHead, pointRows, pointTombstones, readBefore, readWinners } from './statements.ts'
 
 export async function push(database: SyncDatabase, event: H3Event, batch: PushBatch): Promise<PushResult> {
@@ -20,8 +21,11 @@ export async function push(database: SyncDatabase, event: H3Event, batch: PushBa
   const caller = identifyCaller(event, scope.workspaceId)
   const { maxOpsPerPush } = readSyncSettings()
   if (ops.length > maxOpsPerPush) throw fail('INVALID_REQUEST', `Invalid push request: ops: at most ${maxOpsPerPush} in one push`)
+  const repeat = answerRepeat(database, caller, ops)
+  if (repeat) return repeat
   const admitted = ops.map(op => admitOp(op, caller))
   const { merge, horizon } = await database.write(tx => writeOps(database, tx, caller, admitted))
+  remember(database, caller, merge)
   hold(database, caller, merge.heldDevices, horizon)
   return { results: merge.receipts, serverVersion: merge.head }
 }

@@ -1,0 +1,114 @@
+/**
+ * A batch that comes again is answered from memory, as the log would answer it, and only where nothing has changed.
+ * Seen red: beaten ops kept; the payload, the owner or the workspace not compared; nothing ever forgotten.
+ */
+import { expect, it } from 'vitest'
+import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
+import type { PendingOp } from '../../../server/sync/gateway/types.ts'
+import { maxRecentOps } from '../../../server/sync/limits.ts'
+import { openTestDatabase } from '../../helpers/database.ts'
+import { recordStatements } from '../../helpers/query-plans.ts'
+import { deleteOf, event, eventOf, messageOf, putOf, scope } from '../../helpers/sync.ts'
+
+async function makeAdapters() {
+  const file = await openTestDatabase()
+  const recorded = recordStatements(file)
+  const adapter = createSyncGatewayAdapter(async () => recorded)
+  // Another object knows nothing of what came before: it asks the log.
+  const fromLog = (ops: readonly PendingOp[], as = event) => createSyncGatewayAdapter(async () => ({ ...file })).push(as, { scope, ops: [...ops] })
+  return { adapter, fromLog, asked: async () => (await recorded.takePlans()).length > 0 }
+}
+
+const rows = () => [putOf('a'), putOf('b', { tableName: 'threads' }), deleteOf('c'), putOf('n', { tableName: 'notifications' })]
+
+it('answers a repeated batch, whole or in part, as the log does, without asking it', async () => {
+  const { adapter, fromLog, asked } = await makeAdapters()
+  const ops = rows()
+  await adapter.push(event, { scope, ops })
+  await adapter.push(event, { scope, ops: [putOf('later')] })
+  await asked()
+  for (const repeat of [ops, ops.slice(1, 3), [...ops, ...ops].toReversed()]) {
+    const answer = await adapter.push(event, { scope, ops: repeat })
+    expect(await asked()).toBe(false)
+    expect(answer).toEqual(await fromLog(repeat))
+    expect(answer.results.every(result => result.success && result.replayed && result.applied)).toBe(true)
+  }
+})
+
+it('asks the log where a repeat is no longer the winner, or never was', async () => {
+  const { adapter, fromLog, asked } = await makeAdapters()
+  const [first, winner, loser] = [putOf('a'), putOf('a', { stamp: { clock: 3 } }), putOf('a', { stamp: { clock: 2 } })]
+  await adapter.push(event, { scope, ops: [first] })
+  await adapter.push(event, { scope, ops: [winner, loser] })
+  for (const ops of [[first], [loser], [winner, first]]) {
+    await asked()
+    const answer = await adapter.push(event, { scope, ops })
+    expect(await asked()).toBe(true)
+    expect(answer).toEqual(await fromLog(ops))
+    expect(answer.results.at(-1)).toMatchObject({ success: true, replayed: true, applied: false, winner: { revision: { clock: 3 } } })
+  }
+})
+
+it('tells another content, and another user, from a repeat', async () => {
+  const { adapter, fromLog } = await makeAdapters()
+  const ops = rows()
+  await adapter.push(event, { scope, ops })
+  const put = ops[0]!
+  const changed = [
+    { ...put, payload: messageOf('a', { data: { content: 'other' } }) },
+    { ...put, pk: 'b', payload: messageOf('b') },
+    { ...put, operation: 'delete' as const, payload: undefined },
+    ...[{ clock: 2 }, { hlc: '0mk3n1abc:001:device01' }, { deviceId: 'device-2' }].map(stamp => ({ ...put, stamp: { ...put.stamp, ...stamp } })),
+    { ...ops[2]!, payload: { id: 'c', deleted: true } },
+  ]
+  for (const op of changed) {
+    const answer = await adapter.push(event, { scope, ops: [op] })
+    expect(answer.results[0]).toMatchObject({ success: false, errorCode: 'CONFLICT' })
+    expect(answer).toEqual(await fromLog([op]))
+  }
+  const another = eventOf('user-2')
+  expect((await adapter.push(another, { scope, ops: [ops[3]!] })).results[0]).toMatchObject({ success: false, errorCode: 'UNAUTHORIZED' })
+  const sameInAnotherOrder = { ...put, payload: Object.fromEntries(Object.entries(put.payload as object).toReversed()) }
+  expect((await adapter.push(event, { scope, ops: [sameInAnotherOrder] })).results[0]).toMatchObject({ success: true, replayed: true, serverVersion: 1 })
+})
+
+it('knows an op id in its own workspace only', async () => {
+  const { adapter } = await makeAdapters()
+  const ops = [putOf('a')]
+  await adapter.push(event, { scope, ops })
+  await adapter.push(event, { scope, ops: [putOf('b')] })
+  const elsewhere = await adapter.push(eventOf('user-1', 'workspace-2'), { scope: { workspaceId: 'workspace-2' }, ops })
+  expect(elsewhere).toMatchObject({ serverVersion: 1, results: [{ success: true, serverVersion: 1, wasExisting: false }] })
+  expect(await adapter.push(event, { scope, ops })).toMatchObject({ serverVersion: 2, results: [{ replayed: true, serverVersion: 1 }] })
+})
+
+it('refuses a known op id with a payload too deep for any parser', async () => {
+  const { adapter } = await makeAdapters()
+  const put = putOf('a')
+  await adapter.push(event, { scope, ops: [put] })
+  let deep: unknown = null
+  for (let level = 0; level < 100_000; level++) deep = [deep]
+  const { results } = await adapter.push(event, { scope, ops: [{ ...put, payload: messageOf('a', { data: deep }) }] })
+  expect(results[0]).toMatchObject({ success: false, errorCode: 'VALIDATION_ERROR' })
+})
+
+it('forgets the oldest ops first', async () => {
+  const { adapter, asked } = await makeAdapters()
+  const size = 1_000
+  const first = Array.from({ length: size }, (_, index) => deleteOf(`first-${index}`))
+  await adapter.push(event, { scope, ops: first })
+  for (let pushed = size; pushed + size <= maxRecentOps; pushed += size) {
+    await adapter.push(event, { scope, ops: Array.from({ length: size }, (_, index) => deleteOf(`${pushed}-${index}`)) })
+  }
+  await asked()
+  await adapter.push(event, { scope, ops: first })
+  expect(await asked()).toBe(false)
+  const last = Array.from({ length: size }, (_, index) => deleteOf(`last-${index}`))
+  await adapter.push(event, { scope, ops: last })
+  await asked()
+  const answer = await adapter.push(event, { scope, ops: first })
+  expect(await asked()).toBe(true)
+  expect(answer.results.every(result => result.replayed && result.applied)).toBe(true)
+  await adapter.push(event, { scope, ops: last })
+  expect(await asked()).toBe(false)
+})
