@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { fileURLToPath } from 'node:url'
-import { type Open, workspaceId } from './implementation.ts'
+import { type Open, profileOf, workspaceId } from './implementation.ts'
 
 interface LogRow { server_version: number, table_name: string, pk: string, op: string, clock: number, hlc: string, device_id: string, op_id: string, payload: string }
 
@@ -32,6 +32,7 @@ export const open: Open = async (path) => {
   const user = sqlOf('user')
   const active = sqlOf('active')
   const role = sqlOf('role')
+  const setProfile = sqlOf('set-profile')
   const inserts = ['insert-user', 'insert-account', 'insert-workspace', 'insert-member', 'activate'].map(sqlOf)
   const now = Math.floor(Date.now() / 1000)
 
@@ -74,19 +75,21 @@ export const open: Open = async (path) => {
       return { items, next: rows.length === pageSize && last ? JSON.stringify([last.table_name, last.pk]) : null }
     },
     async session(account) {
-      let known = user.get('bench', account) as { user_id: string } | undefined
+      const { email, displayName } = profileOf(account)
+      let known = user.get('bench', account) as { user_id: string, email: string, display_name: string } | undefined
       if (!known) {
         const userId = randomUUID()
         const workspace = randomUUID()
         begin.run()
-        inserts[0]!.run(userId, now)
+        inserts[0]!.run(userId, email, displayName, now)
         inserts[1]!.run('bench', account, userId, now)
         inserts[2]!.run(workspace, 'My workspace', now)
         inserts[3]!.run(workspace, userId, 'owner', now)
         inserts[4]!.run(workspace, userId)
         commit.run()
-        known = { user_id: userId }
+        known = { user_id: userId, email, display_name: displayName }
       }
+      if (known.email !== email || known.display_name !== displayName) setProfile.run(email, displayName, known.user_id)
       const { id } = active.get(known.user_id) as { id: string }
       return role.get(id, known.user_id)
     },

@@ -32,6 +32,9 @@ export interface Implementation {
 
 export type Open = (path: string) => Promise<Implementation>
 
+/** What the sign-in says of an account with each request. */
+export const profileOf = (account: string) => ({ email: `${account}@example.org`, displayName: `Name of ${account}` })
+
 export const workspaceId = 'bench-workspace-0001'
 
 /** About 600 bytes of JSON: a chat message. */

@@ -10,7 +10,7 @@ import { pull } from '../../server/sync/pull.ts'
 import { push } from '../../server/sync/push/push.ts'
 import { gcChangeLog } from '../../server/sync/retention.ts'
 import { snapshot } from '../../server/sync/snapshot.ts'
-import { type Open, workspaceId } from './implementation.ts'
+import { type Open, profileOf, workspaceId } from './implementation.ts'
 
 const scope = { workspaceId }
 const event = {
@@ -32,7 +32,7 @@ export const open: Open = async (path) => {
       return { items: page.items, next: page.nextPageToken }
     },
     async session(account) {
-      const { userId } = await store.getOrCreateUser({ provider: 'bench', providerUserId: account })
+      const { userId } = await store.getOrCreateUser({ provider: 'bench', providerUserId: account, ...profileOf(account) })
       const { workspaceId } = await store.getOrCreateDefaultWorkspace(userId)
       return store.getWorkspaceRole({ userId, workspaceId })
     },

@@ -1,1 +1,1 @@
-insert into users (id, created_at) values (?, ?)
+insert into users (id, email, display_name, created_at) values (?, ?, ?, ?)

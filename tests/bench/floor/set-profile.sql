@@ -1,0 +1,1 @@
+update users set email = ?, display_name = ? where id = ?
