@@ -3,25 +3,23 @@
  * older state just then; readers of other processes that follow one another closely can put that off without end.
  * While nothing is written, though, new ones read the file alone: once the old ones have gone the log can be emptied.
  */
-import { stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '@libsql/core/api'
 
-/** Far above what a quick reader causes, and emptied within a few tens of milliseconds. */
+/** Far above what a quick reader causes. SQLite has moved most of it into the file by then: what is left is quickly moved. */
 const largeBytes = 32 * 2 ** 20
 const lookEveryMs = 100
-/** Writes wait no longer than this for readers to go. */
-const pauseMs = 300
-/** After that it is a backup or a studio that stays: its end is not waited for with every look. */
+/** Writes wait no longer than this for readers to go: what stays longer is a backup or a studio. */
+const pauseMs = 200
+/** And not again so soon for one that stays. */
 const giveUpMs = 5_000
 
 /** Called between two commits, it takes a moment now and then; a log that cannot be emptied is left as it is. */
 export function createLogKeeper(client: Client, path: string): () => Promise<void> | undefined {
   let lookAgainAt = 0
 
-  async function look() {
-    const size = await stat(`${path}-wal`).then(file => file.size, () => 0)
-    if (size < largeBytes) return
+  async function empty() {
     for (const until = performance.now() + pauseMs; performance.now() < until; await sleep(2)) {
       if (await emptyLog(client).catch(() => false)) return
     }
@@ -32,7 +30,17 @@ export function createLogKeeper(client: Client, path: string): () => Promise<voi
     const now = performance.now()
     if (now < lookAgainAt) return undefined
     lookAgainAt = now + lookEveryMs
-    return look()
+    return sizeOf(`${path}-wal`) < largeBytes ? undefined : empty()
+  }
+}
+
+/** Some microseconds, where the asynchronous call would keep the next commit waiting for longer. */
+function sizeOf(file: string): number {
+  try {
+    return statSync(file).size
+  }
+  catch {
+    return 0
   }
 }
 

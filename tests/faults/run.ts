@@ -43,10 +43,11 @@ async function runAll(all: Record<string, Scenario>, kind: string): Promise<Reco
   const names = Object.keys(all).filter(name => positionals.length === 0 || positionals.includes(name))
   const run = async (name: string) => {
     const own = await mkdtemp(join(folder, `${name}-`))
+    const since = performance.now()
     const { ok, figures } = await all[name]!(own, sizes).catch((error: unknown) => ({ ok: false, figures: { error: String(error) } }))
     await rm(own, { recursive: true, force: true })
     if (!ok) failed.push(`${kind}${name}`)
-    say(`${ok ? 'ok    ' : 'FAILED'} ${kind}${name} ${JSON.stringify(figures)}`)
+    say(`${ok ? 'ok    ' : 'FAILED'} ${kind}${name}, ${Math.round((performance.now() - since) / 1000)} s: ${JSON.stringify(figures)}`)
     results[name] = figures
   }
   // Who waits for servers waits for them all at once; who measures this process has it for himself.
