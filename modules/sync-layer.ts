@@ -61,7 +61,7 @@ export default defineNuxtModule<SyncLayerOptions>({
 
     const defaults = {
       dbPath: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '',
-      limits: { maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '' },
+      limits: { maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '' },
       cleanUp: '', retentionDays: '', metrics: '', slowStatementMs: '',
     }
     nuxt.options.runtimeConfig.or3Sqlite = { ...defaults, ...nuxt.options.runtimeConfig.or3Sqlite as object }

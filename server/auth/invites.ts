@@ -4,7 +4,7 @@
  * revoke it, and an invite falls with its inviter's right to it. `invite-acceptance.ts` lets people in.
  */
 import { randomUUID } from 'node:crypto'
-import { and, desc, eq, inArray, lte, sql, type SQL } from 'drizzle-orm'
+import { and, count, desc, eq, gt, inArray, lte, sql, type SQL } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { invites } from '../db/schema/index.ts'
 import { fail } from '../errors.ts'
@@ -16,6 +16,8 @@ import { isId, isStorable, MAX_EMAIL_LENGTH, normalizeEmail } from './text.ts'
 
 const DEFAULT_LIST_LIMIT = 100
 const MAX_LIST_LIMIT = 500
+/** More than a team asks in at once; without an end to it an editor could fill the disk with them. */
+const MAX_PENDING_INVITES = 100
 
 export interface NewInvite {
   workspaceId: string
@@ -27,7 +29,7 @@ export interface NewInvite {
   tokenHash: string
 }
 
-/** Throws INVALID_REQUEST, NOT_FOUND, FORBIDDEN, and CONFLICT for a token that is in use. */
+/** Throws INVALID_REQUEST, NOT_FOUND, FORBIDDEN, and CONFLICT for a token that is in use, or where too many are pending. */
 export async function createInvite(database: SyncDatabase, input: NewInvite): Promise<{ inviteId: string }> {
   const { workspaceId, role, invitedByUserId, expiresAt, tokenHash } = input
   const email = readInviteEmail(input.email)
@@ -41,6 +43,7 @@ export async function createInvite(database: SyncDatabase, input: NewInvite): Pr
     const taken = await tx.select({ id: invites.id }).from(invites)
       .where(and(eq(invites.workspaceId, workspaceId), eq(invites.tokenHash, tokenHash))).get()
     if (taken) throw fail('CONFLICT', 'This invite token is in use already.')
+    await refuseTooMany(tx, workspaceId, createdAt)
     await tx.insert(invites).values({
       id, workspaceId, email, role, status: 'pending', invitedByUserId, tokenHash, expiresAt,
       createdAt, updatedAt: createdAt,
@@ -99,6 +102,14 @@ export async function revokeInvitesAbove(
     eq(invites.status, 'pending'),
     inArray(invites.role, tooHigh),
   ))
+}
+
+/** Those that are overdue can no longer be accepted, and do not count. */
+async function refuseTooMany(tx: WriteTransaction, workspaceId: string, now: number): Promise<void> {
+  const pending = await tx.select({ count: count() }).from(invites)
+    .where(and(eq(invites.workspaceId, workspaceId), eq(invites.status, 'pending'), gt(invites.expiresAt, now))).get()
+  if (pending!.count < MAX_PENDING_INVITES) return
+  throw fail('CONFLICT', `${MAX_PENDING_INVITES} invites of this workspace are pending: revoke some first.`)
 }
 
 /** The address as it is stored and compared. Throws INVALID_REQUEST. */

@@ -2,7 +2,7 @@
  * What the sync routes share, in order: who asks (401), how often (429), the body (413, 400), may they do it in that
  * workspace (403), then the room. Answers are never cached; a request counts against the limit when it has succeeded.
  */
-import { defineEventHandler, type H3Event, setResponseHeader, setResponseHeaders } from 'h3'
+import { defineEventHandler, type H3Event, setResponseHeader } from 'h3'
 import { readSyncBody } from '../api-body.ts'
 import type { Permission } from '../auth/roles.ts'
 import { authorize, requireSession } from '../auth/session.ts'
@@ -10,7 +10,7 @@ import type { SyncDatabase } from '../db/open.ts'
 import { fail } from '../errors.ts'
 import { useSyncDatabase } from '../layer.ts'
 import { withoutDriverText } from '../without-driver-text.ts'
-import { checkRateLimit, failRateLimited, recordRequest } from './rate-limit.ts'
+import { recordRequest, refuseTooMany } from './rate-limit.ts'
 import type { RateLimitedOperation } from './settings.ts'
 
 /** Each room checks the shape of the body it needs. */
@@ -27,19 +27,6 @@ export function defineSyncHandler<T>(operation: RateLimitedOperation, permission
     recordRequest(operation, user.id)
     return answer
   })
-}
-
-function refuseTooMany(event: H3Event, operation: RateLimitedOperation, userId: string) {
-  const allowance = checkRateLimit(operation, userId)
-  if (!allowance) return
-  setResponseHeaders(event, {
-    'X-RateLimit-Limit': String(allowance.limit),
-    // This request is counted in.
-    'X-RateLimit-Remaining': String(Math.max(0, allowance.remaining - 1)),
-  })
-  if (allowance.allowed) return
-  setResponseHeader(event, 'Retry-After', allowance.retryAfterSeconds)
-  throw failRateLimited(allowance)
 }
 
 function workspaceOf(body: unknown): string {

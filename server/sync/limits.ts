@@ -4,8 +4,13 @@
 export const maxBodyBytes = 16 * 1024 * 1024
 /** Ten times what a client sends; one push is one transaction. */
 export const maxOpsPerPush = 1_000
-/** Requests a minute and user; both clean-ups share one count. A device polls 30 times and pushes at most 60 times. */
-export const requestsPerMinute = { 'push': 200, 'pull': 120, 'snapshot': 60, 'update-cursor': 60, 'gc': 10 }
+/**
+ * Requests a minute and user; both clean-ups share one count. A device polls 30 times and pushes at most 60 times. The
+ * session is asked for before anybody is known, so it counts by address: a page does so once, as it is opened.
+ */
+export const requestsPerMinute = { 'push': 200, 'pull': 120, 'snapshot': 60, 'update-cursor': 60, 'gc': 10, 'session': 60 }
+/** A chain of proxies is not longer; and a number that is wrong by far would believe what a client wrote. */
+export const maxTrustedProxies = 10
 
 /** The clients' own ceiling; they match the text that names it. In bytes of JSON. */
 export const maxPayloadBytes = 262_144

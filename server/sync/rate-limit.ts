@@ -1,7 +1,9 @@
 /**
  * How often a user may ask: a sliding minute per user and operation, in memory, since one process serves a database.
- * A request counts when it has succeeded, so that a refused one costs nothing.
+ * A request counts when it has succeeded, so that a refused one costs nothing. Who asks for a session is counted by
+ * address, apart from the users, of whom many addresses must not make anything forgotten.
  */
+import { type H3Event, setResponseHeader, setResponseHeaders } from 'h3'
 import { fail } from '../errors.ts'
 import { type RateLimitedOperation, readSyncSettings, type SyncSettings } from './settings.ts'
 
@@ -63,16 +65,33 @@ export function createRateLimiter({ readLimits, now }: Options) {
   }
 }
 
-const limiter = createRateLimiter({ readLimits: () => readSyncSettings().rateLimits, now: () => performance.now() })
+const options: Options = { readLimits: () => readSyncSettings().rateLimits, now: () => performance.now() }
+const users = createRateLimiter(options)
+const addresses = createRateLimiter(options)
+const limiterOf = (operation: RateLimitedOperation) => operation === 'session' ? addresses : users
 
-/** Whether the user may ask now, and what the X-RateLimit headers say; null where the operation has no limit. */
+/** Whether the user, or the address, may ask now, and what the X-RateLimit headers say; null where the operation has no limit. */
 export function checkRateLimit(operation: RateLimitedOperation, userId: string): RateLimitAllowance | null {
-  return limiter.check(operation, userId)
+  return limiterOf(operation).check(operation, userId)
 }
 
 /** Counts a request that succeeded. */
 export function recordRequest(operation: RateLimitedOperation, userId: string): void {
-  limiter.record(operation, userId)
+  limiterOf(operation).record(operation, userId)
+}
+
+/** Says on the answer what is left, and throws RATE_LIMITED where that is nothing. */
+export function refuseTooMany(event: H3Event, operation: RateLimitedOperation, userId: string): void {
+  const allowance = checkRateLimit(operation, userId)
+  if (!allowance) return
+  setResponseHeaders(event, {
+    'X-RateLimit-Limit': String(allowance.limit),
+    // This request is counted in.
+    'X-RateLimit-Remaining': String(Math.max(0, allowance.remaining - 1)),
+  })
+  if (allowance.allowed) return
+  setResponseHeader(event, 'Retry-After', allowance.retryAfterSeconds)
+  throw failRateLimited(allowance)
 }
 
 /** The 429 for an allowance that is used up; clients parse the seconds from the text and from `Retry-After`. */

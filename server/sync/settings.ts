@@ -2,15 +2,17 @@
  * What an operator may change of the sync protocol. Set once while the server starts, from the runtime config; read
  * wherever a request is bounded.
  */
-import { maxBodyBytes, maxOpsPerPush, requestsPerMinute } from './limits.ts'
+import { maxBodyBytes, maxOpsPerPush, maxTrustedProxies, requestsPerMinute } from './limits.ts'
 
 export type RateLimitedOperation = keyof typeof requestsPerMinute
 
 export interface SyncSettings {
   maxBodyBytes: number
   maxOpsPerPush: number
-  /** Requests a minute and user; null where there is no limit. */
+  /** Requests a minute and user, of a session a minute and address; null where there is no limit. */
   rateLimits: Readonly<Record<RateLimitedOperation, number | null>>
+  /** How many proxies stand before the server, each adding an address to X-Forwarded-For; with 0 nobody believes the header. */
+  trustedProxies: number
 }
 
 /** As it stands in a runtime config, where the environment makes everything a string; `false` or 0 is no limit. */
@@ -18,9 +20,10 @@ export interface SyncSettingsInput {
   maxBodyBytes?: number | string
   maxOpsPerPush?: number | string
   rateLimits?: boolean | string | Partial<Record<RateLimitedOperation, number | string | boolean>>
+  trustedProxies?: number | string
 }
 
-const defaults: SyncSettings = { maxBodyBytes, maxOpsPerPush, rateLimits: requestsPerMinute }
+const defaults: SyncSettings = { maxBodyBytes, maxOpsPerPush, rateLimits: requestsPerMinute, trustedProxies: 0 }
 
 let settings = defaults
 
@@ -34,11 +37,12 @@ export function configureSync(input: SyncSettingsInput = {}): void {
     maxBodyBytes: readCount('maxBodyBytes', input.maxBodyBytes) ?? defaults.maxBodyBytes,
     maxOpsPerPush: readCount('maxOpsPerPush', input.maxOpsPerPush) ?? defaults.maxOpsPerPush,
     rateLimits: readRateLimits(input.rateLimits),
+    trustedProxies: readProxies(input.trustedProxies),
   }
 }
 
 function readRateLimits(input: SyncSettingsInput['rateLimits']): SyncSettings['rateLimits'] {
-  if (isOff(input)) return { 'push': null, 'pull': null, 'snapshot': null, 'update-cursor': null, 'gc': null }
+  if (isOff(input)) return { 'push': null, 'pull': null, 'snapshot': null, 'update-cursor': null, 'gc': null, 'session': null }
   if (input === undefined || typeof input !== 'object') return defaults.rateLimits
   const limits: Record<RateLimitedOperation, number | null> = { ...defaults.rateLimits }
   for (const [operation, value] of Object.entries(input)) {
@@ -55,6 +59,12 @@ function isRateLimited(operation: string): operation is RateLimitedOperation {
 
 function isOff(value: unknown): value is false | 0 | 'false' | '0' {
   return value === false || value === 0 || value === 'false' || value === '0'
+}
+
+function readProxies(value: SyncSettingsInput['trustedProxies']): number {
+  const count = isOff(value) ? 0 : readCount('trustedProxies', value) ?? defaults.trustedProxies
+  if (count > maxTrustedProxies) throw new Error(`trustedProxies is ${count}: set it to how many proxies stand before the server, at most ${maxTrustedProxies}.`)
+  return count
 }
 
 function readCount(name: string, value: number | string | undefined): number | undefined {

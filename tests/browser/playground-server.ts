@@ -15,6 +15,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const ENTRY = process.env.PLAYGROUND_ENTRY ?? join(ROOT, '.playground/.output/server/index.mjs')
 const SOURCES = ['.playground/app', '.playground/server', '.playground/nuxt.config.ts', 'server', 'modules', 'nuxt.config.ts', 'drizzle']
 const START_MS = 20_000
+/** All tests ask from one address. */
+const oneAddress = { NUXT_OR3_SQLITE_LIMITS_RATE_LIMITS: '{"session":false}' }
 
 export interface PlaygroundServer {
   url: string
@@ -30,7 +32,7 @@ export async function startPlayground(): Promise<PlaygroundServer> {
   const folder = await mkdtemp(join(tmpdir(), 'or3-playground-'))
   const port = await findFreePort()
   const url = `http://127.0.0.1:${port}`
-  const env = { ...process.env, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), OR3_SQLITE_DB_PATH: join(folder, 'sync.db') }
+  const env = { ...process.env, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), OR3_SQLITE_DB_PATH: join(folder, 'sync.db'), ...oneAddress }
   let child = await startProcess(url, env)
 
   return {

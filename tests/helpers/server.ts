@@ -76,7 +76,7 @@ async function launch({ output: folder, dbPath, env = {}, cwd, isShared = false 
   const startedAt = performance.now()
   const child = spawn(process.execPath, [join(folder, 'server/index.mjs')], {
     cwd: workFolder,
-    env: { ...inherited(), HOST: '127.0.0.1', PORT: '0', ...dbPath !== undefined && { OR3_SQLITE_DB_PATH: dbPath }, ...env },
+    env: { ...inherited(), HOST: '127.0.0.1', PORT: '0', ...oneAddress, ...dbPath !== undefined && { OR3_SQLITE_DB_PATH: dbPath }, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let printed = ''
@@ -94,6 +94,9 @@ async function launch({ output: folder, dbPath, env = {}, cwd, isShared = false 
   else if (cwd === undefined) void ended.then(cleanUp)
   return { child, output, ended }
 }
+
+/** All tests ask from one address. */
+const oneAddress = { NUXT_OR3_SQLITE_LIMITS_RATE_LIMITS: '{"session":false}' }
 
 /** The test's own settings must not reach the server. */
 function inherited(): NodeJS.ProcessEnv {

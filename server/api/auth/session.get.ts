@@ -1,8 +1,15 @@
-/** Who the server thinks is asking: the session, or null. */
+/** Who the server thinks is asking: the session, or null. Anybody may ask, so it is the address that has a limit. */
 import { defineEventHandler, setResponseHeader } from 'h3'
+import { readAddress } from '../../auth/address.ts'
 import { resolveSession } from '../../auth/session.ts'
+import { recordRequest, refuseTooMany } from '../../sync/rate-limit.ts'
+import { readSyncSettings } from '../../sync/settings.ts'
 
 export default defineEventHandler(async (event) => {
   setResponseHeader(event, 'Cache-Control', 'no-store')
-  return { session: await resolveSession(event) }
+  const address = readAddress(event, readSyncSettings().trustedProxies)
+  if (address !== null) refuseTooMany(event, 'session', address)
+  const session = await resolveSession(event)
+  if (address !== null) recordRequest('session', address)
+  return { session }
 })

@@ -1,6 +1,8 @@
 /** What the routes about users and workspaces answer, over HTTP. */
+import { eq } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
 import { expectInvariants } from './invariants.ts'
+import { invites } from '../../../server/db/schema/index.ts'
 import { createInviteToken } from '../../../server/auth/invite-token.ts'
 import { serveAuthRoutes, type SessionAnswer } from './serve.ts'
 
@@ -142,6 +144,27 @@ describe('the member and invite routes', () => {
     await store.createInvite({ workspaceId, email, role: 'viewer', invitedByUserId: userId, expiresAt, tokenHash })
     email = undefined
     expect(await call('POST /api/invites/accept', { body: { token } })).toMatchObject({ status: 200 })
+  })
+
+  // Seen red without the limit, and with overdue ones counted.
+  it('refuse an invite where a hundred are pending, until one is revoked or overdue', async () => {
+    const { call, meet, database } = await serveAuthRoutes()
+    const { workspaceId } = await meet('ann')
+    const { workspaceId: other } = await meet('ben')
+    const path = `/api/workspaces/${workspaceId}/invites`
+    const invite = (number: number) => call<Made>(`POST ${path}`, { as: 'ann', body: { email: `${number}@example.org`, role: 'viewer' } })
+    const made: Awaited<ReturnType<typeof invite>>[] = []
+    for (let number = 0; number < 100; number++) made.push(await invite(number))
+    expect(made.map(({ status }) => status)).toEqual(made.map(() => 200))
+    const tooMany = { status: 409, body: { data: { code: 'CONFLICT' }, message: '100 invites of this workspace are pending: revoke some first.' } }
+    expect(await invite(100)).toMatchObject(tooMany)
+    expect(await call(`POST /api/workspaces/${other}/invites`, { as: 'ben', body: { email: 'a@b.c', role: 'viewer' } })).toMatchObject({ status: 200 })
+
+    await call(`DELETE ${path}/${made[0]!.body.id}`, { as: 'ann' })
+    expect((await invite(101)).status).toBe(200)
+    expect(await invite(102)).toMatchObject(tooMany)
+    await database.write(tx => tx.update(invites).set({ expiresAt: 1 }).where(eq(invites.id, made[1]!.body.id)))
+    expect((await invite(103)).status).toBe(200)
   })
 
   it('refuse malformed invites and roles', async () => {

@@ -32,7 +32,7 @@ import { createAuthWorkspaceStore } from '../../../server/auth/store/create-stor
 import { registerAuthWorkspaceStore } from '../../../server/auth/store/registry.ts'
 import { readDatabaseConfig } from '../../../server/db/config.ts'
 import { startLayer, stopLayer, useSyncDatabase } from '../../../server/layer.ts'
-import { configureSync } from '../../../server/sync/settings.ts'
+import { configureSync, type SyncSettingsInput } from '../../../server/sync/settings.ts'
 import { layerMigrations, makeTempFolder } from '../../helpers/database.ts'
 
 const routes: [method: RouterMethod, path: string, handler: EventHandler][] = [
@@ -79,8 +79,8 @@ const believeHeader: AuthProvider = {
   },
 }
 
-export async function serveAuthRoutes(provider: AuthProvider = believeHeader) {
-  const database = await openLayer()
+export async function serveAuthRoutes(provider: AuthProvider = believeHeader, limits: SyncSettingsInput = { rateLimits: false }) {
+  const database = await openLayer(limits)
   const store = createAuthWorkspaceStore(useSyncDatabase)
   registerAuthWorkspaceStore({ id: 'sqlite', create: () => createAuthWorkspaceStore(useSyncDatabase) })
   registerAuthProvider({ id: 'test', create: () => provider })
@@ -122,9 +122,9 @@ export async function serveAuthRoutes(provider: AuthProvider = believeHeader) {
 }
 
 /** The layer as the server's start opens it, for the routes that ask for it themselves. */
-async function openLayer(): Promise<SyncDatabase> {
+async function openLayer(limits: SyncSettingsInput): Promise<SyncDatabase> {
   const env = { OR3_SQLITE_DB_PATH: `${await makeTempFolder()}/sync.db`, OR3_SQLITE_PRAGMA_SYNCHRONOUS: 'NORMAL' }
-  configureSync({ rateLimits: false })
+  configureSync(limits)
   startLayer(() => readDatabaseConfig(env), { layer: layerMigrations, app: [] }, (sentence) => {
     throw new Error(sentence)
   })

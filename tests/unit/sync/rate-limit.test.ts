@@ -58,16 +58,19 @@ describe('the settings', () => {
   it('have the limits of the protocol by default', () => {
     expect(readSyncSettings()).toEqual({
       maxBodyBytes: 16 * 1024 * 1024, maxOpsPerPush: 1_000,
-      rateLimits: { 'push': 200, 'pull': 120, 'snapshot': 60, 'update-cursor': 60, 'gc': 10 },
+      trustedProxies: 0,
+      rateLimits: { 'push': 200, 'pull': 120, 'snapshot': 60, 'update-cursor': 60, 'gc': 10, 'session': 60 },
     })
   })
 
   it('take numbers and what the environment makes of them', () => {
     configureSync({ maxBodyBytes: '1000', maxOpsPerPush: 5, rateLimits: { push: '7', pull: false, gc: 0, snapshot: true, ['update-cursor']: 'false' } })
-    expect(readSyncSettings()).toEqual({ maxBodyBytes: 1000, maxOpsPerPush: 5, rateLimits: { 'push': 7, 'pull': null, 'gc': null, 'snapshot': 60, 'update-cursor': null } })
+    expect(readSyncSettings()).toEqual({ maxBodyBytes: 1000, maxOpsPerPush: 5, rateLimits: { 'push': 7, 'pull': null, 'gc': null, 'snapshot': 60, 'update-cursor': null, 'session': 60 }, trustedProxies: 0 })
+    configureSync({ trustedProxies: '2' })
+    expect(readSyncSettings().trustedProxies).toBe(2)
     for (const off of [false, 'false', '0']) {
       configureSync({ rateLimits: off })
-      expect(Object.values(readSyncSettings().rateLimits)).toEqual([null, null, null, null, null])
+      expect(Object.values(readSyncSettings().rateLimits)).toEqual([null, null, null, null, null, null])
     }
     configureSync({ maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '' })
     expect(readSyncSettings()).toMatchObject({ maxBodyBytes: 16 * 1024 * 1024, rateLimits: { push: 200 } })
@@ -77,6 +80,8 @@ describe('the settings', () => {
     expect(() => configureSync({ maxBodyBytes: 'lots' })).toThrow(/maxBodyBytes is "lots"/)
     expect(() => configureSync({ maxOpsPerPush: 0 })).toThrow(/maxOpsPerPush is 0/)
     expect(() => configureSync({ rateLimits: { push: -1 } })).toThrow(/rateLimits\.push is -1/)
+    expect(() => configureSync({ trustedProxies: 'all' })).toThrow(/trustedProxies is "all"/)
+    expect(() => configureSync({ trustedProxies: 11 })).toThrow(/trustedProxies is 11/)
     expect(() => configureSync({ rateLimits: { poll: 1 } as object })).toThrow(/rateLimits\.poll/)
   })
 })

@@ -1,0 +1,16 @@
+/** From which address a request comes: the socket's, since anybody can write a header; behind proxies what they wrote. */
+import { getRequestHeader, getRequestIP, type H3Event } from 'h3'
+
+/** The longest IPv6 address with a zone is shorter. */
+const maxAddressLength = 64
+
+/**
+ * Each proxy adds the address it was asked from at the end of X-Forwarded-For, so with `trustedProxies` of them the
+ * client's is that many from the end; what stands before may be the client's own invention. Where the header is shorter
+ * the request came past a proxy, and only the socket is sure. Null where there is none: a page that is rendered asks
+ * the server from within.
+ */
+export function readAddress(event: H3Event, trustedProxies: number): string | null {
+  const forwarded = trustedProxies === 0 ? [] : getRequestHeader(event, 'x-forwarded-for')?.split(',') ?? []
+  return forwarded.at(-trustedProxies)?.trim().slice(0, maxAddressLength) || getRequestIP(event) || null
+}
