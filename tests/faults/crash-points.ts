@@ -25,21 +25,50 @@ const pushPoints = ['push:statement', 'push:before-commit', 'push:after-commit',
 const migrationPoints = ['migration:statement', 'migration:before-commit', 'migration:after-commit']
 const cleanUpPoints = ['clean-up:statement', 'clean-up:before-commit', 'clean-up:after-commit']
 
-/** `start` starts the server; the control has one that answers too early. */
-export async function runCrashPoints(folder: string, times: number, start: StartServer = startRooms): Promise<CrashPointFigures> {
-  const crashes: Record<string, number> = {}
-  const note = async (point: string, server: FaultyServer) => {
+export async function runCrashPoints(folder: string, times: number): Promise<CrashPointFigures> {
+  const dbPath = join(folder, 'pushes.db')
+  const pushed = await crashInPushes(dbPath, times, startRooms)
+  const { crashes, acked, contradictions, ...total } = pushed
+  const note = createNote(crashes)
+  for (const point of migrationPoints) {
+    for (let turn = 1; turn <= times; turn++) {
+      const path = join(folder, `${point.replace(':', '-')}-${turn}.db`)
+      const at = point.endsWith('statement') ? String(turn * 3) : '1'
+      const died = await startRooms(path, { CRASH_POINT: point, CRASH_AT: at }).then(server => server.kill().then(() => false), () => true)
+      if (!died) continue
+      crashes[point] = (crashes[point] ?? 0) + 1
+      const server = await startRooms(path)
+      const fresh = createLedger()
+      for (const device of await signIn(server.url, 2)) await pushOnce(server.url, device, fresh)
+      await server.stop()
+      addTo(total, fresh.check(path))
+    }
+  }
+  const missingRows = await crashInCleanUp(folder, times, note, total)
+  const brokenBackups = await crashInBackup(dbPath, times, note)
+  return { crashes, acked, ...total, contradictions, brokenBackups, missingRows }
+}
+
+type Note = (point: string, server: FaultyServer) => Promise<void>
+
+function createNote(crashes: Record<string, number>): Note {
+  return async (point, server) => {
     // The last words of a dying server may still be on their way.
     await server.ended
     crashes[point] = (crashes[point] ?? 0) + 1
   }
-  const dbPath = join(folder, 'pushes.db')
+}
+
+/** `start` starts the server; the control has one that answers too early. Ends with the first loss. */
+export async function crashInPushes(dbPath: string, times: number, start: StartServer) {
+  const crashes: Record<string, number> = {}
+  const note = createNote(crashes)
   const ledger = createLedger()
   const total: Check = { lost: 0, duplicates: 0, holes: 0, wrongWinners: 0, ghosts: 0, damage: [] }
   let server = await start(dbPath)
   const devices = await signIn(server.url, 4)
   for (const point of pushPoints) {
-    for (let turn = 1; turn <= times; turn++) {
+    for (let turn = 1; turn <= times && total.lost === 0; turn++) {
       // A later statement each time, and a later push.
       await call(server.url, '', `/arm/${point}/${turn}`)
       await pushUntilDead(server, devices, ledger)
@@ -52,24 +81,8 @@ export async function runCrashPoints(folder: string, times: number, start: Start
     }
   }
   await server.stop()
-  for (const point of migrationPoints) {
-    for (let turn = 1; turn <= times; turn++) {
-      const path = join(folder, `${point.replace(':', '-')}-${turn}.db`)
-      const at = point.endsWith('statement') ? String(turn * 3) : '1'
-      const died = await start(path, { CRASH_POINT: point, CRASH_AT: at }).then(server => server.kill().then(() => false), () => true)
-      if (!died) continue
-      crashes[point] = (crashes[point] ?? 0) + 1
-      const server = await start(path)
-      const fresh = createLedger()
-      for (const device of await signIn(server.url, 2)) await pushOnce(server.url, device, fresh)
-      await server.stop()
-      addTo(total, fresh.check(path))
-    }
-  }
-  const missingRows = await crashInCleanUp(folder, times, start, note, total)
-  const brokenBackups = await crashInBackup(dbPath, times, start, note)
   total.duplicates += ledger.contradictions.length
-  return { crashes, acked: ledger.acked, ...total, contradictions: ledger.contradictions.slice(0, 3), brokenBackups, missingRows }
+  return { crashes, acked: ledger.acked, ...total, contradictions: ledger.contradictions.slice(0, 3) }
 }
 
 async function pushUntilDead(server: FaultyServer, devices: readonly Device[], ledger: Ledger) {
@@ -81,14 +94,12 @@ async function pushUntilDead(server: FaultyServer, devices: readonly Device[], l
   }))
 }
 
-type Note = (point: string, server: FaultyServer) => Promise<void>
-
 /** A log full of what was superseded long ago; at the end every live row still has its newest change. */
-async function crashInCleanUp(folder: string, times: number, start: StartServer, note: Note, total: Check): Promise<number> {
+async function crashInCleanUp(folder: string, times: number, note: Note, total: Check): Promise<number> {
   const dbPath = join(folder, 'clean-up.db')
   const device: Device = { user: 'user-0', workspaceId: 'workspace-of-user-0', deviceId: 'device-0', outbox: [] }
   const newest = new Map<string, number>()
-  let server = await start(dbPath)
+  let server = await startRooms(dbPath)
   for (const point of cleanUpPoints) {
     for (let turn = 1; turn <= times; turn++) {
       for (let batch = 0; batch < 3; batch++) {
@@ -101,7 +112,7 @@ async function crashInCleanUp(folder: string, times: number, start: StartServer,
       const died = await call(server.url, device.user, '/clean-up').then(() => false, () => true)
       if (died) await note(point, server)
       else await server.kill()
-      server = await start(dbPath)
+      server = await startRooms(dbPath)
       total.damage.push(...damageOf(dbPath))
     }
   }
@@ -129,9 +140,9 @@ function countMissing(dbPath: string, newest: ReadonlyMap<string, number>): numb
   return [...newest.values()].filter(version => !stored.has(version)).length
 }
 
-async function crashInBackup(dbPath: string, times: number, start: StartServer, note: Note): Promise<number> {
+async function crashInBackup(dbPath: string, times: number, note: Note): Promise<number> {
   for (let turn = 1; turn <= times; turn++) {
-    const server = await start(dbPath, { CRASH_POINT: 'backup:copying', CRASH_AT: String(turn) })
+    const server = await startRooms(dbPath, { CRASH_POINT: 'backup:copying', CRASH_AT: String(turn) })
     const died = await call(server.url, 'user-0', '/back-up').then(() => false, () => true)
     if (died) await note('backup:copying', server)
     else await server.kill()

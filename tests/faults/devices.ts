@@ -24,8 +24,8 @@ export async function signIn(url: string, count: number): Promise<Device[]> {
 }
 
 /** Pushes one batch and notes the answer. Throws where there was none. */
-export async function pushOnce(url: string, device: Device, ledger: Ledger): Promise<number> {
-  const fresh = Array.from({ length: randomInt(1, maxOpsPerPush + 1) }, () => makeOp(device))
+export async function pushOnce(url: string, device: Device, ledger: Ledger, count = randomInt(1, maxOpsPerPush + 1)): Promise<number> {
+  const fresh = Array.from({ length: count }, () => makeOp(device))
   ledger.sent(device.workspaceId, fresh)
   device.outbox.push(...fresh)
   const ops = device.outbox.slice(0, 50)

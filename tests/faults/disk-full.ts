@@ -3,7 +3,7 @@
  * page limit, which the database meets in the same places. Upholds P9.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -12,7 +12,7 @@ export interface SmallDisk {
   folder: string
   /** True where it is a disk, not a limit. */
   mounted: boolean
-  /** Leaves room for about `bytes`. */
+  /** Leaves room for about `bytes`, where there is more. */
   fill(bytes: number): Promise<void>
   empty(): Promise<void>
   remove(): Promise<void>
@@ -30,7 +30,7 @@ export async function makeSmallDisk(limitPages: (extra: number | undefined) => P
     async fill(bytes) {
       if (!mounted) return void await limitPages(Math.ceil(bytes / 4096))
       const { bavail, bsize } = await statfs(folder)
-      await writeFile(ballast, Buffer.alloc(Math.max(0, bavail * bsize - bytes)))
+      await appendFile(ballast, Buffer.alloc(Math.max(0, bavail * bsize - bytes)))
     },
     async empty() {
       if (mounted) await rm(ballast, { force: true })
@@ -63,6 +63,8 @@ export interface DiskFullOptions {
   readIds: () => Promise<readonly string[]>
   deleteAll: () => Promise<unknown>
   isRefusal: (error: unknown) => boolean
+  /** Whether the server says that it can write. */
+  isHealthy: () => Promise<boolean>
 }
 
 export interface DiskFullFigures {
@@ -74,10 +76,12 @@ export interface DiskFullFigures {
   failures: string[]
   /** Writes that were still refused after there was room again. */
   stuck: number
+  /** How often the health called a full disk writable, or one with room not. */
+  wrongHealth: number
 }
 
-export async function runDiskFull({ disk, cycles, write, readIds, deleteAll, isRefusal }: DiskFullOptions): Promise<DiskFullFigures> {
-  const figures: DiskFullFigures = { mounted: disk.mounted, acked: 0, lost: 0, refused: 0, ghosts: 0, failures: [], stuck: 0 }
+export async function runDiskFull({ disk, cycles, write, readIds, deleteAll, isRefusal, isHealthy }: DiskFullOptions): Promise<DiskFullFigures> {
+  const figures: DiskFullFigures = { mounted: disk.mounted, acked: 0, lost: 0, refused: 0, ghosts: 0, failures: [], stuck: 0, wrongHealth: 0 }
   for (let cycle = 0; cycle < cycles; cycle++) {
     const acked: string[] = []
     const refused: string[] = []
@@ -96,8 +100,16 @@ export async function runDiskFull({ disk, cycles, write, readIds, deleteAll, isR
     for (let turn = 0; turn < 8 || (refused.length === 0 && turn < 1_000); turn++) {
       await Promise.all([20_000, 100, 3_000].map((bytes, index) => attempt(`${cycle}-${turn}-${index}`, bytes)))
     }
+    await disk.fill(0)
+    // The log has room of its own left: what is too large for it first, then what fills it up.
+    for (const bytes of [40_000, 8_000, 100]) {
+      const before = refused.length
+      for (let turn = 0; turn < 300 && refused.length === before && figures.failures.length === 0; turn++) await attempt(`${cycle}-last-${bytes}-${turn}`, bytes)
+    }
+    if (await isHealthy()) figures.wrongHealth++
     const whileFull = new Set(await readIds())
     await disk.empty()
+    if (!await isHealthy()) figures.wrongHealth++
     const before = refused.length
     for (let turn = 0; turn < 5; turn++) await attempt(`${cycle}-after-${turn}`, 100)
     figures.stuck += refused.length - before

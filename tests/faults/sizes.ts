@@ -1,0 +1,31 @@
+/** How large the fault runs are. `OR3_FAULTS_SCALE=10` is a night's; the controls end as soon as they have found their fault. */
+import process from 'node:process'
+
+export interface Sizes {
+  kills: number
+  crashesPerPoint: number
+  /** Another process holds the write lock at least a hundred times in a minute. */
+  busyMs: number
+  diskCycles: number
+  restores: number
+  /** Of the log whose snapshot, clean-up and backup are watched. */
+  rows: number
+  loadMs: number
+  idleClients: number
+}
+
+/** Under a minute, to look at after a change. */
+export const quick: Sizes = { kills: 4, crashesPerPoint: 1, busyMs: 1_500, diskCycles: 1, restores: 1, rows: 2_000, loadMs: 1_000, idleClients: 200 }
+
+/** Within ten minutes: what a change is checked with. */
+const whole: Sizes = { kills: 100, crashesPerPoint: 5, busyMs: 60_000, diskCycles: 20, restores: 10, rows: 20_000, loadMs: 10_000, idleClients: 1_000 }
+
+export function readSizes(): Sizes {
+  const scale = Number(process.env.OR3_FAULTS_SCALE || 1)
+  if (!(scale > 0)) throw new Error(`OR3_FAULTS_SCALE is ${JSON.stringify(process.env.OR3_FAULTS_SCALE)}: set it to a number above 0.`)
+  const times = (count: number) => Math.ceil(count * scale)
+  return {
+    ...whole, kills: times(whole.kills), crashesPerPoint: times(whole.crashesPerPoint), busyMs: times(whole.busyMs),
+    diskCycles: times(whole.diskCycles), restores: times(whole.restores), loadMs: times(whole.loadMs),
+  }
+}
