@@ -1,6 +1,6 @@
 /** Migrations by several processes, and by one that is killed inside. */
 import { execFile } from 'node:child_process'
-import { cp, readFile, stat, writeFile } from 'node:fs/promises'
+import { copyFile, cp, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -35,10 +35,17 @@ async function readState(path: string) {
 }
 const hashes = layerMigrations.map(migration => migration.hash)
 
+/** Where migrations begin: with nothing, and with each revision that was released. */
+const beginnings = [
+  { what: 'a new file', begin: async () => {} },
+  { what: 'a file of the first revision', begin: (path: string) => copyFile(join(root, 'tests/fixtures/revisions/0000_initial.db'), path) },
+]
+
 // Seen red without the owner lock: both served.
-it('lets one of two starts on a new file serve, and refuses the other', async () => {
+it.each(beginnings)('lets one of two starts on $what serve, and refuses the other', async ({ begin }) => {
   for (let round = 0; round < 2; round++) {
     const path = join(await makeTempFolder(), 'new.db')
+    await begin(path)
     const children = [startChild(owner, [path]), startChild(owner, [path])]
     const said = await Promise.all(children.map(child => child.line()))
     expect(said.toSorted()).toEqual([expect.stringMatching(/^DatabaseInUseError/), 'open'])
@@ -48,7 +55,7 @@ it('lets one of two starts on a new file serve, and refuses the other', async ()
 })
 
 // Seen red with a commit after each migration.
-it('is before or after a migration in which it was killed', async () => {
+it.each(beginnings)('is before or after a migration in which it was killed: $what', async ({ begin }) => {
   const folder = await makeTempFolder()
   const migrationsFolder = join(folder, 'drizzle')
   await cp(join(root, 'drizzle'), migrationsFolder, { recursive: true })
@@ -62,23 +69,25 @@ it('is before or after a migration in which it was killed', async () => {
   await writeFile(journalFile, JSON.stringify(journal))
 
   let killedInside = 0
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < 5; round++) {
     const path = join(folder, `killed-${round}.db`)
+    await begin(path)
+    const before = await readState(path)
     const child = startChild(owner, [path, migrationsFolder])
     const sizeOfLog = () => stat(`${path}-wal`).then(({ size }) => size, () => 0)
     while (await sizeOfLog() === 0) await sleep(1)
-    await sleep(round * 20)
+    await sleep(round * 30)
     await child.kill()
     const { tables, ledger } = await readState(path)
-    if (ledger.length === 0) {
+    if (ledger.length === before.ledger.length) {
       killedInside++
-      expect(tables).toEqual([])
+      expect(tables).toEqual(before.tables)
     }
     else {
       expect(ledger).toHaveLength(hashes.length + 2)
     }
   }
-  expect(killedInside).toBeGreaterThan(2)
+  expect(killedInside).toBeGreaterThan(1)
 })
 
 // Seen red with another name for the ledger.
