@@ -5,7 +5,7 @@
 import type { H3Event } from 'h3'
 import type { Registry } from 'prom-client'
 import type { SyncDatabase } from '../db/open.ts'
-import { maintenanceOf } from '../sync/maintenance.ts'
+import { maintenanceOf, readBacklog } from '../sync/maintenance.ts'
 import { readLastBackupAt } from './backup.ts'
 import { readWalBytes } from './health.ts'
 import { pathOf } from './requests.ts'
@@ -59,7 +59,10 @@ async function addDatabaseFigures(registers: Registry[], database: () => SyncDat
     name: `or3_sync_${name}`, help, registers,
     async collect() {
       const opened = database()
-      if (opened) this.set(await read(opened))
+      if (!opened) return
+      // What cannot be read now keeps its last value; the others are needed all the more.
+      const value = await Promise.resolve(opened).then(read).catch(() => undefined)
+      if (value !== undefined) this.set(value)
     },
   })
   const counter = (name: string, help: string, read: (opened: SyncDatabase) => number) => new Counter({
@@ -77,7 +80,8 @@ async function addDatabaseFigures(registers: Registry[], database: () => SyncDat
   gauge('writable', '0 after a write was refused because the disk is full.', ({ activity }) => activity.isFull ? 0 : 1)
   gauge('wal_bytes', 'Size of the write-ahead log.', readWalBytes)
   gauge('last_clean_up_timestamp_seconds', '0 where there was none.', opened => toSeconds(maintenanceOf(opened).read().lastRun))
-  gauge('clean_up_backlog_versions', 'Versions no clean-up has read yet.', opened => maintenanceOf(opened).read().backlog ?? 0)
+  // Asked for anew: a clean-up that never runs would leave it at 0.
+  gauge('clean_up_backlog_versions', 'Versions no clean-up has read yet.', readBacklog)
   gauge('last_backup_timestamp_seconds', '0 where there was none.', async ({ path }) => toSeconds(await readLastBackupAt(path)))
 }
 

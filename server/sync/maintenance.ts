@@ -61,7 +61,7 @@ function createMaintenanceLog(database: SyncDatabase): MaintenanceLog {
 }
 
 /** How many versions no clean-up has read yet, young ones among them. Only a restore lifts the horizon above that. */
-async function readBacklog(database: SyncDatabase): Promise<number> {
+export async function readBacklog(database: SyncDatabase): Promise<number> {
   const [row] = await database.read.select({ versions: sql<number>`coalesce(sum(head - max(cleaned_version, horizon)), 0)` }).from(heads)
   return row!.versions
 }
