@@ -44,14 +44,31 @@ export interface FixtureBuild {
   packageName: string
   /** Read by the fixture's `nuxt.config.ts`. */
   env?: Record<string, string>
+  /** Files and folders of the fixture that this build does without, and what it is called then. */
+  variant?: { name: string, without: readonly string[] }
+}
+
+/** The fixture host without what only later releases of the real one have, and without its admin pages' stores. */
+export const februaryHost: FixtureBuild = {
+  fixture: 'host',
+  packageName: 'or3-provider-sqlite',
+  variant: {
+    name: 'february',
+    without: [
+      'server/utils/rate-limit', 'server/middleware/sync-limits.ts', 'server/api/knock.post.ts',
+      'server/utils/background-jobs', 'server/api/jobs', 'server/api/sync/snapshot.post.ts',
+      'server/admin/stores', 'server/api/admin/grants.post.ts', 'server/api/admin/members.post.ts', 'server/api/admin/workspaces.get.ts',
+    ],
+  },
 }
 
 /** A fixture with the packed layer as a real folder in its node_modules, built by `nuxt build`. */
-export function buildFixture({ fixture, packageName, env = {} }: FixtureBuild): Promise<App> {
+export function buildFixture({ fixture, packageName, env = {}, variant = { name: 'whole', without: [] } }: FixtureBuild): Promise<App> {
   const source = `tests/fixtures/${fixture}`
-  return once(`${fixture}-${packageName}`, [...layerSources, source], async (folder) => {
+  return once(`${variant.name}-${fixture}-${packageName}`, [...layerSources, source], async (folder) => {
     const [installed, tarball] = await Promise.all([installDependencies(), packLayer(folder)])
     await copySource(source, folder)
+    for (const path of variant.without) await rm(join(folder, path), { recursive: true })
     // Hard links: as real as a copy, and there at once.
     await run('cp', ['-R', '-l', join(installed, 'node_modules'), join(folder, 'node_modules')])
     await rm(join(folder, 'node_modules/or3-layer-sqlite'), { recursive: true })

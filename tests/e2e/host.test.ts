@@ -11,7 +11,8 @@ import { type RunningServer, runToEnd, startServer } from '../helpers/server.ts'
 import { putOf } from '../helpers/sync.ts'
 import { type App, buildDbPath, buildFixture, moveOutput, root, runNuxt } from './builds.ts'
 import { itServesSync } from './checks.ts'
-import { createClient, readAnswer } from './client.ts'
+import { itKeepsLimitsAndJobs } from './host-checks.ts'
+import { type Client, createClient, readAnswer } from './client.ts'
 
 const header = 'x-user'
 
@@ -38,14 +39,16 @@ describe.each([
     for (const folder of [dataFolder, output && dirname(output)]) if (folder) await rm(folder, { recursive: true, force: true })
   })
 
-  itServesSync({
+  const served = {
     server: () => server,
     header,
     async crash() {
       await server.kill()
       server = await start()
     },
-  })
+  }
+  itServesSync(served)
+  itKeepsLimitsAndJobs(served)
 
   it('was prerendered, twice, without opening the database that was set', () => {
     for (const page of ['about-us', 'get-help']) expect(existsSync(join(output, 'public', page, 'index.html'))).toBe(true)
@@ -77,7 +80,31 @@ describe.each([
     expect((await ada.request('/api/admin/workspaces')).status).toBe(403)
     await server.fetch('/api/admin/grants', { method: 'POST', headers: { [header]: 'admin', 'x-super-admin': 'yes' } })
     expect(await readAnswer(await ada.request('/api/admin/workspaces'))).toMatchObject({ total: expect.any(Number) })
-    expect(await readAnswer(await ada.request('/api/admin/status'))).toMatchObject({ actions: expect.arrayContaining([expect.objectContaining({ id: 'sync.gc-change-log' })]) })
+    const { actions } = await readAnswer<{ actions: { id: string }[] }>(await ada.request('/api/admin/status'))
+    const run = async (id: string, payload?: object) =>
+      (await readAnswer<{ result: unknown }>(await ada.request('/api/admin/actions', { body: { id, payload } }))).result
+    expect(Object.fromEntries(await Promise.all(actions.map(async ({ id }) => [id, await run(id)])))).toEqual({
+      'sync.gc-change-log': expect.objectContaining({ droppedChanges: 0, done: true }),
+      'sync.gc-tombstones': expect.objectContaining({ droppedTombstones: 0, done: true }),
+      'sync.checkpoint': expect.objectContaining({ walBytes: expect.any(Number) }),
+      'sync.backup': expect.objectContaining({ name: expect.any(String) }),
+    })
+    expect((await readdir(join(dataFolder, 'backups'))).length).toBeGreaterThan(0)
+  })
+
+  it('lets an administrator bring somebody into a workspace, who syncs there', async () => {
+    const [owner, guest] = ['owner', 'guest'].map(name => createClient(server, header, name)) as [Client, Client]
+    const workspaceId = await owner.workspaceId()
+    await owner.push(workspaceId, [putOf('a')])
+    await guest.workspaceId()
+    await readAnswer(await server.fetch('/api/admin/members', {
+      method: 'POST',
+      headers: { [header]: 'owner', 'x-super-admin': 'yes', 'content-type': 'application/json' },
+      body: JSON.stringify({ workspaceId, emailOrProviderId: 'guest@example.test', role: 'viewer' }),
+    }))
+    await readAnswer(await guest.request('/api/workspaces/active', { body: { id: workspaceId } }))
+    expect((await guest.pull(workspaceId, 0)).changes).toHaveLength(1)
+    expect((await guest.request('/api/sync/push', { body: { scope: { workspaceId }, ops: [putOf('b')] } })).status).toBe(403)
   })
 
   it.each([
