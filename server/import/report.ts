@@ -6,6 +6,8 @@ export interface ImportReport {
   /** Of devices that the old database knew without their user. */
   cursors: { read: number, written: number }
   workspaces: WorkspaceReport[]
+  /** Live rows, in the old database and in the new one. */
+  synced: { name: string, old: number, new: number }[]
   /** What cannot be used, one line each; the first hundred. */
   unreadable: string[]
   unreadableCount: number
@@ -31,7 +33,7 @@ export interface WorkspaceReport {
 
 export function createReport(sourceRevision: number): ImportReport {
   return {
-    sourceRevision, tables: [], ownersRestored: 0, cursors: { read: 0, written: 0 }, workspaces: [],
+    sourceRevision, tables: [], ownersRestored: 0, cursors: { read: 0, written: 0 }, workspaces: [], synced: [],
     unreadable: [], unreadableCount: 0, leftBehind: [],
   }
 }

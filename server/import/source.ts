@@ -16,6 +16,8 @@ export interface Source {
   rows(table: string, columns: readonly string[]): Iterable<Record<string, unknown>>
   /** The tables of materialised rows. */
   rowTables: string[]
+  /** Rows that are not deleted, by the synced table's name. */
+  countLive(): Map<string, number>
   /** Tables with rows that the import leaves behind. */
   unknownTables(): { name: string, rows: number }[]
   workspaceIds(): string[]
@@ -46,6 +48,9 @@ export function createSource(database: DatabaseSync, path: string): Source {
     revision: readRevision(tables),
     count,
     rowTables,
+    countLive: () => new Map(rowTables.map(table => [
+      table.slice(rowTablePrefix.length), tables.one<{ n: number }>(`select count(*) as n from ${quote(table)} where deleted = 0`)!.n,
+    ])),
     * rows(table, wanted) {
       const present = wanted.filter(column => columns.get(table)?.has(column))
       if (present.length > 0) yield* tables.all<Record<string, unknown>>(`select ${present.map(quote).join(', ')} from ${quote(table)} order by rowid`)

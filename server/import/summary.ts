@@ -7,6 +7,8 @@ export function writeSummary(output: { write(text: string): unknown }, report: I
     ...writeTable(['table', 'read', 'written'], [...report.tables, { name: 'device_cursors', ...report.cursors }]
       .map(({ name, read, written }) => [name, read, written])),
     '',
+    ...writeTable(['live rows of', 'old', 'new'], report.synced.map(({ name, old, new: now }) => [name, old, now])),
+    '',
     ...writeTable(['workspace', 'head', 'changes', 'restored', 'rows', 'deleted', 'horizon', 'fingerprint'], report.workspaces.map(toCells)),
     '',
     ...report.ownersRestored > 0 ? [`${report.ownersRestored} workspaces had no member as owner and got the one they named.`] : [],

@@ -28,6 +28,7 @@ export async function importHistory(
     await importWorkspace(database, source, counts, lines => reportUnreadable(report, lines), onRows)
   }
   await importCursors(database, source, report)
+  report.synced = await countSynced(database, source)
 }
 
 async function importWorkspace(
@@ -106,6 +107,15 @@ function toRecord({ changes, winner }: KeyHistory) {
   const newest = changes.at(-1)!
   const tombstone = winner!.op === 'delete' ? [newest.version, newest.createdAt] : [null, null]
   return [winner!.tableName, winner!.pk, winner!.version, ...tombstone]
+}
+
+/** A row that its own table shows and a newer delete contradicts is one less here. */
+async function countSynced(database: SyncDatabase, source: Source): Promise<ImportReport['synced']> {
+  const counted = await database.read.all<{ name: string, rows: number }>(sql`
+    select table_name as name, count(*) as rows from records where tombstone_at is null group by table_name`)
+  const rows = new Map(counted.map(({ name, rows }) => [name, rows]))
+  const old = source.countLive()
+  return [...new Set([...old.keys(), ...rows.keys()])].sort().map(name => ({ name, old: old.get(name) ?? 0, new: rows.get(name) ?? 0 }))
 }
 
 /**
