@@ -7,24 +7,14 @@ import { request as httpRequest } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { PendingOp, PullResponse, PushResult } from '../../server/sync/gateway/types.ts'
+import { type Chance, createChance, readSeed } from '../helpers/chance.ts'
 import { serveSync, type SyncServer } from '../helpers/sync-server.ts'
 import { scaled, timeoutMs } from './scale.ts'
 import { applyPage, createDevice, type Device, liveRows, writeLocally } from './sync-device.ts'
 
 type Fault = 'none' | 'twice' | 'late' | 'cut' | 'lost'
 
-/** Faults and writes in an order that a seed repeats (mulberry32). */
-function createChance(seed: number) {
-  let state = seed
-  return (count: number) => {
-    state = (state + 0x6D2B79F5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % count
-  }
-}
-
-function pickFault(chance: (count: number) => number): Fault {
+function pickFault(chance: Chance): Fault {
   return chance(100) < 70 ? 'none' : (['twice', 'late', 'cut', 'lost'] as const)[chance(4)]!
 }
 
@@ -61,9 +51,7 @@ function sendRaw({ origin }: SyncServer, route: string, body: object, { part }: 
 }
 
 it('comes through a bad network whole', { timeout: timeoutMs(120) }, async () => {
-  const seed = Number(process.env.OR3_TEST_SEED ?? Date.now() % 2 ** 31)
-  console.log(`http faults: OR3_TEST_SEED=${seed}`)
-  const chance = createChance(seed)
+  const chance = createChance(readSeed('http faults'))
   const server = await serveSync()
   const scope = { workspaceId: (await server.meet('ann')).workspaceId }
   const devices = Array.from({ length: 4 }, (_, index) => createDevice(`device-${index}`, 'ann'))
