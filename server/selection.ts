@@ -1,4 +1,7 @@
-/** What a host's runtime config says of the layer: an app without these keys has it on. */
+/**
+ * What a host's runtime config says of the layer: an app without these keys has it on. A host that has only sync off
+ * still signs its users in by the selected provider's store, and later ones refuse to start without it.
+ */
 import type { HostSettings } from './host/register.ts'
 import type { JobLimits } from './jobs/types.ts'
 import { providerId } from './sync/gateway/adapter.ts'
@@ -6,7 +9,7 @@ import { providerId } from './sync/gateway/adapter.ts'
 export function isSelected(config: Record<string, unknown>): boolean {
   const auth = section(config.auth)
   const sync = section(config.sync)
-  return auth.enabled !== false && sync.enabled !== false && (sync.provider === undefined || sync.provider === providerId)
+  return auth.enabled !== false && (sync.provider === undefined || sync.provider === providerId)
 }
 
 /** What the host sets for what it takes beside store and adapter; an empty auth provider where it has none. */

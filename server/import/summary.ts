@@ -2,6 +2,9 @@
 import { resolve } from 'node:path'
 import type { ImportReport, WorkspaceReport } from './report.ts'
 
+/** The newest schema of or3-provider-sqlite that this was tried with. */
+const newestRevision = 17
+
 export function writeSummary(output: { write(text: string): unknown }, report: ImportReport, to: string): void {
   const lines = [
     ...writeTable(['table', 'read', 'written'], [...report.tables, { name: 'device_cursors', ...report.cursors }]
@@ -11,6 +14,9 @@ export function writeSummary(output: { write(text: string): unknown }, report: I
     '',
     ...writeTable(['workspace', 'head', 'changes', 'restored', 'rows', 'deleted', 'horizon', 'fingerprint'], report.workspaces.map(toCells)),
     '',
+    ...report.sourceRevision > newestRevision
+      ? [`The old database's schema is ${report.sourceRevision}, newer than ${newestRevision}: tables that came since are left behind.`]
+      : [],
     ...report.ownersRestored > 0 ? [`${report.ownersRestored} workspaces had no member as owner and got the one they named.`] : [],
     ...report.leftBehind.map(({ name, rows }) => `Left behind: ${name} (${rows} rows).`),
     ...report.unreadableCount > 0 ? [`Unreadable and left behind: ${report.unreadableCount}.`, ...report.unreadable.map(line => `  ${line}`)] : [],

@@ -1,7 +1,7 @@
 /**
  * Start: registers the store and the adapter at once, before anything is awaited, since Nitro does not await plugins
  * and a host checks for them right after; then opens the database behind one promise, for which every request waits.
- * Nothing is opened while prerendering, nor where the host has auth or sync off or another provider selected.
+ * Nothing is opened while prerendering, nor where the host has auth off or another provider selected.
  */
 import { exit } from 'node:process'
 import { registerAuthWorkspaceStore } from '#or3-sqlite/auth-registry'

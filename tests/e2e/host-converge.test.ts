@@ -8,7 +8,7 @@
  * all devices are spared the rows that an op brought back which had waited for longer than deletes are remembered, and
  * which the device goes on showing as deleted (SPEC.md, trade-offs). Then all of these change once more, and nothing is
  * spared. The seed repeats everything but what falls into the moment of a kill and the windows of the rate limits.
- * Seen red: the LWW comparison without the hlc, clean-up that drops what a live row needs, no horizon.
+ * Seen red: the hlc compared the wrong way round, clean-up that drops what a live row needs, no horizon.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

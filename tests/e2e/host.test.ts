@@ -109,7 +109,6 @@ describe.each([
 
   it.each([
     ['another provider', { NUXT_SYNC_PROVIDER: 'own' }],
-    ['no sync', { NUXT_SYNC_ENABLED: 'false' }],
     ['no sign-in', { NUXT_AUTH_ENABLED: 'false' }],
   ])('opens nothing with %s', async (_, env) => {
     const folder = await mkdtemp(join(tmpdir(), 'or3-e2e-'))
@@ -119,6 +118,16 @@ describe.each([
     expect((await createClient(idle, header, 'ada').request('/api/sync/pull', { body: { scope: { workspaceId: 'w' }, cursor: 0, limit: 1 } })).status).toBeGreaterThanOrEqual(400)
     await idle.stop()
     expect(await readdir(folder)).toEqual([])
+  })
+
+  it('signs people in where sync alone is off', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'or3-e2e-'))
+    onTestFinished(() => rm(folder, { recursive: true, force: true }))
+    const signingIn = await startServer({ output, dbPath: join(folder, 'sync.db'), env: { NUXT_SYNC_ENABLED: 'false' } })
+    const ada = createClient(signingIn, header, 'ada')
+    const scope = { workspaceId: await ada.workspaceId() }
+    expect((await ada.request('/api/sync/pull', { body: { scope, cursor: 0, limit: 1 } })).status).toBe(404)
+    await signingIn.stop()
   })
 
   it('does not start where what it selects is not registered', async () => {

@@ -6,6 +6,7 @@ import { draw, createProgressBar } from '../../../server/import/progress-bar.ts'
 import { createReport } from '../../../server/import/report.ts'
 import { runImport } from '../../../server/import/run.ts'
 import { createSource } from '../../../server/import/source.ts'
+import { writeSummary } from '../../../server/import/summary.ts'
 import { importHistory } from '../../../server/import/sync-history.ts'
 import { verifyImport } from '../../../server/import/verify.ts'
 import { createOldServer } from '../../fixtures/incumbent/old-database.ts'
@@ -60,6 +61,15 @@ it('refuses what was written to while it was read, and puts nothing in place', a
   expect(hasWritten).toBe(true)
   await expect(stat(to)).rejects.toThrow('ENOENT')
   await runImport({ from, to: join(to, '../second.db'), migrations: layerMigrations })
+})
+
+it('says so where the old schema is newer than those it was tried with', async () => {
+  const sentence = (revision: number) => {
+    let text = ''
+    writeSummary({ write: (part: string) => text += part }, createReport(revision), 'new.db')
+    return /schema is .*/.exec(text)?.[0]
+  }
+  expect([sentence(17), sentence(25)]).toEqual([undefined, 'schema is 25, newer than 17: tables that came since are left behind.'])
 })
 
 it('draws a bar on a terminal and lines elsewhere', () => {
