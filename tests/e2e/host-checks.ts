@@ -1,4 +1,7 @@
-/** What a later host has the layer do beside sync: rate limits and background jobs that a crash does not touch. */
+/**
+ * What a later host has the layer do beside sync: rate limits and background jobs that a crash does not touch.
+ * Seen red: neither registry bound.
+ */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'

@@ -68,7 +68,7 @@ it('goes where OR3_SQLITE_DB_PATH says, and asks where nothing says it', async (
   expect(await run(['import', from])).toMatchObject({ code: 1, stderr: 'Where to? Give --to <new.db>, or set OR3_SQLITE_DB_PATH.\n' })
   expect(await run(['import', from], { OR3_SQLITE_DB_PATH: from })).toMatchObject({ code: 1, stderr: expect.stringContaining('must be another one') })
   expect(await run(['import', from], { OR3_SQLITE_DB_PATH: to })).toMatchObject({ code: 0 })
-})
+}, 60_000)
 
 it('says in a sentence what it does not do', async () => {
   const { folder, from, to } = await makeOld()
@@ -89,7 +89,7 @@ it('says in a sentence what it does not do', async () => {
   await database.close()
   expect(await refused('import', database.path, '--to', other)).toContain('a database of this layer already')
   expect((await readdir(folder)).sort().filter(name => name.startsWith('other'))).toEqual([])
-})
+}, 60_000)
 
 it('leaves nothing usable when it is killed, and starts over', async () => {
   const { folder, from, to, digest } = await makeOld(20_000)
