@@ -7,12 +7,11 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type RunningServer, startServer } from '../helpers/server.ts'
-import { buildFixture, februaryHost, moveOutput, runNuxt } from './builds.ts'
+import { buildFixture, februaryHost, moveOutput } from './builds.ts'
 import { itServesSync } from './checks.ts'
 import { createClient } from './client.ts'
 
 const header = 'x-user'
-let folder: string
 let output: string
 let dataFolder: string
 let server: RunningServer
@@ -20,9 +19,7 @@ let server: RunningServer
 const start = () => startServer({ output, dbPath: join(dataFolder, 'sync.db'), isShared: true })
 
 beforeAll(async () => {
-  const app = await buildFixture(februaryHost)
-  folder = app.folder
-  output = await moveOutput(app)
+  output = await moveOutput(await buildFixture(februaryHost))
   dataFolder = await mkdtemp(join(tmpdir(), 'or3-e2e-'))
   server = await start()
 }, 300_000)
@@ -48,7 +45,3 @@ it('binds to the registries that are there, and serves nothing of those that are
   expect(await card.json()).toMatchObject({ warnings: [], details: { schemaRevision: 1 } })
   for (const path of ['/api/knock', '/api/jobs', '/api/sync/snapshot']) expect((await ada.request(path, { body: {} })).status).toBe(404)
 })
-
-it('passes `nuxt typecheck`', async () => {
-  await runNuxt(folder, ['typecheck'])
-}, 120_000)
