@@ -1,4 +1,5 @@
 /** From which address a request comes: the socket's, since anybody can write a header; behind proxies what they wrote. */
+import { consola } from 'consola'
 import { getRequestHeader, getRequestIP, type H3Event } from 'h3'
 
 /** The longest IPv6 address with a zone is shorter. */
@@ -11,6 +12,16 @@ const maxAddressLength = 64
  * the server from within.
  */
 export function readAddress(event: H3Event, trustedProxies: number): string | null {
-  const forwarded = trustedProxies === 0 ? [] : getRequestHeader(event, 'x-forwarded-for')?.split(',') ?? []
+  const header = getRequestHeader(event, 'x-forwarded-for')
+  if (header !== undefined && trustedProxies === 0) warnOnce()
+  const forwarded = trustedProxies === 0 ? [] : header?.split(',') ?? []
   return forwarded.at(-trustedProxies)?.trim().slice(0, maxAddressLength) || getRequestIP(event) || null
+}
+
+let warned = false
+
+function warnOnce() {
+  if (warned) return
+  warned = true
+  consola.withTag('or3-sync').warn('A request came with X-Forwarded-For, and or3Sqlite.limits.trustedProxies is 0: behind a proxy all clients count as one address. Set it to how many proxies there are.')
 }
