@@ -78,7 +78,7 @@ const selectBeforeMany = compileRowsSql<InWorkspace, BeforeRow>(5, (rows, value)
   left join heads h on h.workspace_id = ${value('workspaceId')}
   limit 1`)
 
-/** A push of one op, which is what a keystroke sends, takes half the time without a list. */
+/** A push of one op, which is what a keystroke sends: without a list a tenth less. */
 const selectBeforeOne = compileSql<InWorkspace & { opId: string, bytes: number | null, tableName: string, pk: string }, BeforeRow>(value => sql`
   select h.head, h.horizon,
     case when s.server_version is null then '[]' else json_array(${seenTuple}) end as seen, ${seenPayload} as payloads,
