@@ -14,7 +14,7 @@ import type { DefaultWorkspace, WorkspaceListItem, WorkspaceRef } from './store/
 import { readDescription, readWorkspaceName } from './text.ts'
 import { noSuchUser, requireUser } from './users.ts'
 
-const DEFAULT_NAME = 'My workspace'
+const DEFAULT_NAME = 'My Workspace'
 
 const selectActive = compileSql<{ userId: string }, Omit<DefaultWorkspace, 'created'>>(value => sql`
   select w.id as "workspaceId", w.name as "workspaceName" from users u

@@ -83,7 +83,7 @@ export const open: Open = async (path) => {
         begin.run()
         inserts[0]!.run(userId, email, displayName, now)
         inserts[1]!.run('bench', account, userId, now)
-        inserts[2]!.run(workspace, 'My workspace', now)
+        inserts[2]!.run(workspace, 'My Workspace', now)
         inserts[3]!.run(workspace, userId, 'owner', now)
         inserts[4]!.run(workspace, userId)
         commit.run()

@@ -69,11 +69,11 @@ function describeWorkspaces(makeStore: MakeStore): void {
       const store = await makeStore()
       const ann = await signIn(store, 'ann')
       const first = await store.getOrCreateDefaultWorkspace(ann)
-      expect(first).toMatchObject({ created: true, workspaceName: 'My workspace' })
+      expect(first).toMatchObject({ created: true, workspaceName: 'My Workspace' })
       expect(await store.getOrCreateDefaultWorkspace(ann)).toEqual({ ...first, created: false })
       expect(await store.getWorkspaceRole({ userId: ann, workspaceId: first.workspaceId })).toBe('owner')
       expect(await store.listUserWorkspaces(ann)).toEqual([{
-        id: first.workspaceId, name: 'My workspace', description: null, role: 'owner', isActive: true,
+        id: first.workspaceId, name: 'My Workspace', description: null, role: 'owner', isActive: true,
         createdAt: expect.any(Number),
       }])
     })

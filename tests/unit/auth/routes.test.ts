@@ -21,7 +21,7 @@ describe('the session route', () => {
         provider: 'test',
         providerUserId: 'ann',
         user: { id: expect.any(String), email: 'ann@example.org', displayName: 'Name of ann' },
-        workspace: { id: expect.any(String), name: 'My workspace' },
+        workspace: { id: expect.any(String), name: 'My Workspace' },
         role: 'owner',
       },
     })
@@ -39,7 +39,7 @@ describe('the workspace routes', () => {
     const item = { id, name: 'Two', description: 'd', role: 'owner', isActive: false, createdAt: expect.any(Number) }
     const list = await call('GET /api/workspaces', { as })
     expect(list.body).toEqual({ workspaces: [
-      item, { ...item, id: expect.any(String), name: 'My workspace', description: null, isActive: true },
+      item, { ...item, id: expect.any(String), name: 'My Workspace', description: null, isActive: true },
     ] })
     const done = { status: 200, body: { ok: true } }
     const session = async () => (await call<SessionAnswer>('GET /api/auth/session', { as })).body.session
@@ -49,7 +49,7 @@ describe('the workspace routes', () => {
     const changed = { ...item, name: 'Three', isActive: true }
     expect(await call('GET /api/workspaces', { as })).toMatchObject({ body: { workspaces: [changed, {}] } })
     expect(await call(`DELETE /api/workspaces/${id}`, { as })).toMatchObject(done)
-    expect((await session()).workspace.name).toBe('My workspace')
+    expect((await session()).workspace.name).toBe('My Workspace')
     await expectInvariants(database)
   })
 
