@@ -14,8 +14,9 @@ import type { LogEntry, Merge } from './merge.ts'
 
 interface Recent {
   workspaces: Map<string, Winners>
-  /** What was kept together goes together, oldest first. */
-  blocks: Set<Block>
+  /** What was kept together goes together, oldest first; those before `oldest` are gone. */
+  blocks: (Block | undefined)[]
+  oldest: number
   ops: number
   payloadLength: number
 }
@@ -23,40 +24,47 @@ interface Recent {
 interface Winners { workspaceId: string, head: number, byOpId: Map<string, LogEntry> }
 interface Block { winners: Winners, log: readonly LogEntry[], payloadLength: number }
 
+/** The log answers a smaller batch almost as fast, and a keystroke's push need not pay for it. */
+const leastKeptOps = 4
+
 const recents = new WeakMap<SyncDatabase, Recent>()
 
 /** After the commit, in the order of the versions; what comes out of turn is not kept. */
 export function remember(database: SyncDatabase, { workspaceId }: Caller, { log, beaten, head }: Merge): void {
-  if (log.length === 0) return
   let recent = recents.get(database)
-  if (!recent) recents.set(database, recent = { workspaces: new Map(), blocks: new Set(), ops: 0, payloadLength: 0 })
+  if (!recent) recents.set(database, recent = { workspaces: new Map(), blocks: [], oldest: 0, ops: 0, payloadLength: 0 })
   let winners = recent.workspaces.get(workspaceId)
-  if (!winners) recent.workspaces.set(workspaceId, winners = { workspaceId, head: 0, byOpId: new Map() })
-  if (head > winners.head) {
-    const block = { winners, log, payloadLength: 0 }
-    for (const entry of log) {
-      winners.byOpId.set(entry.opId, entry)
-      block.payloadLength += entry.payload?.length ?? 0
-    }
-    winners.head = head
-    recent.blocks.add(block)
-    recent.ops += log.length
-    recent.payloadLength += block.payloadLength
+  const isKept = log.length >= leastKeptOps && head > (winners?.head ?? 0)
+  if (!winners) {
+    if (!isKept) return
+    recent.workspaces.set(workspaceId, winners = { workspaceId, head: 0, byOpId: new Map() })
   }
+  if (isKept) keep(recent, { winners, log, payloadLength: 0 })
+  winners.head = Math.max(winners.head, head)
   for (const opId of beaten) winners.byOpId.delete(opId)
-  for (const oldest of recent.blocks) {
-    if (recent.ops <= maxRecentOps && recent.payloadLength <= maxRecentPayloadLength) break
-    forget(recent, oldest)
-  }
 }
 
-function forget(recent: Recent, block: Block) {
-  const { workspaceId, byOpId } = block.winners
-  for (const { opId } of block.log) byOpId.delete(opId)
+function keep(recent: Recent, block: Block) {
+  for (const entry of block.log) {
+    block.winners.byOpId.set(entry.opId, entry)
+    block.payloadLength += entry.payload?.length ?? 0
+  }
+  recent.blocks.push(block)
+  recent.ops += block.log.length
+  recent.payloadLength += block.payloadLength
+  while (recent.ops > maxRecentOps || recent.payloadLength > maxRecentPayloadLength) forgetOldest(recent)
+}
+
+function forgetOldest(recent: Recent) {
+  const { winners: { workspaceId, byOpId }, log, payloadLength } = recent.blocks[recent.oldest]!
+  for (const { opId } of log) byOpId.delete(opId)
   if (byOpId.size === 0) recent.workspaces.delete(workspaceId)
-  recent.blocks.delete(block)
-  recent.ops -= block.log.length
-  recent.payloadLength -= block.payloadLength
+  recent.ops -= log.length
+  recent.payloadLength -= payloadLength
+  recent.blocks[recent.oldest++] = undefined
+  if (recent.oldest <= maxRecentOps) return
+  recent.blocks = recent.blocks.slice(recent.oldest)
+  recent.oldest = 0
 }
 
 /** For whoever drops winners from the log: what it no longer knows must not be known here. */
@@ -67,7 +75,7 @@ export function forgetWorkspace(database: SyncDatabase, workspaceId: string): vo
 /** The answer of a batch that is known whole; undefined where the database must be asked. */
 export function answerRepeat(database: SyncDatabase, caller: Caller, ops: readonly IncomingOp[]): PushResult | undefined {
   const winners = recents.get(database)?.workspaces.get(caller.workspaceId)
-  if (!winners || ops.length === 0) return undefined
+  if (!winners || ops.length < leastKeptOps) return undefined
   const results: PushResultItem[] = []
   for (const op of ops) {
     const entry = winners.byOpId.get(op.stamp.opId)

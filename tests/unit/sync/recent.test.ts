@@ -27,7 +27,7 @@ it('answers a repeated batch, whole or in part, as the log does, without asking 
   await adapter.push(event, { scope, ops })
   await adapter.push(event, { scope, ops: [putOf('later')] })
   await asked()
-  for (const repeat of [ops, ops.slice(1, 3), [...ops, ...ops].toReversed()]) {
+  for (const repeat of [ops, [...ops, ...ops].toReversed(), [...ops.slice(1, 3), ...ops.slice(1, 3)]]) {
     const answer = await adapter.push(event, { scope, ops: repeat })
     expect(await asked()).toBe(false)
     expect(answer).toEqual(await fromLog(repeat))
@@ -38,9 +38,11 @@ it('answers a repeated batch, whole or in part, as the log does, without asking 
 it('asks the log where a repeat is no longer the winner, or never was', async () => {
   const { adapter, fromLog, asked } = await makeAdapters()
   const [first, winner, loser] = [putOf('a'), putOf('a', { stamp: { clock: 3 } }), putOf('a', { stamp: { clock: 2 } })]
-  await adapter.push(event, { scope, ops: [first] })
-  await adapter.push(event, { scope, ops: [winner, loser] })
-  for (const ops of [[first], [loser], [winner, first]]) {
+  const others = rows().slice(1)
+  await adapter.push(event, { scope, ops: [first, ...others] })
+  await adapter.push(event, { scope, ops: [winner] })
+  await adapter.push(event, { scope, ops: [loser, ...rows().slice(2).map(op => ({ ...op, pk: `${op.pk}-2`, payload: undefined, operation: 'delete' as const }))] })
+  for (const ops of [[...others, first], [...others, loser], [winner, ...others.slice(1), first]]) {
     await asked()
     const answer = await adapter.push(event, { scope, ops })
     expect(await asked()).toBe(true)
@@ -62,33 +64,34 @@ it('tells another content, and another user, from a repeat', async () => {
     { ...ops[2]!, payload: { id: 'c', deleted: true } },
   ]
   for (const op of changed) {
-    const answer = await adapter.push(event, { scope, ops: [op] })
-    expect(answer.results[0]).toMatchObject({ success: false, errorCode: 'CONFLICT' })
-    expect(answer).toEqual(await fromLog([op]))
+    const batch = [...ops.filter(({ stamp }) => stamp.opId !== op.stamp.opId), op]
+    const answer = await adapter.push(event, { scope, ops: batch })
+    expect(answer.results.at(-1)).toMatchObject({ success: false, errorCode: 'CONFLICT' })
+    expect(answer).toEqual(await fromLog(batch))
   }
   const another = eventOf('user-2')
-  expect((await adapter.push(another, { scope, ops: [ops[3]!] })).results[0]).toMatchObject({ success: false, errorCode: 'UNAUTHORIZED' })
+  expect((await adapter.push(another, { scope, ops })).results[3]).toMatchObject({ success: false, errorCode: 'UNAUTHORIZED' })
   const sameInAnotherOrder = { ...put, payload: Object.fromEntries(Object.entries(put.payload as object).toReversed()) }
-  expect((await adapter.push(event, { scope, ops: [sameInAnotherOrder] })).results[0]).toMatchObject({ success: true, replayed: true, serverVersion: 1 })
+  expect((await adapter.push(event, { scope, ops: [sameInAnotherOrder, ...ops.slice(1)] })).results[0]).toMatchObject({ success: true, replayed: true, serverVersion: 1 })
 })
 
 it('knows an op id in its own workspace only', async () => {
   const { adapter } = await makeAdapters()
-  const ops = [putOf('a')]
+  const ops = rows()
   await adapter.push(event, { scope, ops })
-  await adapter.push(event, { scope, ops: [putOf('b')] })
+  await adapter.push(event, { scope, ops: [putOf('later')] })
   const elsewhere = await adapter.push(eventOf('user-1', 'workspace-2'), { scope: { workspaceId: 'workspace-2' }, ops })
-  expect(elsewhere).toMatchObject({ serverVersion: 1, results: [{ success: true, serverVersion: 1, wasExisting: false }] })
-  expect(await adapter.push(event, { scope, ops })).toMatchObject({ serverVersion: 2, results: [{ replayed: true, serverVersion: 1 }] })
+  expect(elsewhere).toMatchObject({ serverVersion: 4, results: ops.map((_, index) => ({ success: true, serverVersion: index + 1, wasExisting: false })) })
+  expect(await adapter.push(event, { scope, ops })).toMatchObject({ serverVersion: 5, results: ops.map((_, index) => ({ replayed: true, serverVersion: index + 1 })) })
 })
 
 it('refuses a known op id with a payload too deep for any parser', async () => {
   const { adapter } = await makeAdapters()
-  const put = putOf('a')
-  await adapter.push(event, { scope, ops: [put] })
+  const [put, ...others] = rows() as [PendingOp, ...PendingOp[]]
+  await adapter.push(event, { scope, ops: [put, ...others] })
   let deep: unknown = null
   for (let level = 0; level < 100_000; level++) deep = [deep]
-  const { results } = await adapter.push(event, { scope, ops: [{ ...put, payload: messageOf('a', { data: deep }) }] })
+  const { results } = await adapter.push(event, { scope, ops: [{ ...put, payload: messageOf('a', { data: deep }) }, ...others] })
   expect(results[0]).toMatchObject({ success: false, errorCode: 'VALIDATION_ERROR' })
 })
 
