@@ -52,14 +52,17 @@ function fill(slot: Slot, values: object): InValue {
 export const maxRowsPerStatement = 1_024
 
 /**
- * The same for a statement over rows that come with each call: `build` gets a query that gives them, as `column1` and so
- * on; the first is never null. They are bound value by value, so that SQLite parses nothing: two thirds of the time of a
- * JSON parameter. There is one text for each power of two, filled up with null rows that the query leaves out.
+ * The same for a statement over rows that come with each call, made of `items`: `writeRow` adds the `width` values of
+ * one to the arguments, the first of them never null; `build` gets a query that gives the rows, as `column1` and so on.
+ * They are bound value by value, so that SQLite parses nothing: two thirds of the time of a JSON parameter. There is one
+ * text for each power of two, filled up with null rows that the query leaves out.
  * A call throws `RangeError` beyond `maxRowsPerStatement`.
  */
-export function compileRowsSql<Values extends object = object, Row = never>(
-  width: number, build: (rows: SQL, value: (name: Name<Values>) => Placeholder) => SQL,
-): (rows: readonly (readonly InValue[])[], values?: Values) => Statement<Row> {
+export function compileRowsSql<Item, Values extends object, Row = never>(
+  width: number,
+  writeRow: (args: InValue[], item: Item, values: Values, index: number) => void,
+  build: (rows: SQL, value: (name: Name<Values>) => Placeholder) => SQL,
+): (items: readonly Item[], values: Values) => Statement<Row> {
   const bySize = new Map<number, { text: string, before: Slot[], after: Slot[] }>()
 
   function compile(size: number) {
@@ -75,14 +78,15 @@ export function compileRowsSql<Values extends object = object, Row = never>(
     return { text: query.sql, before: slots.slice(0, at), after: slots.slice(at + 1) }
   }
 
-  return (rows, values = {} as Values) => {
-    if (rows.length > maxRowsPerStatement) throw new RangeError(`${rows.length} rows for one statement: it takes ${maxRowsPerStatement}`)
-    const size = rows.length === 1 ? 1 : 2 ** Math.ceil(Math.log2(Math.max(2, rows.length)))
+  return (items, values) => {
+    const count = items.length
+    if (count > maxRowsPerStatement) throw new RangeError(`${count} rows for one statement: it takes ${maxRowsPerStatement}`)
+    const size = count === 1 ? 1 : 2 ** Math.ceil(Math.log2(Math.max(2, count)))
     let compiled = bySize.get(size)
     if (!compiled) bySize.set(size, compiled = compile(size))
     const args = compiled.before.map(slot => fill(slot, values))
-    for (const row of rows) for (const cell of row) args.push(cell)
-    for (let missing = (size - rows.length) * width; missing > 0; missing--) args.push(null)
+    for (let index = 0; index < count; index++) writeRow(args, items[index]!, values, index)
+    for (let missing = (size - count) * width; missing > 0; missing--) args.push(null)
     for (const slot of compiled.after) args.push(fill(slot, values))
     return { sql: compiled.text, args }
   }

@@ -2,6 +2,7 @@
  * The statements of a push: a constant number whatever its size, over rows that are bound as they are, so that SQLite
  * parses no payload (db/statement.ts); one round trip each to a remote server.
  */
+import type { InValue } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
 import type { WriteTransaction } from '../../db/open.ts'
 import { compileRowsSql, compileSql, maxRowsPerStatement, readRows } from '../../db/statement.ts'
@@ -12,9 +13,9 @@ import { maxWinnerBytes } from '../limits.ts'
 import { type Before, keyOf, type LogEntry, type StoredOp, type StoredWinner, type Tombstone } from './merge.ts'
 
 /** Each names the op of the batch by its place in it. */
-type SeenTuple = [index: number, serverVersion: number, tableName: string, pk: string, op: SyncOperation,
+type SeenTuple = [place: number, serverVersion: number, tableName: string, pk: string, op: SyncOperation,
   clock: number, hlc: string, deviceId: string, isSameLength: 0 | 1]
-type WinnerTuple = [index: number, serverVersion: number, op: SyncOperation,
+type WinnerTuple = [place: number, serverVersion: number, op: SyncOperation,
   clock: number, hlc: string, opId: string, ownerUserId: string | null]
 
 /** What `mergeOps` decides on; `behind` are the devices of the batch that last reported a cursor behind the horizon. */
@@ -36,7 +37,9 @@ export async function readBefore(tx: WriteTransaction, workspaceId: string, ops:
     const [row] = await readRows(tx, selectBefore(workspaceId, part))
     counters = row!
     addSeen(seen, part, JSON.parse(counters.seen) as SeenTuple[], counters.payloads?.split(separator) ?? [])
-    for (const [index, ...winner] of JSON.parse(counters.winners) as WinnerTuple[]) winners.set(keyOf(part[index]!), toStoredWinner(winner))
+    for (const [place, serverVersion, operation, clock, hlc, opId, ownerUserId] of JSON.parse(counters.winners) as WinnerTuple[]) {
+      winners.set(keyOf(part[place]!), { serverVersion, operation, clock, hlc, opId, ownerUserId })
+    }
   }
   const horizon = counters?.horizon ?? 0
   return { head: counters?.head ?? 0, horizon, behind: horizon === 0 ? [] : await readBehind(tx, workspaceId, ops), seen, winners }
@@ -56,7 +59,7 @@ function selectBefore(workspaceId: string, ops: readonly AdmittedOp[]) {
   const [only, ...others] = ops
   return only && others.length === 0
     ? selectBeforeOne({ workspaceId, opId: only.opId, bytes: byteLength(only), tableName: only.tableName, pk: only.pk })
-    : selectBeforeMany(ops.map((op, place) => [place, op.opId, byteLength(op), op.tableName, op.pk]), { workspaceId })
+    : selectBeforeMany(ops, { workspaceId })
 }
 
 const seenTuple = sql.raw(`json_array(wanted.place, s.server_version, s.table_name, s.pk, s.op, s.clock, s.hlc, s.device_id, octet_length(s.payload) is wanted.bytes)`)
@@ -64,7 +67,11 @@ const winnerTuple = sql.raw(`json_array(wanted.place, c.server_version, c.op, c.
 /** A payload is read only where its length is right. */
 const seenPayload = sql.raw(`case when s.payload is not null and octet_length(s.payload) = wanted.bytes then s.payload else '' end`)
 
-const selectBeforeMany = compileRowsSql<InWorkspace, BeforeRow>(5, (rows, value) => sql`
+function writeWanted(args: InValue[], op: AdmittedOp, _: InWorkspace, place: number) {
+  args.push(place, op.opId, byteLength(op), op.tableName, op.pk)
+}
+
+const selectBeforeMany = compileRowsSql<AdmittedOp, InWorkspace, BeforeRow>(5, writeWanted, (rows, value) => sql`
   select h.head, h.horizon, found.seen, found.payloads, found.winners
   from (
     select
@@ -114,43 +121,47 @@ function addSeen(seen: Map<string, StoredOp>, ops: readonly AdmittedOp[], tuples
   })
 }
 
-function toStoredWinner([serverVersion, operation, clock, hlc, opId, ownerUserId]: TupleRest<WinnerTuple>): StoredWinner {
-  return { serverVersion, operation, clock, hlc, opId, ownerUserId }
-}
-
-type TupleRest<T extends readonly unknown[]> = T extends readonly [unknown, ...infer Rest] ? Rest : never
-
 export async function appendLog(tx: WriteTransaction, workspaceId: string, log: readonly LogEntry[], now: number): Promise<void> {
-  for (const part of inParts(log)) {
-    await tx.execute(insertChanges(part.map(entry => [
-      workspaceId, entry.serverVersion, entry.tableName, entry.pk, entry.operation, entry.clock, entry.hlc,
-      entry.deviceId, entry.opId, entry.ownerUserId, entry.obsoletes, now, entry.payload,
-    ])))
-  }
+  for (const part of inParts(log)) await tx.execute(insertChanges(part, { workspaceId, now }))
 }
 
-const insertChanges = compileRowsSql(13, rows => sql`
+interface At extends InWorkspace { now: number }
+
+function writeChange(args: InValue[], entry: LogEntry, { workspaceId, now }: At) {
+  args.push(
+    workspaceId, entry.serverVersion, entry.tableName, entry.pk, entry.operation, entry.clock, entry.hlc,
+    entry.deviceId, entry.opId, entry.ownerUserId, entry.obsoletes, now, entry.payload,
+  )
+}
+
+const insertChanges = compileRowsSql<LogEntry, At>(13, writeChange, rows => sql`
   insert into changes
     (workspace_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at, payload)
   ${rows}`)
 
 /** `rows` have won their keys; of two for one key the later counts. */
 export async function pointRows(tx: WriteTransaction, workspaceId: string, rows: readonly LogEntry[]): Promise<void> {
-  for (const part of inParts(rows)) await tx.execute(upsertRows(part.map(row => [workspaceId, row.tableName, row.pk, row.serverVersion])))
+  for (const part of inParts(rows)) await tx.execute(upsertRows(part, { workspaceId }))
 }
 
-const upsertRows = compileRowsSql(4, rows => sql`
+function writeRow(args: InValue[], { tableName, pk, serverVersion }: LogEntry, { workspaceId }: InWorkspace) {
+  args.push(workspaceId, tableName, pk, serverVersion)
+}
+
+const upsertRows = compileRowsSql<LogEntry, InWorkspace>(4, writeRow, rows => sql`
   insert into records (workspace_id, table_name, pk, server_version) ${rows}
   on conflict (workspace_id, table_name, pk) do update
     set server_version = excluded.server_version, tombstone_version = null, tombstone_at = null`)
 
 export async function pointTombstones(tx: WriteTransaction, workspaceId: string, tombstones: readonly Tombstone[], now: number): Promise<void> {
-  for (const part of inParts(tombstones)) {
-    await tx.execute(upsertTombstones(part.map(one => [workspaceId, one.tableName, one.pk, one.serverVersion, one.newestVersion, now])))
-  }
+  for (const part of inParts(tombstones)) await tx.execute(upsertTombstones(part, { workspaceId, now }))
 }
 
-const upsertTombstones = compileRowsSql(6, rows => sql`
+function writeTombstone(args: InValue[], one: Tombstone, { workspaceId, now }: At) {
+  args.push(workspaceId, one.tableName, one.pk, one.serverVersion, one.newestVersion, now)
+}
+
+const upsertTombstones = compileRowsSql<Tombstone, At>(6, writeTombstone, rows => sql`
   insert into records (workspace_id, table_name, pk, server_version, tombstone_version, tombstone_at) ${rows}
   on conflict (workspace_id, table_name, pk) do update
     set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version, tombstone_at = excluded.tombstone_at`)
