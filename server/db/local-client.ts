@@ -31,7 +31,7 @@ export function createLocalClient({ busyTimeoutMs = 0, ...options }: LocalClient
       return Promise.resolve(work(connection))
     }
     catch (error) {
-      return isBusy(error) ? whenFreed(work) : Promise.reject(error as Error)
+      return busyTimeoutMs > 0 && isBusy(error) ? whenFreed(work) : Promise.reject(error as Error)
     }
   }
 

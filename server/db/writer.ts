@@ -48,7 +48,7 @@ export interface WriterOptions {
 }
 
 interface Waiting {
-  run: (tx: WriteTransaction) => Promise<void>
+  run: (tx: DrizzleTransaction) => Promise<void>
   resolve: () => void
   reject: (error: unknown) => void
   /** On the monotonic clock; a job that still waits for the lock then is refused. */
@@ -66,8 +66,11 @@ const maxQueuedJobs = 10_000
 export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: WriterOptions): Writer {
   let open: Transaction | undefined
   const database = drizzle(delegate(client, { transaction: async (...mode: Parameters<Client['transaction']>) => open = await client.transaction(...mode) }))
-  const execute = (statement: InStatement) => open!.execute(statement)
-  const withExecute = (tx: DrizzleTransaction): WriteTransaction => Object.assign(tx, { execute })
+  const withExecute = (tx: DrizzleTransaction): WriteTransaction => {
+    // Its own: a job that is over must not reach into the next one's.
+    const own = open!
+    return Object.assign(tx, { execute: (statement: InStatement) => own.execute(statement) })
+  }
   const queue: Waiting[] = []
   let running: Promise<void> | undefined
   let draining = false
@@ -95,7 +98,7 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
     for (let attempt = 0; waiting.length > 0; attempt++) {
       const group: Waiting[] = []
       try {
-        await database.transaction(tx => runGroup(tx, withExecute, waiting, group))
+        await database.transaction(tx => runGroup(tx, waiting, group))
       }
       catch (error) {
         // Nothing of the group was committed.
@@ -137,7 +140,7 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
         let value: T
         queue.push({
           run: async (tx) => {
-            value = await job(tx)
+            value = await job(withExecute(tx))
           },
           resolve: () => resolve(value),
           reject,
@@ -175,28 +178,26 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
 }
 
 /** Runs jobs off the front of `waiting`, and those that come meanwhile; `group` says which, even when this throws. */
-type WithExecute = (tx: DrizzleTransaction) => WriteTransaction
-
-async function runGroup(tx: DrizzleTransaction, withExecute: WithExecute, waiting: readonly Waiting[], group: Waiting[]) {
+async function runGroup(tx: DrizzleTransaction, waiting: readonly Waiting[], group: Waiting[]) {
   const startedAt = performance.now()
   while (group.length < Math.min(waiting.length, maxJobsPerCommit)) {
     const job = waiting[group.length]!
     group.push(job)
     job.failure = undefined
     // Alone a job needs no savepoint: its failure takes the transaction with it, and nobody else's work.
-    if (waiting.length === 1) await job.run(withExecute(tx))
-    else await runInSavepoint(tx, withExecute, job)
+    if (waiting.length === 1) await job.run(tx)
+    else await runInSavepoint(tx, job)
     if (performance.now() - startedAt > maxCommitMs) break
   }
 }
 
-async function runInSavepoint(tx: DrizzleTransaction, withExecute: WithExecute, job: Waiting) {
+async function runInSavepoint(tx: DrizzleTransaction, job: Waiting) {
   const fail = (error: unknown) => {
     // The first error is the cause: where it ended the transaction, going back to the savepoint fails as well.
     job.failure ??= { error }
     throw error
   }
-  await tx.transaction(inner => job.run(withExecute(inner)).catch(fail)).catch(fail).catch(() => {})
+  await tx.transaction(inner => job.run(inner).catch(fail)).catch(fail).catch(() => {})
 }
 
 function settle(job: Waiting) {

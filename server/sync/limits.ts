@@ -25,7 +25,7 @@ export const maxClock = 2 ** 32 - 1
 /** What is kept of the last pushes for a batch that comes again: some seconds at the highest load, some tens of MB. */
 export const maxRecentOps = 32_768
 /** In UTF-16 units. */
-export const maxRecentPayloadLength = 16 * 1024 * 1024
+export const maxRecentTextLength = 16 * 1024 * 1024
 
 export const maxIdLength = 256
 export const maxHlcLength = 512

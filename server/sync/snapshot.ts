@@ -16,7 +16,7 @@ import { compareCodePoints } from './revision.ts'
 import { readSnapshotToken, type SnapshotPosition, writeSnapshotToken } from './snapshot-token.ts'
 import { parseRequest, snapshotRequest } from './wire.ts'
 
-/** A record's winner in the log; `payload` is null where it has none. */
+/** A record's winner in the log. */
 interface Winner {
   tableName: string
   pk: string
@@ -26,10 +26,13 @@ interface Winner {
   hlc: string
   opId: string
   createdAt: number
-  payload: unknown
+  /** In a rewound page: of which later winner of its key this is an earlier one. */
+  laterVersion: number
+  /** JSON text. */
+  payload: string
 }
 
-/** A page as two texts, which is half the work of a row each: JSON arrays of the stamps, and the payloads. */
+/** A page as two texts, which is half the work of a row each: JSON arrays of the stamps, and the payloads with a separator between. */
 interface Texts { stamps: string | null, payloads: string | null }
 
 type Stamp = [tableName: string, pk: string, serverVersion: number, op: SyncOperation, clock: number, hlc: string, opId: string,
@@ -73,7 +76,7 @@ const selectCounters = compileSql<{ workspaceId: string }, { head: number, horiz
 
 /** The next winners after the position that the caller may see, in key order. */
 async function readRecords(database: SyncDatabase, caller: Caller, { tableName, pk, filter }: SnapshotPosition, limit: number): Promise<Winner[]> {
-  const read = async (statement: Statement<Texts>) => toWinners((await readRows(database.read.$client, statement))[0]!).map(({ winner }) => winner)
+  const read = async (statement: Statement<Texts>) => toWinners((await readRows(database.read.$client, statement))[0]!)
   if (filter === null) return read(recordsAfter({ ...caller, tableName, pk, limit }))
 
   const records: Winner[] = []
@@ -103,13 +106,16 @@ function compileRecords(after: (value: (name: keyof RecordsValues) => Placeholde
 }
 
 function texts(stamp: string, payload: string): SQL {
-  return sql.raw(`group_concat(${stamp}) as stamps, group_concat(coalesce(${payload}, 'null')) as payloads`)
+  return sql.raw(`group_concat(${stamp}) as stamps, group_concat(coalesce(${payload}, 'null'), char(30)) as payloads`)
 }
 
-function toWinners({ stamps, payloads }: Texts): { winner: Winner, laterVersion: number }[] {
-  const values = parseJson(`[${payloads ?? ''}]`) as unknown[]
+/** JSON text never holds this character as it is. */
+const separator = '\u001e'
+
+function toWinners({ stamps, payloads }: Texts): Winner[] {
+  const texts = payloads?.split(separator) ?? []
   return (JSON.parse(`[${stamps ?? ''}]`) as Stamp[]).map(([tableName, pk, serverVersion, op, clock, hlc, opId, createdAt, laterVersion], index) =>
-    ({ winner: { tableName, pk, serverVersion, op, clock, hlc, opId, createdAt, payload: values[index] }, laterVersion }))
+    ({ tableName, pk, serverVersion, op, clock, hlc, opId, createdAt, laterVersion, payload: texts[index]! }))
 }
 
 /** Each winner as it was at the watermark; a key that did not exist then is left out. Throws 410 where that is not known any more. */
@@ -118,7 +124,7 @@ async function rewind(database: SyncDatabase, workspaceId: string, page: readonl
   if (later.length === 0) return [...page]
   const [found] = await readRows(database.read.$client, chainEnds({ workspaceId, later: JSON.stringify(later), highWatermark }))
   // A chain that is whole ends at or before the watermark, or with the first change of its key.
-  const byLater = new Map(toWinners(found!).map(({ winner, laterVersion }) => [laterVersion, winner]))
+  const byLater = new Map(toWinners(found!).map(winner => [winner.laterVersion, winner]))
   return page.flatMap((winner) => {
     if (winner.serverVersion <= highWatermark) return winner
     const last = byLater.get(winner.serverVersion)
@@ -151,6 +157,6 @@ function expired(why: string) {
 function toItem({ tableName, pk, op, clock, hlc, opId, createdAt, payload }: Winner): SnapshotItem {
   const revision = { clock, hlc, opId }
   return op === 'put'
-    ? { kind: 'row', tableName, pk, payload, revision }
+    ? { kind: 'row', tableName, pk, payload: parseJson(payload), revision }
     : { kind: 'tombstone', tableName, pk, revision, serverDeletedAt: createdAt }
 }

@@ -88,3 +88,12 @@ it('keeps a payload nested as deep as the limit', async () => {
   expect((await adapter.push(as, { scope: { workspaceId: 'workspace-1' }, ops: [op] })).results).toMatchObject([{ success: true }])
   expect((await pullAll(adapter)).changes[0]!.payload).toEqual(op.payload)
 })
+
+it('gives a page whose payloads together have more numbers that no double holds than a body may', async () => {
+  const database = await openTestDatabase()
+  const adapter = createSyncGatewayAdapter(async () => database)
+  const numbers = parseJson(`[${Array.from({ length: 6_000 }, (_, index) => `90071992547409930${index}`).join()}]`)
+  for (const pk of ['a', 'b']) await adapter.push(eventOf('user-1'), { scope: { workspaceId: 'workspace-1' }, ops: [putOf(pk, { payload: messageOf(pk, { data: numbers }) })] })
+  const { items } = await snapshotAll(adapter, { pageSize: 2 })
+  expect(items.map(item => item.kind === 'row' && JSON.stringify((item.payload as { data: unknown }).data))).toEqual([JSON.stringify(numbers), JSON.stringify(numbers)])
+})

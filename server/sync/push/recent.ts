@@ -1,14 +1,14 @@
 /**
  * The ops that this process committed last and that are still the winners of their keys, so that a batch which comes
  * again, because its answer was lost, is answered without the database: a sixth of the time, and no turn of the one
- * writer. A batch with anything else in it goes the whole way, where the log decides. One process owns the file, so
- * nothing changes behind it. Upholds P2.
+ * writer. A batch with anything else in it goes the whole way, where the log decides. One process owns the file and
+ * opens it once, so nothing changes behind it; who drops a winner from the log says so here. Upholds P2.
  */
 import type { SyncDatabase } from '../../db/open.ts'
 import type { Caller } from '../caller.ts'
 import type { PushResult, PushResultItem } from '../gateway/types.ts'
 import { isDeeperThan } from '../json.ts'
-import { maxPayloadDepth, maxRecentOps, maxRecentPayloadLength } from '../limits.ts'
+import { maxPayloadDepth, maxRecentOps, maxRecentTextLength } from '../limits.ts'
 import type { IncomingOp } from './admit.ts'
 import type { LogEntry, Merge } from './merge.ts'
 
@@ -18,49 +18,50 @@ interface Recent {
   blocks: (Block | undefined)[]
   oldest: number
   ops: number
-  payloadLength: number
+  textLength: number
 }
 
 interface Winners { workspaceId: string, head: number, byOpId: Map<string, LogEntry> }
-interface Block { winners: Winners, log: readonly LogEntry[], payloadLength: number }
+interface Block { winners: Winners, log: readonly LogEntry[], textLength: number }
 
 /** The log answers a smaller batch almost as fast, and a keystroke's push need not pay for it. */
 const leastKeptOps = 4
 
 const recents = new WeakMap<SyncDatabase, Recent>()
 
-/** After the commit, in the order of the versions; what comes out of turn is not kept. */
+/** After the commit, in the order of the commits, which is the writer's. */
 export function remember(database: SyncDatabase, { workspaceId }: Caller, { log, beaten, head }: Merge): void {
   let recent = recents.get(database)
-  if (!recent) recents.set(database, recent = { workspaces: new Map(), blocks: [], oldest: 0, ops: 0, payloadLength: 0 })
+  if (!recent) recents.set(database, recent = { workspaces: new Map(), blocks: [], oldest: 0, ops: 0, textLength: 0 })
   let winners = recent.workspaces.get(workspaceId)
-  const isKept = log.length >= leastKeptOps && head > (winners?.head ?? 0)
+  const isKept = log.length >= leastKeptOps
   if (!winners) {
     if (!isKept) return
     recent.workspaces.set(workspaceId, winners = { workspaceId, head: 0, byOpId: new Map() })
   }
-  if (isKept) keep(recent, { winners, log, payloadLength: 0 })
-  winners.head = Math.max(winners.head, head)
+  if (isKept) keep(recent, { winners, log, textLength: 0 })
+  winners.head = head
   for (const opId of beaten) winners.byOpId.delete(opId)
 }
 
 function keep(recent: Recent, block: Block) {
   for (const entry of block.log) {
     block.winners.byOpId.set(entry.opId, entry)
-    block.payloadLength += entry.payload?.length ?? 0
+    block.textLength += entry.pk.length + entry.hlc.length + entry.deviceId.length + (entry.payload?.length ?? 0)
   }
   recent.blocks.push(block)
   recent.ops += block.log.length
-  recent.payloadLength += block.payloadLength
-  while (recent.ops > maxRecentOps || recent.payloadLength > maxRecentPayloadLength) forgetOldest(recent)
+  recent.textLength += block.textLength
+  while (recent.ops > maxRecentOps || recent.textLength > maxRecentTextLength) forgetOldest(recent)
 }
 
 function forgetOldest(recent: Recent) {
-  const { winners: { workspaceId, byOpId }, log, payloadLength } = recent.blocks[recent.oldest]!
-  for (const { opId } of log) byOpId.delete(opId)
-  if (byOpId.size === 0) recent.workspaces.delete(workspaceId)
+  const { winners, log, textLength } = recent.blocks[recent.oldest]!
+  for (const { opId } of log) winners.byOpId.delete(opId)
+  // Not where others have taken its place since a clean-up.
+  if (winners.byOpId.size === 0 && recent.workspaces.get(winners.workspaceId) === winners) recent.workspaces.delete(winners.workspaceId)
   recent.ops -= log.length
-  recent.payloadLength -= payloadLength
+  recent.textLength -= textLength
   recent.blocks[recent.oldest++] = undefined
   if (recent.oldest <= maxRecentOps) return
   recent.blocks = recent.blocks.slice(recent.oldest)

@@ -5,6 +5,7 @@ import { isError } from 'h3'
 import { describe, expect, it } from 'vitest'
 import { driverCode } from '../../../server/db/driver-error.ts'
 import { heads, users } from '../../../server/db/schema/index.ts'
+import type { WriteTransaction } from '../../../server/db/open.ts'
 import type { ErrorCode, ErrorData } from '../../../server/errors.ts'
 import { startChild } from '../../helpers/child.ts'
 import { openTestDatabase, type TestDatabase } from '../../helpers/database.ts'
@@ -78,6 +79,23 @@ describe('a group of jobs', () => {
     expect(results.map(result => result.status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
     await expectRefusal(jobs[2]!, 'DATABASE_UNAVAILABLE')
     expect(await database.read.select().from(heads)).toMatchObject([{ head: 4 }])
+  })
+
+  // Seen red with an `execute` that goes to whatever transaction is open.
+  it('that is over cannot reach into the one after it', async () => {
+    const database = await openTestDatabase()
+    let kept: WriteTransaction | undefined
+    const over = database.write(async (tx) => {
+      kept = tx
+      throw new Error('refused')
+    })
+    expect(await failureOf(over)).toMatchObject({ message: 'refused' })
+    const statement = { sql: 'insert into users (id, created_at) values (?, 1)', args: ['late'] }
+    await database.write(async (tx) => {
+      expect(driverCode(await failureOf(kept!.execute(statement)))).toBe('TRANSACTION_CLOSED')
+      await tx.insert(users).values({ id: 'next', createdAt: 1 })
+    })
+    expect(await ids(database)).toEqual(['next'])
   })
 
   // Seen red without a turn between the commits: 480 ms.

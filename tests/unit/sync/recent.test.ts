@@ -2,13 +2,14 @@
  * A batch that comes again is answered from memory, as the log would answer it, and only where nothing has changed.
  * Seen red: beaten ops kept; the payload, the owner or the workspace not compared; nothing ever forgotten.
  */
+import { randomUUID } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
 import type { PendingOp } from '../../../server/sync/gateway/types.ts'
 import { maxRecentOps } from '../../../server/sync/limits.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { recordStatements } from '../../helpers/query-plans.ts'
-import { deleteOf, event, eventOf, messageOf, putOf, scope } from '../../helpers/sync.ts'
+import { deleteOf, event, eventOf, messageOf, putOf, scope, startClock } from '../../helpers/sync.ts'
 
 async function makeAdapters() {
   const file = await openTestDatabase()
@@ -113,5 +114,24 @@ it('forgets the oldest ops first', async () => {
   expect(await asked()).toBe(true)
   expect(answer.results.every(result => result.replayed && result.applied)).toBe(true)
   await adapter.push(event, { scope, ops: last })
+  expect(await asked()).toBe(false)
+})
+
+it('keeps what came after a clean-up when what came before it is forgotten', async () => {
+  const clock = startClock()
+  const { adapter, asked } = await makeAdapters()
+  const another = eventOf('user-1', 'workspace-2')
+  const fill = (count: number) => adapter.push(another, { scope: { workspaceId: 'workspace-2' }, ops: Array.from({ length: count }, () => deleteOf(randomUUID())) })
+  await adapter.push(event, { scope, ops: rows() })
+  clock.advance(3_601)
+  expect(await adapter.gcTombstones(event, { scope, retentionSeconds: 3_600 })).toMatchObject({ droppedTombstones: 1 })
+  const fresh = rows()
+  await adapter.push(event, { scope, ops: fresh })
+  let kept = 8
+  for (; kept + 1_000 <= maxRecentOps; kept += 1_000) await fill(1_000)
+  // Four too many: the first four go.
+  await fill(maxRecentOps - kept + 4)
+  await asked()
+  await adapter.push(event, { scope, ops: fresh })
   expect(await asked()).toBe(false)
 })
