@@ -125,7 +125,7 @@ it('keeps what came after a clean-up when what came before it is forgotten', asy
   await adapter.push(event, { scope, ops: rows() })
   clock.advance(3_601)
   expect(await adapter.gcTombstones(event, { scope, retentionSeconds: 3_600 })).toMatchObject({ droppedTombstones: 1 })
-  const fresh = rows()
+  const fresh = rows().map(op => ({ ...op, stamp: { ...op.stamp, clock: 2 } }))
   await adapter.push(event, { scope, ops: fresh })
   let kept = 8
   for (; kept + 1_000 <= maxRecentOps; kept += 1_000) await fill(1_000)
