@@ -10,8 +10,8 @@ import type { Client } from '@libsql/core/api'
 /** Far above what a quick reader causes. SQLite has moved most of it into the file by then: what is left is quickly moved. */
 const largeBytes = 32 * 2 ** 20
 const lookEveryMs = 100
-/** Writes wait no longer than this for readers to go: what stays longer is a backup or a studio. */
-const pauseMs = 200
+/** Writes wait no longer than this for readers to go, and once more: what stays longer is a backup or a studio. */
+const pauseMs = 150
 /** And not again so soon for one that stays. */
 const giveUpMs = 5_000
 
@@ -20,8 +20,14 @@ export function createLogKeeper(client: Client, path: string): () => Promise<voi
   let lookAgainAt = 0
 
   async function empty() {
-    for (const until = performance.now() + pauseMs; performance.now() < until; await sleep(2)) {
-      if (await emptyLog(client).catch(() => false)) return
+    let until = performance.now() + pauseMs
+    let wasMoved = false
+    for (; performance.now() < until; await sleep(2)) {
+      const { isEmpty, isMoved } = await checkpoint(client)
+      if (isEmpty) return
+      // Whoever comes from now on reads the file alone; those who are still there came before that.
+      if (isMoved && !wasMoved) until = performance.now() + pauseMs
+      wasMoved ||= isMoved
     }
     lookAgainAt = performance.now() + giveUpMs
   }
@@ -44,8 +50,13 @@ function sizeOf(file: string): number {
   }
 }
 
-/** False while somebody reads from the log. */
-async function emptyLog(client: Client): Promise<boolean> {
-  const { rows } = await client.execute('PRAGMA wal_checkpoint(TRUNCATE)')
-  return rows[0]?.busy === 0
+/** All of the log is moved into the file once nobody reads an older state, and emptied once nobody reads from it. */
+async function checkpoint(client: Client): Promise<{ isEmpty: boolean, isMoved: boolean }> {
+  try {
+    const { rows: [row] } = await client.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+    return { isEmpty: row?.busy === 0, isMoved: row?.checkpointed === row?.log }
+  }
+  catch {
+    return { isEmpty: false, isMoved: false }
+  }
 }
