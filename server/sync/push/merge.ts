@@ -74,14 +74,11 @@ export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before,
   const merge: Merge = { receipts: [], log: [], rows: [], beaten: [], tombstones: [], head: before.head, outdone: [], heldDevices: new Set() }
   const seen = new Map<string, StoredOp>(before.seen)
   const winners = new Map<string, StoredWinner>(before.winners)
-  const newest = new Map<string, LogEntry>()
+  const tombstones = new Map<string, Tombstone>()
   const ambiguous = findAmbiguous(ops, before.seen)
 
   merge.receipts = ops.map(decide)
-  for (const [key, { tableName, pk, serverVersion: newestVersion }] of newest) {
-    const winner = winners.get(key)!
-    if (winner.operation === 'delete') merge.tombstones.push({ tableName, pk, serverVersion: winner.serverVersion, newestVersion })
-  }
+  merge.tombstones = [...tombstones.values()]
   return merge
 
   function decide(op: AdmittedOp | Refusal): PushResultItem {
@@ -120,7 +117,6 @@ export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before,
       obsoletes: applied ? winner?.serverVersion ?? null : serverVersion,
     }
     merge.log.push(entry)
-    newest.set(key, entry)
     seen.set(opId, entry)
     const receipt = { ...about, success: true, serverVersion, applied, wasExisting: winner?.operation === 'put' }
     if (applied) {
@@ -132,6 +128,9 @@ export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before,
       merge.beaten.push(opId)
       merge.outdone.push({ receipt, winnerVersion: winner.serverVersion })
     }
+    const { operation, serverVersion: winnerVersion } = applied ? entry : winner
+    if (operation === 'delete') tombstones.set(key, { tableName: op.tableName, pk: op.pk, serverVersion: winnerVersion, newestVersion: serverVersion })
+    else if (tombstones.size > 0) tombstones.delete(key)
     return receipt
   }
 }
