@@ -29,3 +29,6 @@ export function isEqualJson(a: unknown, b: unknown): boolean {
 export function isCleanText(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed()
 }
+
+/** JSON text never holds this character as it is, so several texts can be joined by it; `char(30)` in SQL. */
+export const textSeparator = '\u001e'

@@ -12,6 +12,7 @@ import { fail } from '../errors.ts'
 import { parseJson } from '../parse-json.ts'
 import { type Caller, identifyCaller } from './caller.ts'
 import type { SnapshotItem, SnapshotRequest, SnapshotResponse, SyncOperation } from './gateway/types.ts'
+import { textSeparator } from './json.ts'
 import { compareCodePoints } from './revision.ts'
 import { readSnapshotToken, type SnapshotPosition, writeSnapshotToken } from './snapshot-token.ts'
 import { parseRequest, snapshotRequest } from './wire.ts'
@@ -109,11 +110,8 @@ function texts(stamp: string, payload: string): SQL {
   return sql.raw(`group_concat(${stamp}) as stamps, group_concat(coalesce(${payload}, 'null'), char(30)) as payloads`)
 }
 
-/** JSON text never holds this character as it is. */
-const separator = '\u001e'
-
 function toWinners({ stamps, payloads }: Texts): Winner[] {
-  const texts = payloads?.split(separator) ?? []
+  const texts = payloads?.split(textSeparator) ?? []
   return (JSON.parse(`[${stamps ?? ''}]`) as Stamp[]).map(([tableName, pk, serverVersion, op, clock, hlc, opId, createdAt, laterVersion], index) =>
     ({ tableName, pk, serverVersion, op, clock, hlc, opId, createdAt, laterVersion, payload: texts[index]! }))
 }

@@ -8,6 +8,7 @@ import type { WriteTransaction } from '../../db/open.ts'
 import { compileRowsSql, compileSql, maxRowsPerStatement, readRows } from '../../db/statement.ts'
 import { parseJson } from '../../parse-json.ts'
 import type { SyncOperation, Winner } from '../gateway/types.ts'
+import { textSeparator } from '../json.ts'
 import type { AdmittedOp } from './admit.ts'
 import { maxWinnerBytes } from '../limits.ts'
 import { type Before, keyOf, type LogEntry, type StoredOp, type StoredWinner, type Tombstone } from './merge.ts'
@@ -36,7 +37,7 @@ export async function readBefore(tx: WriteTransaction, workspaceId: string, ops:
   for (const part of inParts(ops)) {
     const [row] = await readRows(tx, selectBefore(workspaceId, part))
     counters = row!
-    addSeen(seen, part, JSON.parse(counters.seen) as SeenTuple[], counters.payloads?.split(separator) ?? [])
+    addSeen(seen, part, JSON.parse(counters.seen) as SeenTuple[], counters.payloads?.split(textSeparator) ?? [])
     for (const [place, serverVersion, operation, clock, hlc, opId, ownerUserId] of JSON.parse(counters.winners) as WinnerTuple[]) {
       winners.set(keyOf(part[place]!), { serverVersion, operation, clock, hlc, opId, ownerUserId })
     }
@@ -51,9 +52,6 @@ function* inParts<T>(rows: readonly T[]): Generator<readonly T[]> {
   do yield rows.length <= maxRowsPerStatement ? rows : rows.slice(from, from + maxRowsPerStatement)
   while ((from += maxRowsPerStatement) < rows.length)
 }
-
-/** JSON text never holds this character as it is. */
-const separator = '\u001e'
 
 function selectBefore(workspaceId: string, ops: readonly AdmittedOp[]) {
   const [only, ...others] = ops
