@@ -41,7 +41,7 @@ export async function getUser(database: SyncDatabase, input: AccountRef): Promis
 export async function getOrCreateUser(database: SyncDatabase, input: AccountInput): Promise<{ userId: string }> {
   const account = readAccount(input)
   const profile = readProfile(input)
-  const [known] = await readRows(database.read.$client, selectByAccount({ ...account }))
+  const [known] = await readRows(database.read.$client, selectByAccount(account))
   if (known && !differs(known, profile)) return { userId: known.id }
   const { userId } = await database.write(tx => ensureUser(tx, account, profile))
   return { userId }

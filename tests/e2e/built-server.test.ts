@@ -1,62 +1,40 @@
 /** The playground as `npm run build` makes it: what it serves, and that it needs nothing but its own folder. */
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { maxBodyBytes } from '../../server/sync/limits.ts'
-import { type RunningServer, startServer } from '../helpers/server.ts'
-import { buildDbPath, buildPlayground, moveOutput } from './builds.ts'
+import { buildDbPath, buildPlayground } from './builds.ts'
 import { itServesSync } from './checks.ts'
 import { createClient } from './client.ts'
+import { useBuiltServer } from './use-built-server.ts'
 
 const header = 'x-demo-user'
-let server: RunningServer
-let buildFolder: string
-let output: string
-let dataFolder: string
 
-const start = () => startServer({ output, dbPath: join(dataFolder, 'sync.db'), isShared: true })
-
-beforeAll(async () => {
-  const app = await buildPlayground()
-  buildFolder = app.folder
-  output = await moveOutput(app)
-  dataFolder = await mkdtemp(join(tmpdir(), 'or3-e2e-'))
-  server = await start()
-}, 180_000)
-
-afterAll(async () => {
-  await server?.stop()
-  for (const folder of [dataFolder, output && dirname(output)]) if (folder) await rm(folder, { recursive: true, force: true })
-})
+const built = useBuiltServer(() => buildPlayground(), 180_000)
 
 describe('the built playground, moved to another folder', () => {
   itServesSync({
-    server: () => server,
+    server: () => built.server,
     header,
-    async crash() {
-      await server.kill()
-      server = await start()
-    },
+    crash: () => built.crash(),
   })
 
   it('shows its page', async () => {
-    const page = await server.fetch('/')
+    const page = await built.server.fetch('/')
     expect(page.status).toBe(200)
     expect(await page.text()).toContain('<title>or3-layer-sqlite playground</title>')
   })
 
   it('was built without opening the database that was set', () => {
-    expect(existsSync(dirname(buildDbPath(buildFolder)))).toBe(false)
+    expect(existsSync(dirname(buildDbPath(built.app.folder)))).toBe(false)
   })
 })
 
 describe('a body that cannot be served', () => {
-  const ada = () => createClient(server, header, 'bodies')
-  const post = (body: string) => server.fetch('/api/sync/push', { method: 'POST', headers: { [header]: 'bodies' }, body })
+  const ada = () => createClient(built.server, header, 'bodies')
+  const post = (body: string) => built.server.fetch('/api/sync/push', { method: 'POST', headers: { [header]: 'bodies' }, body })
 
   it('is a 413 over 16 MiB', async () => {
     await ada().workspaceId()
@@ -87,7 +65,7 @@ describe('a body that cannot be served', () => {
   /** Chunked, as fast as the server takes it, until it answers. */
   async function sendWithoutLength(bytes: number) {
     const chunk = Buffer.alloc(256 * 1024, ' ')
-    const request = httpRequest(new URL('/api/sync/push', server.url), { method: 'POST', headers: { [header]: 'bodies' } })
+    const request = httpRequest(new URL('/api/sync/push', built.server.url), { method: 'POST', headers: { [header]: 'bodies' } })
     const answered = new Promise<{ status: number, sentBytes: number }>((resolve, reject) => {
       request.on('error', reject)
       request.on('response', (response) => {

@@ -6,13 +6,14 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { type RunningServer, runToEnd, startServer } from '../helpers/server.ts'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { runToEnd, startServer } from '../helpers/server.ts'
 import { putOf } from '../helpers/sync.ts'
-import { type App, buildDbPath, buildFixture, moveOutput, root, runNuxt } from './builds.ts'
+import { buildDbPath, buildFixture, root, runNuxt } from './builds.ts'
 import { itServesSync } from './checks.ts'
 import { itKeepsLimitsAndJobs } from './host-checks.ts'
 import { type Client, createClient, readAnswer } from './client.ts'
+import { useBuiltServer } from './use-built-server.ts'
 
 const header = 'x-user'
 
@@ -20,39 +21,19 @@ describe.each([
   { by: 'extends', packageName: 'or3-layer-sqlite' },
   { by: 'modules', packageName: 'or3-provider-sqlite' },
 ])('a host that takes the layer by `$by`', ({ by, packageName }) => {
-  let app: App
-  let output: string
-  let dataFolder: string
-  let server: RunningServer
-
-  const start = () => startServer({ output, dbPath: join(dataFolder, 'sync.db'), isShared: true })
-
-  beforeAll(async () => {
-    app = await buildFixture({ fixture: 'host', packageName, env: { HOST_TAKES_LAYER_BY: by } })
-    output = await moveOutput(app)
-    dataFolder = await mkdtemp(join(tmpdir(), 'or3-e2e-'))
-    server = await start()
-  }, 300_000)
-
-  afterAll(async () => {
-    await server?.stop()
-    for (const folder of [dataFolder, output && dirname(output)]) if (folder) await rm(folder, { recursive: true, force: true })
-  })
+  const built = useBuiltServer(() => buildFixture({ fixture: 'host', packageName, env: { HOST_TAKES_LAYER_BY: by } }))
 
   const served = {
-    server: () => server,
+    server: () => built.server,
     header,
-    async crash() {
-      await server.kill()
-      server = await start()
-    },
+    crash: () => built.crash(),
   }
   itServesSync(served)
   itKeepsLimitsAndJobs(served)
 
   it('was prerendered, twice, without opening the database that was set', () => {
-    for (const page of ['about-us', 'get-help']) expect(existsSync(join(output, 'public', page, 'index.html'))).toBe(true)
-    expect(existsSync(dirname(buildDbPath(app.folder)))).toBe(false)
+    for (const page of ['about-us', 'get-help']) expect(existsSync(join(built.output, 'public', page, 'index.html'))).toBe(true)
+    expect(existsSync(dirname(buildDbPath(built.app.folder)))).toBe(false)
   })
 
   it('serves no route that it does not have itself', async () => {
@@ -61,24 +42,24 @@ describe.each([
     expect(routes.length).toBeGreaterThan(10)
     for (const route of routes) {
       const [method, path] = route.split(' ') as [string, string]
-      const response = await server.fetch(path, { method, headers: { [header]: 'probe', 'content-type': 'application/json' }, body: method === 'GET' || method === 'DELETE' ? undefined : '{}' })
+      const response = await built.server.fetch(path, { method, headers: { [header]: 'probe', 'content-type': 'application/json' }, body: method === 'GET' || method === 'DELETE' ? undefined : '{}' })
       if (own.has(route)) expect(response.headers.get('x-answered-by'), route).toBe('host')
       else expect(response.status, route).toBe(404)
     }
   })
 
   it('cleans up with an empty event', async () => {
-    const ada = createClient(server, header, 'maintained')
+    const ada = createClient(built.server, header, 'maintained')
     await ada.push(await ada.workspaceId(), [putOf('a')])
     const { workspaces } = await readAnswer<{ workspaces: number }>(await ada.request('/api/maintenance', { method: 'POST' }))
     expect(workspaces).toBeGreaterThan(0)
   })
 
   it('has admin pages, for whom it grants them', async () => {
-    const ada = createClient(server, header, 'admin')
+    const ada = createClient(built.server, header, 'admin')
     await ada.workspaceId()
     expect((await ada.request('/api/admin/workspaces')).status).toBe(403)
-    await server.fetch('/api/admin/grants', { method: 'POST', headers: { [header]: 'admin', 'x-super-admin': 'yes' } })
+    await built.server.fetch('/api/admin/grants', { method: 'POST', headers: { [header]: 'admin', 'x-super-admin': 'yes' } })
     expect(await readAnswer(await ada.request('/api/admin/workspaces'))).toMatchObject({ total: expect.any(Number) })
     const { actions } = await readAnswer<{ actions: { id: string }[] }>(await ada.request('/api/admin/status'))
     const run = async (id: string, payload?: object) =>
@@ -89,15 +70,15 @@ describe.each([
       'sync.checkpoint': expect.objectContaining({ walBytes: expect.any(Number) }),
       'sync.backup': expect.objectContaining({ name: expect.any(String) }),
     })
-    expect((await readdir(join(dataFolder, 'backups'))).length).toBeGreaterThan(0)
+    expect((await readdir(join(built.dataFolder, 'backups'))).length).toBeGreaterThan(0)
   })
 
   it('lets an administrator bring somebody into a workspace, who syncs there', async () => {
-    const [owner, guest] = ['owner', 'guest'].map(name => createClient(server, header, name)) as [Client, Client]
+    const [owner, guest] = ['owner', 'guest'].map(name => createClient(built.server, header, name)) as [Client, Client]
     const workspaceId = await owner.workspaceId()
     await owner.push(workspaceId, [putOf('a')])
     await guest.workspaceId()
-    await readAnswer(await server.fetch('/api/admin/members', {
+    await readAnswer(await built.server.fetch('/api/admin/members', {
       method: 'POST',
       headers: { [header]: 'owner', 'x-super-admin': 'yes', 'content-type': 'application/json' },
       body: JSON.stringify({ workspaceId, emailOrProviderId: 'guest@example.test', role: 'viewer' }),
@@ -113,7 +94,7 @@ describe.each([
   ])('opens nothing with %s', async (_, env) => {
     const folder = await mkdtemp(join(tmpdir(), 'or3-e2e-'))
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
-    const idle = await startServer({ output, dbPath: join(folder, 'sync.db'), env })
+    const idle = await startServer({ output: built.output, dbPath: join(folder, 'sync.db'), env })
     expect((await idle.fetch('/about-us')).status).toBe(200)
     expect((await createClient(idle, header, 'ada').request('/api/sync/pull', { body: { scope: { workspaceId: 'w' }, cursor: 0, limit: 1 } })).status).toBeGreaterThanOrEqual(400)
     await idle.stop()
@@ -123,7 +104,7 @@ describe.each([
   it('signs people in where sync alone is off', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'or3-e2e-'))
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
-    const signingIn = await startServer({ output, dbPath: join(folder, 'sync.db'), env: { NUXT_SYNC_ENABLED: 'false' } })
+    const signingIn = await startServer({ output: built.output, dbPath: join(folder, 'sync.db'), env: { NUXT_SYNC_ENABLED: 'false' } })
     const ada = createClient(signingIn, header, 'ada')
     const scope = { workspaceId: await ada.workspaceId() }
     expect((await ada.request('/api/sync/pull', { body: { scope, cursor: 0, limit: 1 } })).status).toBe(404)
@@ -131,13 +112,13 @@ describe.each([
   })
 
   it('does not start where what it selects is not registered', async () => {
-    const ending = await runToEnd({ output, dbPath: join(dataFolder, 'other.db'), env: { NUXT_SYNC_PROVIDER: 'missing' } })
+    const ending = await runToEnd({ output: built.output, dbPath: join(built.dataFolder, 'other.db'), env: { NUXT_SYNC_PROVIDER: 'missing' } })
     expect(ending.code).not.toBe(0)
     expect(ending.output).toContain('sync.provider "missing" is not registered')
   })
 
   it('passes `nuxt typecheck`', async () => {
-    await runNuxt(app.folder, ['typecheck'], { HOST_TAKES_LAYER_BY: by })
+    await runNuxt(built.app.folder, ['typecheck'], { HOST_TAKES_LAYER_BY: by })
   }, 120_000)
 })
 

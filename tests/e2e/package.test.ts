@@ -3,36 +3,19 @@
  * extends it, adds a table, a synced table and a sign-in of its own, and takes one of its routes for itself.
  */
 import { existsSync } from 'node:fs'
-import { cp, lstat, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cp, lstat, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type RunningServer, startServer } from '../helpers/server.ts'
+import { describe, expect, it } from 'vitest'
 import { deleteOf, putOf } from '../helpers/sync.ts'
-import { type App, buildDbPath, buildFixture, listPackedFiles, moveOutput, runNode, runNuxt } from './builds.ts'
+import { buildDbPath, buildFixture, listPackedFiles, runNode, runNuxt } from './builds.ts'
 import { itServesSync } from './checks.ts'
 import { createClient, readAnswer } from './client.ts'
+import { useBuiltServer } from './use-built-server.ts'
 
 const header = 'x-user'
-let app: App
-let output: string
-let dataFolder: string
-let server: RunningServer
 
-const start = () => startServer({ output, dbPath: join(dataFolder, 'sync.db'), isShared: true })
-const as = (name: string) => createClient(server, header, name)
-
-beforeAll(async () => {
-  app = await buildFixture({ fixture: 'app-consumer', packageName: 'or3-layer-sqlite' })
-  output = await moveOutput(app)
-  dataFolder = await mkdtemp(join(tmpdir(), 'or3-e2e-'))
-  server = await start()
-}, 300_000)
-
-afterAll(async () => {
-  await server?.stop()
-  for (const folder of [dataFolder, output && dirname(output)]) if (folder) await rm(folder, { recursive: true, force: true })
-})
+const built = useBuiltServer(() => buildFixture({ fixture: 'app-consumer', packageName: 'or3-layer-sqlite' }))
+const as = (name: string) => createClient(built.server, header, name)
 
 describe('the packed package', () => {
   it('holds what an app needs and nothing else', async () => {
@@ -44,23 +27,20 @@ describe('the packed package', () => {
   })
 
   it('stands in node_modules as a real folder', async () => {
-    const layer = await lstat(join(app.folder, 'node_modules/or3-layer-sqlite'))
+    const layer = await lstat(join(built.app.folder, 'node_modules/or3-layer-sqlite'))
     expect(layer.isDirectory()).toBe(true)
   })
 })
 
 describe('an app that extends it, built and moved to another folder', () => {
   itServesSync({
-    server: () => server,
+    server: () => built.server,
     header,
-    async crash() {
-      await server.kill()
-      server = await start()
-    },
+    crash: () => built.crash(),
   })
 
   it('was built without opening the database that was set', () => {
-    expect(existsSync(dirname(buildDbPath(app.folder)))).toBe(false)
+    expect(existsSync(dirname(buildDbPath(built.app.folder)))).toBe(false)
   })
 
   it('reads and writes a table of its own, which goes with its workspace', async () => {
@@ -102,15 +82,15 @@ describe('an app that extends it, built and moved to another folder', () => {
 
 describe('the app\'s tools', () => {
   it('`nuxt typecheck` passes, the layer\'s own TypeScript included', async () => {
-    await runNuxt(app.folder, ['typecheck'])
+    await runNuxt(built.app.folder, ['typecheck'])
   }, 120_000)
 
   it('`drizzle-kit generate` finds nothing to change, and none of the layer\'s tables', async () => {
     // The tool takes a relative path only.
     const folder = 'drizzle-again'
-    await cp(join(app.folder, 'drizzle'), join(app.folder, folder), { recursive: true })
-    const printed = await runNode(['node_modules/drizzle-kit/bin.cjs', 'generate', '--dialect=turso', '--schema=./server/database/schema.ts', `--out=./${folder}`], app.folder)
-    await rm(join(app.folder, folder), { recursive: true })
+    await cp(join(built.app.folder, 'drizzle'), join(built.app.folder, folder), { recursive: true })
+    const printed = await runNode(['node_modules/drizzle-kit/bin.cjs', 'generate', '--dialect=turso', '--schema=./server/database/schema.ts', `--out=./${folder}`], built.app.folder)
+    await rm(join(built.app.folder, folder), { recursive: true })
     expect(printed).toContain('No schema changes')
   })
 })

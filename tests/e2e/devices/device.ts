@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { PendingOp, PullResponse, PushResult, SyncOperation } from '../../../server/sync/gateway/types.ts'
 import { payloads } from '../../helpers/sync.ts'
-import type { Answer, Network } from './network.ts'
+import type { Network } from './network.ts'
 import { createOutbox } from './outbox.ts'
 
 export type TableName = keyof typeof payloads
@@ -63,8 +63,13 @@ export function createDeviceBase({ id, userId, workspaceId, network, now, skewMs
       return ops
     },
 
-    pull: (cursor: number, limit: number, tables?: string[]): Promise<Answer<PullResponse> | null> =>
-      network.post<PullResponse>('/api/sync/pull', { scope, cursor, limit, tables }),
+    /** Undefined where it got no answer, or is to come again later. */
+    async readPage(cursor: number, limit: number, tables?: string[]): Promise<PullResponse | undefined> {
+      const answer = await network.post<PullResponse>('/api/sync/pull', { scope, cursor, limit, tables })
+      if (answer?.status === 200) return answer.body
+      if (answer && ![429, 503].includes(answer.status)) throw new Error(`pull: ${answer.status} ${JSON.stringify(answer.body)}`)
+      return undefined
+    },
 
     async reportCursor(version: number) {
       const answer = await network.post('/api/sync/update-cursor', { scope, deviceId: id, version })

@@ -4,7 +4,7 @@
  * rows it therefore keeps `seen`: what it would show if it resolved all it was given by the protocol's order. Where the
  * two part, the key is noted in `misled`; any other reason to part is an error of this model.
  */
-import type { PullResponse, Revision, SyncChange, SyncOperation } from '../../../server/sync/gateway/types.ts'
+import type { Revision, SyncChange, SyncOperation } from '../../../server/sync/gateway/types.ts'
 import { tableNames } from '../../helpers/sync.ts'
 import { createDeviceBase, cursorAgeMs, type DeviceOptions, type TableName } from './device.ts'
 import { type Entry, entryOf, keyOf, merge, type Rows } from './rows.ts'
@@ -74,7 +74,7 @@ export function createFebruaryDevice(options: DeviceOptions) {
   async function bootstrap(): Promise<boolean> {
     const all: SyncChange[] = []
     for (let at = 0, hasMore = true; hasMore;) {
-      const page = await readPage(at, bootstrapLimit, tableNames)
+      const page = await base.readPage(at, bootstrapLimit, tableNames)
       if (!page) return false
       if (page.hasMore && page.nextCursor <= at) throw new Error(`The bootstrap stands still at ${at}`)
       applyPage(page.changes)
@@ -89,7 +89,7 @@ export function createFebruaryDevice(options: DeviceOptions) {
   /** Every batch is asked for once more, from before it where versions are missing. */
   async function poll(): Promise<boolean> {
     for (let mayDrain = true, at = cursor; ;) {
-      const page = await readPage(at, pollLimit)
+      const page = await base.readPage(at, pollLimit)
       if (!page) return false
       applyPage(page.changes)
       const hasGap = page.changes.length > 0 && page.changes[0]!.serverVersion > at + 1
@@ -99,13 +99,6 @@ export function createFebruaryDevice(options: DeviceOptions) {
       mayDrain = page.hasMore
       at = hasGap && !page.hasMore ? before : cursor
     }
-  }
-
-  async function readPage(at: number, limit: number, tables?: string[]): Promise<PullResponse | undefined> {
-    const answer = await base.pull(at, limit, tables)
-    if (answer?.status === 200) return answer.body
-    if (answer && ![429, 503].includes(answer.status)) throw new Error(`pull: ${answer.status} ${JSON.stringify(answer.body)}`)
-    return undefined
   }
 
   return {

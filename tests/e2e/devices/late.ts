@@ -2,7 +2,7 @@
  * A device of late 2026: begins with a snapshot, pulls strictly after it, resolves by clock, hlc and opId, and where it
  * is told to takes a snapshot again, replaces all its rows and puts on top what it has not pushed yet.
  */
-import type { PullResponse, SnapshotItem, SnapshotResponse, SyncOperation } from '../../../server/sync/gateway/types.ts'
+import type { SnapshotItem, SnapshotResponse, SyncOperation } from '../../../server/sync/gateway/types.ts'
 import { createDeviceBase, cursorAgeMs, type DeviceOptions, type TableName } from './device.ts'
 import { entryOf, keyOf, merge, type Rows, rowsOfSnapshot } from './rows.ts'
 
@@ -53,7 +53,7 @@ export function createLateDevice(options: DeviceOptions) {
   /** True where it came to the end. A second order to take a snapshot right after one is the server's error. */
   async function poll(isFresh = false): Promise<boolean> {
     for (let hasMore = true; hasMore;) {
-      const page = await readPage(cursor, pollLimit)
+      const page = await base.readPage(cursor, pollLimit)
       if (!page) return false
       if (page.requiresSnapshot) {
         if (isFresh) throw new Error('A snapshot did not help')
@@ -70,25 +70,18 @@ export function createLateDevice(options: DeviceOptions) {
 
   /** A cursor of another day: one change tells whether a snapshot is needed, else all is read again from 0. */
   async function startOver(): Promise<boolean> {
-    const probe = await readPage(cursor, 1)
+    const probe = await base.readPage(cursor, 1)
     if (!probe) return false
     if (!probe.requiresSnapshot) {
       counts.rescans++
       for (let at = 0, hasMore = true; hasMore;) {
-        const page = await readPage(at, pageSize)
+        const page = await base.readPage(at, pageSize)
         if (!page) return false
         for (const change of page.changes) merge(rows, keyOf(change), entryOf(change))
         ;({ nextCursor: at, hasMore } = page)
       }
     }
     return poll()
-  }
-
-  async function readPage(at: number, limit: number): Promise<PullResponse | undefined> {
-    const answer = await base.pull(at, limit)
-    if (answer?.status === 200) return answer.body
-    if (answer && ![429, 503].includes(answer.status)) throw new Error(`pull: ${answer.status} ${JSON.stringify(answer.body)}`)
-    return undefined
   }
 
   return {
