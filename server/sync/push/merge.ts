@@ -26,7 +26,7 @@ export interface StoredOp extends Omit<AdmittedOp, 'ownerUserId' | 'payload'> {
 /** What the database held before the push. */
 export interface Before {
   head: number
-  /** By op id. */
+  /** The ops that the log holds already, by op id. */
   seen: ReadonlyMap<string, StoredOp>
   /** By `keyOf`. */
   winners: ReadonlyMap<string, StoredWinner>
@@ -46,8 +46,6 @@ export interface Merge {
   log: LogEntry[]
   /** The puts of the log that have won their keys; of two for one key the later counts. */
   rows: LogEntry[]
-  /** Op ids, also of the log, that are no longer the winner of a key, or never were. */
-  beaten: string[]
   /** Each touched key whose winner is a delete. */
   tombstones: Tombstone[]
   head: number
@@ -71,7 +69,7 @@ export function keyOf(op: { tableName: string, pk: string }): string {
 }
 
 export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before, userId: string | null): Merge {
-  const merge: Merge = { receipts: [], log: [], rows: [], beaten: [], tombstones: [], head: before.head, outdone: [], heldDevices: new Set() }
+  const merge: Merge = { receipts: [], log: [], rows: [], tombstones: [], head: before.head, outdone: [], heldDevices: new Set() }
   const seen = new Map<string, StoredOp>(before.seen)
   const winners = new Map<string, StoredWinner>(before.winners)
   const tombstones = new Map<string, Tombstone>()
@@ -120,12 +118,10 @@ export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before,
     seen.set(opId, entry)
     const receipt = { ...about, success: true, serverVersion, applied, wasExisting: winner?.operation === 'put' }
     if (applied) {
-      if (winner) merge.beaten.push(winner.opId)
       winners.set(key, entry)
       if (entry.operation === 'put') merge.rows.push(entry)
     }
     else {
-      merge.beaten.push(opId)
       merge.outdone.push({ receipt, winnerVersion: winner.serverVersion })
     }
     const { operation, serverVersion: winnerVersion } = applied ? entry : winner

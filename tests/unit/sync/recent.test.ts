@@ -1,6 +1,7 @@
 /**
  * A batch that comes again is answered from memory, as the log would answer it, and only where nothing has changed.
- * Seen red: beaten ops kept; the payload, the owner or the workspace not compared; nothing ever forgotten.
+ * Seen red: obsolete ops answered; the payload, the owner, the workspace or any other part of an op not compared;
+ * nothing ever forgotten.
  */
 import { randomUUID } from 'node:crypto'
 import { expect, it } from 'vitest'
@@ -22,13 +23,15 @@ async function makeAdapters() {
 
 const rows = () => [putOf('a'), putOf('b', { tableName: 'threads' }), deleteOf('c'), putOf('n', { tableName: 'notifications' })]
 
-it('answers a repeated batch, whole or in part, as the log does, without asking it', async () => {
+it('answers repeated batches, the last in part, as the log does, without asking it', async () => {
   const { adapter, fromLog, asked } = await makeAdapters()
-  const ops = rows()
+  const ops = [...rows(), putOf('a-2')]
+  const next = rows().map(op => ({ ...op, pk: `${op.pk}-next`, payload: undefined, operation: 'delete' as const }))
   await adapter.push(event, { scope, ops })
+  await adapter.push(event, { scope, ops: next })
   await adapter.push(event, { scope, ops: [putOf('later')] })
   await asked()
-  for (const repeat of [ops, [...ops, ...ops].toReversed(), [...ops.slice(1, 3), ...ops.slice(1, 3)]]) {
+  for (const repeat of [ops, ops.slice(0, 4), [...ops, ...next], [...next, ...next, ...ops.slice(0, 2)]]) {
     const answer = await adapter.push(event, { scope, ops: repeat })
     expect(await asked()).toBe(false)
     expect(answer).toEqual(await fromLog(repeat))
@@ -39,16 +42,17 @@ it('answers a repeated batch, whole or in part, as the log does, without asking 
 it('asks the log where a repeat is no longer the winner, or never was', async () => {
   const { adapter, fromLog, asked } = await makeAdapters()
   const [first, winner, loser] = [putOf('a'), putOf('a', { stamp: { clock: 3 } }), putOf('a', { stamp: { clock: 2 } })]
-  const others = rows().slice(1)
-  await adapter.push(event, { scope, ops: [first, ...others] })
+  const beaten = [first, ...rows().slice(1)]
+  const lost = [loser, ...rows().slice(1).map(op => ({ ...op, pk: `${op.pk}-2`, payload: undefined, operation: 'delete' as const }))]
+  await adapter.push(event, { scope, ops: beaten })
   await adapter.push(event, { scope, ops: [winner] })
-  await adapter.push(event, { scope, ops: [loser, ...rows().slice(2).map(op => ({ ...op, pk: `${op.pk}-2`, payload: undefined, operation: 'delete' as const }))] })
-  for (const ops of [[...others, first], [...others, loser], [winner, ...others.slice(1), first]]) {
+  await adapter.push(event, { scope, ops: lost })
+  for (const ops of [beaten, lost]) {
     await asked()
     const answer = await adapter.push(event, { scope, ops })
     expect(await asked()).toBe(true)
     expect(answer).toEqual(await fromLog(ops))
-    expect(answer.results.at(-1)).toMatchObject({ success: true, replayed: true, applied: false, winner: { revision: { clock: 3 } } })
+    expect(answer.results[0]).toMatchObject({ success: true, replayed: true, applied: false, winner: { revision: { clock: 3 } } })
   }
 })
 
@@ -62,14 +66,16 @@ it('tells another content, and another user, from a repeat', async () => {
     { ...put, pk: 'b', payload: messageOf('b') },
     { ...put, operation: 'delete' as const, payload: undefined },
     ...[{ clock: 2 }, { hlc: '0mk3n1abc:001:device01' }, { deviceId: 'device-2' }].map(stamp => ({ ...put, stamp: { ...put.stamp, ...stamp } })),
-    { ...ops[2]!, payload: { id: 'c', deleted: true } },
+    ...[{ payload: { id: 'c', deleted: true } }, { pk: 'd' }, { tableName: 'threads' }].map(change => ({ ...ops[2]!, ...change })),
   ]
   for (const op of changed) {
-    const batch = [...ops.filter(({ stamp }) => stamp.opId !== op.stamp.opId), op]
+    const batch = ops.map(known => known.stamp.opId === op.stamp.opId ? op : known)
     const answer = await adapter.push(event, { scope, ops: batch })
-    expect(answer.results.at(-1)).toMatchObject({ success: false, errorCode: 'CONFLICT' })
+    expect(answer.results[batch.indexOf(op)]).toMatchObject({ success: false, errorCode: 'CONFLICT' })
     expect(answer).toEqual(await fromLog(batch))
   }
+  const sameAsAnother = { ...ops[2]!, stamp: { ...ops[2]!.stamp, opId: randomUUID() } }
+  expect((await adapter.push(event, { scope, ops: ops.with(2, sameAsAnother) })).results[2]).toMatchObject({ success: true, serverVersion: 5, wasExisting: false })
   const another = eventOf('user-2')
   expect((await adapter.push(another, { scope, ops })).results[3]).toMatchObject({ success: false, errorCode: 'UNAUTHORIZED' })
   const sameInAnotherOrder = { ...put, payload: Object.fromEntries(Object.entries(put.payload as object).toReversed()) }
