@@ -39,6 +39,11 @@ export function isFull(error: unknown): boolean {
   return driverCode(error) === 'SQLITE_FULL'
 }
 
+/** True where a unique index refused a row; the statement is undone, its transaction goes on. */
+export function isDuplicate(error: unknown): boolean {
+  return error instanceof LibsqlError && error.extendedCode === 'SQLITE_CONSTRAINT_UNIQUE'
+}
+
 /** Codes that say that a statement or its values are wrong: trying again will not help. */
 const faultsOfOurs = new Set(['SQLITE_ERROR', 'SQLITE_CONSTRAINT', 'SQLITE_MISMATCH', 'SQLITE_RANGE', 'SQLITE_TOOBIG', 'SQLITE_MISUSE'])
 

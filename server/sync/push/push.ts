@@ -14,7 +14,7 @@ import { parseRequest, pushBatch } from '../wire.ts'
 import { type AdmittedOp, admitOp, isAdmitted, type Refusal } from './admit.ts'
 import { type Merge, mergeOps } from './merge.ts'
 import { answerRepeat, remember } from './recent.ts'
-import { appendLog, moveHead, pointRows, pointTombstones, readBefore, readWinners } from './statements.ts'
+import { appendIfNew, appendLog, moveHead, pointRows, pointTombstones, readBefore, readSeen, readWinners } from './statements.ts'
 
 export async function push(database: SyncDatabase, event: H3Event, batch: PushBatch): Promise<PushResult> {
   const { scope, ops } = parseRequest(pushBatch, batch, 'Invalid push request')
@@ -31,19 +31,26 @@ export async function push(database: SyncDatabase, event: H3Event, batch: PushBa
 }
 
 async function writeOps(database: SyncDatabase, tx: WriteTransaction, caller: Caller, ops: readonly (AdmittedOp | Refusal)[]) {
-  const found = await readBefore(tx, caller.workspaceId, ops.filter(isAdmitted))
-  const held = findHeld(database, caller, found.behind, found.horizon)
-  const merge = mergeOps(ops, { ...found, held }, caller.userId)
-  if (merge.log.length > 0) await writeMerge(tx, caller, merge, nowSeconds())
+  const { workspaceId, userId } = caller
+  const admitted = ops.filter(isAdmitted)
+  const found = await readBefore(tx, workspaceId, admitted)
+  const before = { ...found, held: findHeld(database, caller, found.behind, found.horizon) }
+  const now = nowSeconds()
+  let merge = mergeOps(ops, { ...before, seen: new Map() }, userId)
+  // Nearly always every op is new: then the log's unique index says so for less than looking them up.
+  if (merge.log.length < admitted.length || !await appendIfNew(tx, workspaceId, merge.log, now)) {
+    merge = mergeOps(ops, { ...before, seen: await readSeen(tx, workspaceId, admitted) }, userId)
+    await appendLog(tx, workspaceId, merge.log, now)
+  }
+  if (merge.log.length > 0) await pointToLog(tx, workspaceId, merge, now)
   if (merge.outdone.length > 0) await tellWinners(tx, caller, merge)
   return { merge, horizon: found.horizon }
 }
 
-async function writeMerge(tx: WriteTransaction, { workspaceId }: Caller, merge: Merge, now: number) {
-  await appendLog(tx, workspaceId, merge.log, now)
-  if (merge.rows.length > 0) await pointRows(tx, workspaceId, merge.rows)
-  if (merge.tombstones.length > 0) await pointTombstones(tx, workspaceId, merge.tombstones, now)
-  await moveHead(tx, workspaceId, merge.head)
+async function pointToLog(tx: WriteTransaction, workspaceId: string, { rows, tombstones, head }: Merge, now: number) {
+  if (rows.length > 0) await pointRows(tx, workspaceId, rows)
+  if (tombstones.length > 0) await pointTombstones(tx, workspaceId, tombstones, now)
+  await moveHead(tx, workspaceId, head)
 }
 
 async function tellWinners(tx: WriteTransaction, { workspaceId }: Caller, { outdone }: Merge) {

@@ -4,6 +4,7 @@
  */
 import type { InValue } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
+import { isDuplicate } from '../../db/driver-error.ts'
 import type { WriteTransaction } from '../../db/open.ts'
 import { compileRowsSql, compileSql, maxRowsPerStatement, readRows } from '../../db/statement.ts'
 import { parseJson } from '../../parse-json.ts'
@@ -20,30 +21,28 @@ type WinnerTuple = [place: number, serverVersion: number, op: SyncOperation,
   clock: number, hlc: string, opId: string, ownerUserId: string | null]
 
 /** What `mergeOps` decides on; `behind` are the devices of the batch that last reported a cursor behind the horizon. */
-export interface Found extends Omit<Before, 'held'> {
+export interface Found extends Omit<Before, 'held' | 'seen'> {
   horizon: number
   behind: string[]
 }
 
 interface InWorkspace { workspaceId: string }
 
-interface BeforeRow { head: number | null, horizon: number | null, seen: string, payloads: string | null, winners: string }
+interface BeforeRow { head: number | null, horizon: number | null, winners: string }
 
-/** The counters, the ops of the batch that the log holds already, and the winners of the keys it touches. */
+/** The counters, and the winners of the keys that the batch touches. */
 export async function readBefore(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<Found> {
-  const seen = new Map<string, StoredOp>()
   const winners = new Map<string, StoredWinner>()
   let counters: BeforeRow | undefined
   for (const part of inParts(ops)) {
     const [row] = await readRows(tx, selectBefore(workspaceId, part))
     counters = row!
-    addSeen(seen, part, JSON.parse(counters.seen) as SeenTuple[], counters.payloads?.split(textSeparator) ?? [])
     for (const [place, serverVersion, operation, clock, hlc, opId, ownerUserId] of JSON.parse(counters.winners) as WinnerTuple[]) {
       winners.set(keyOf(part[place]!), { serverVersion, operation, clock, hlc, opId, ownerUserId })
     }
   }
   const horizon = counters?.horizon ?? 0
-  return { head: counters?.head ?? 0, horizon, behind: horizon === 0 ? [] : await readBehind(tx, workspaceId, ops), seen, winners }
+  return { head: counters?.head ?? 0, horizon, behind: horizon === 0 ? [] : await readBehind(tx, workspaceId, ops), winners }
 }
 
 /** At least one, which may be empty: the counters are always read. */
@@ -56,48 +55,34 @@ function* inParts<T>(rows: readonly T[]): Generator<readonly T[]> {
 function selectBefore(workspaceId: string, ops: readonly AdmittedOp[]) {
   const [only, ...others] = ops
   return only && others.length === 0
-    ? selectBeforeOne({ workspaceId, opId: only.opId, bytes: byteLength(only), tableName: only.tableName, pk: only.pk })
+    ? selectBeforeOne({ workspaceId, tableName: only.tableName, pk: only.pk })
     : selectBeforeMany(ops, { workspaceId })
 }
 
-const seenTuple = sql.raw(`json_array(wanted.place, s.server_version, s.table_name, s.pk, s.op, s.clock, s.hlc, s.device_id, octet_length(s.payload) is wanted.bytes)`)
 const winnerTuple = sql.raw(`json_array(wanted.place, c.server_version, c.op, c.clock, c.hlc, c.op_id, c.owner_user_id)`)
-/** A payload is read only where its length is right. */
-const seenPayload = sql.raw(`case when s.payload is not null and octet_length(s.payload) = wanted.bytes then s.payload else '' end`)
 
-function writeWanted(args: InValue[], op: AdmittedOp, _: InWorkspace, place: number) {
-  args.push(place, op.opId, byteLength(op), op.tableName, op.pk)
+function writeKey(args: InValue[], { tableName, pk }: AdmittedOp, _: InWorkspace, place: number) {
+  args.push(place, tableName, pk)
 }
 
-const selectBeforeMany = compileRowsSql<AdmittedOp, InWorkspace, BeforeRow>(5, writeWanted, (rows, value) => sql`
-  select h.head, h.horizon, found.seen, found.payloads, found.winners
+const selectBeforeMany = compileRowsSql<AdmittedOp, InWorkspace, BeforeRow>(3, writeKey, (rows, value) => sql`
+  select h.head, h.horizon, found.winners
   from (
-    select
-      json_group_array(${seenTuple}) filter (where s.server_version is not null) as seen,
-      group_concat(${seenPayload}, char(30)) filter (where s.server_version is not null) as payloads,
-      json_group_array(${winnerTuple}) filter (where c.server_version is not null) as winners
-    from (select column1 as place, column2 as id, column3 as bytes, column4 as table_name, column5 as pk from (${rows})) as wanted
-    left join changes s on s.workspace_id = ${value('workspaceId')} and s.op_id = wanted.id
-    left join records r on r.workspace_id = ${value('workspaceId')} and r.table_name = wanted.table_name and r.pk = wanted.pk
-    left join changes c on c.workspace_id = ${value('workspaceId')} and c.server_version = r.server_version) as found
+    select json_group_array(${winnerTuple}) as winners
+    from (select column1 as place, column2 as table_name, column3 as pk from (${rows})) as wanted
+    cross join records r on r.workspace_id = ${value('workspaceId')} and r.table_name = wanted.table_name and r.pk = wanted.pk
+    cross join changes c on c.workspace_id = ${value('workspaceId')} and c.server_version = r.server_version) as found
   left join heads h on h.workspace_id = ${value('workspaceId')}
   limit 1`)
 
 /** A push of one op, which is what a keystroke sends: without a list a tenth less. */
-const selectBeforeOne = compileSql<InWorkspace & { opId: string, bytes: number | null, tableName: string, pk: string }, BeforeRow>(value => sql`
-  select h.head, h.horizon,
-    case when s.server_version is null then '[]' else json_array(${seenTuple}) end as seen, ${seenPayload} as payloads,
-    case when c.server_version is null then '[]' else json_array(${winnerTuple}) end as winners
-  from (select 0 as place, ${value('bytes')} as bytes) as wanted
+const selectBeforeOne = compileSql<InWorkspace & { tableName: string, pk: string }, BeforeRow>(value => sql`
+  select h.head, h.horizon, case when c.server_version is null then '[]' else json_array(${winnerTuple}) end as winners
+  from (select 0 as place) as wanted
   left join heads h on h.workspace_id = ${value('workspaceId')}
-  left join changes s on s.workspace_id = ${value('workspaceId')} and s.op_id = ${value('opId')}
   left join records r on r.workspace_id = ${value('workspaceId')} and r.table_name = ${value('tableName')} and r.pk = ${value('pk')}
   left join changes c on c.workspace_id = ${value('workspaceId')} and c.server_version = r.server_version
   limit 1`)
-
-function byteLength({ payload }: AdmittedOp): number | null {
-  return payload === null ? null : Buffer.byteLength(payload)
-}
 
 async function readBehind(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<string[]> {
   const rows = await readRows(tx, selectBehind({ workspaceId, devices: JSON.stringify([...new Set(ops.map(op => op.deviceId))]) }))
@@ -110,6 +95,30 @@ const selectBehind = compileSql<InWorkspace & { devices: string }, { deviceId: s
   cross join device_cursors d on d.workspace_id = h.workspace_id and d.device_id = v.value and d.cursor < h.horizon
   where h.workspace_id = ${value('workspaceId')}`)
 
+/** The ops of the batch that the log holds already, by op id. */
+export async function readSeen(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<Map<string, StoredOp>> {
+  const seen = new Map<string, StoredOp>()
+  for (const part of inParts(ops)) {
+    const [row] = await readRows(tx, selectSeen(part, { workspaceId }))
+    addSeen(seen, part, JSON.parse(row!.seen) as SeenTuple[], row!.payloads?.split(textSeparator) ?? [])
+  }
+  return seen
+}
+
+function writeWanted(args: InValue[], op: AdmittedOp, _: InWorkspace, place: number) {
+  args.push(place, op.opId, op.payload === null ? null : Buffer.byteLength(op.payload))
+}
+
+/** A payload is read only where its length is right. */
+const selectSeen = compileRowsSql<AdmittedOp, InWorkspace, { seen: string, payloads: string | null }>(3, writeWanted, (rows, value) => sql`
+  select
+    json_group_array(json_array(wanted.place, s.server_version, s.table_name, s.pk, s.op, s.clock, s.hlc, s.device_id,
+      octet_length(s.payload) is wanted.bytes)) as seen,
+    group_concat(case when s.payload is not null and octet_length(s.payload) = wanted.bytes then s.payload else '' end, char(30)) as payloads
+  from (select column1 as place, column2 as id, column3 as bytes from (${rows})) as wanted
+  cross join changes s on s.workspace_id = ${value('workspaceId')} and s.op_id = wanted.id
+  limit 1`)
+
 /** Of an op that comes twice in the batch the tuple with the payload counts. */
 function addSeen(seen: Map<string, StoredOp>, ops: readonly AdmittedOp[], tuples: readonly SeenTuple[], payloads: readonly string[]) {
   tuples.forEach(([place, serverVersion, tableName, pk, operation, clock, hlc, deviceId, isSameLength], index) => {
@@ -119,7 +128,22 @@ function addSeen(seen: Map<string, StoredOp>, ops: readonly AdmittedOp[], tuples
   })
 }
 
+/** Writes what seems to be new; false, and nothing is written, where the log holds one of the op ids already. */
+export async function appendIfNew(tx: WriteTransaction, workspaceId: string, log: readonly LogEntry[], now: number): Promise<boolean> {
+  // SQLite undoes the statement that failed, and not those before it.
+  if (log.length > maxRowsPerStatement) return false
+  try {
+    await appendLog(tx, workspaceId, log, now)
+    return true
+  }
+  catch (error) {
+    if (isDuplicate(error)) return false
+    throw error
+  }
+}
+
 export async function appendLog(tx: WriteTransaction, workspaceId: string, log: readonly LogEntry[], now: number): Promise<void> {
+  if (log.length === 0) return
   for (const part of inParts(log)) await tx.execute(insertChanges(part, { workspaceId, now }))
 }
 
