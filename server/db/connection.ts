@@ -38,6 +38,8 @@ interface Statement {
   given: number
   /** It cannot return more than one row. */
   single: boolean
+  /** The how many-th call it last served. */
+  usedAt: number
 }
 
 /** More than the layer's own statements; the rest is room for an app's. The least recently used one is let go. */
@@ -52,6 +54,7 @@ const endsInLimitOne = /^\s*(?:select|with)\b(?!.*(?:--|\/\*)).*\blimit 1\s*$/is
 /** Opens the file and sets `pragmas`. Throws `LibsqlError` where that fails; nothing stays open then. */
 export function openConnection({ path, pragmas }: ConnectionOptions): Connection {
   const kept = new Map<string, Statement>()
+  let calls = 0
   let spoiled = false
   let closed = false
   const database = openNative(path)
@@ -68,17 +71,16 @@ export function openConnection({ path, pragmas }: ConnectionOptions): Connection
     const keep = Array.isArray(args)
     const known = keep && kept.get(sql)
     if (known) {
-      kept.delete(sql)
-      kept.set(sql, known)
+      known.usedAt = ++calls
       return known
     }
     const native = database.prepare(sql)
     // Without it an integer over 2^53 would be rounded in silence.
     native.safeIntegers(true)
     const shape = native.reader ? createRowShape(native.raw(true).columns()) : null
-    const statement = { native, shape, given: 0, single: endsInLimitOne.test(sql) }
+    const statement = { native, shape, given: 0, single: endsInLimitOne.test(sql), usedAt: ++calls }
     if (!keep || neverKept.test(sql)) return statement
-    if (kept.size >= maxKeptStatements) kept.delete(kept.keys().next().value!)
+    if (kept.size >= maxKeptStatements) kept.delete(leastRecentlyUsed(kept))
     kept.set(sql, statement)
     return statement
   }
@@ -141,6 +143,10 @@ function openNative(path: string): Database.Database {
   catch (error) {
     throw new LibsqlError(`unable to open ${path}`, 'SQLITE_CANTOPEN', undefined, 14, error instanceof Error ? error : undefined)
   }
+}
+
+function leastRecentlyUsed(kept: ReadonlyMap<string, Statement>): string {
+  return [...kept].reduce((oldest, entry) => entry[1].usedAt < oldest[1].usedAt ? entry : oldest)[0]
 }
 
 function toArray(row: unknown): unknown[] {

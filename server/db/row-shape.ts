@@ -39,7 +39,9 @@ export function createRowShape(nativeColumns: readonly { name: string, type?: st
     columnTypes: nativeColumns.map(column => column.type ?? ''),
     toRow(native) {
       const values = native as unknown[]
-      for (let index = 0; index < values.length; index++) values[index] = fromNativeValue(values[index])
+      for (let index = 0; index < values.length; index++) {
+        if (typeof values[index] !== 'string') values[index] = fromNativeValue(values[index])
+      }
       return new HeldRow(values as Value[]) as unknown as Row
     },
   }
