@@ -141,7 +141,7 @@ CREATE TABLE `workspaces` (
 );
 --> statement-breakpoint
 CREATE TABLE `changes` (
-	`workspace_id` text NOT NULL,
+	`log_id` integer NOT NULL,
 	`server_version` integer NOT NULL,
 	`table_name` text NOT NULL,
 	`pk` text NOT NULL,
@@ -150,15 +150,16 @@ CREATE TABLE `changes` (
 	`hlc` text NOT NULL,
 	`device_id` text NOT NULL,
 	`op_id` text NOT NULL,
+	`op_key` blob GENERATED ALWAYS AS (unhex(op_id, '-')) VIRTUAL,
 	`owner_user_id` text,
 	`obsoletes` integer,
 	`created_at` integer NOT NULL,
 	`payload` text,
-	PRIMARY KEY(`workspace_id`, `server_version`)
+	PRIMARY KEY(`log_id`, `server_version`)
 );
 --> statement-breakpoint
-CREATE UNIQUE INDEX `changes_op` ON `changes` (`workspace_id`,`op_id`);--> statement-breakpoint
-CREATE INDEX `changes_table` ON `changes` (`workspace_id`,`table_name`,`server_version`);--> statement-breakpoint
+CREATE UNIQUE INDEX `changes_op` ON `changes` (`log_id`,`op_key`);--> statement-breakpoint
+CREATE INDEX `changes_table` ON `changes` (`log_id`,`table_name`,`server_version`);--> statement-breakpoint
 CREATE TABLE `device_cursors` (
 	`workspace_id` text NOT NULL,
 	`device_id` text NOT NULL,
@@ -168,27 +169,29 @@ CREATE TABLE `device_cursors` (
 	PRIMARY KEY(`workspace_id`, `device_id`)
 );
 --> statement-breakpoint
-CREATE TABLE `heads` (
-	`workspace_id` text PRIMARY KEY NOT NULL,
-	`head` integer NOT NULL,
-	`horizon` integer DEFAULT 0 NOT NULL,
-	`cleaned_version` integer DEFAULT 0 NOT NULL
-);
---> statement-breakpoint
 CREATE TABLE `layer_state` (
 	`name` text PRIMARY KEY NOT NULL,
 	`value` text NOT NULL
 );
 --> statement-breakpoint
-CREATE TABLE `records` (
+CREATE TABLE `logs` (
+	`id` integer PRIMARY KEY NOT NULL,
 	`workspace_id` text NOT NULL,
+	`head` integer NOT NULL,
+	`horizon` integer DEFAULT 0 NOT NULL,
+	`cleaned_version` integer DEFAULT 0 NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `logs_workspace` ON `logs` (`workspace_id`);--> statement-breakpoint
+CREATE TABLE `records` (
+	`log_id` integer NOT NULL,
 	`table_name` text NOT NULL,
 	`pk` text NOT NULL,
 	`server_version` integer NOT NULL,
 	`tombstone_version` integer,
 	`tombstone_at` integer,
-	PRIMARY KEY(`workspace_id`, `table_name`, `pk`)
+	PRIMARY KEY(`log_id`, `table_name`, `pk`)
 );
 --> statement-breakpoint
-CREATE INDEX `records_tombstone` ON `records` (`workspace_id`,`tombstone_at`,`tombstone_version`) WHERE tombstone_at is not null;--> statement-breakpoint
-CREATE VIEW `current_rows` AS select "records"."workspace_id", "records"."table_name", "records"."pk", "records"."server_version", "changes"."op", "changes"."clock", "changes"."hlc", "changes"."op_id", "changes"."device_id", "changes"."payload" from "records" inner join "changes" on ("changes"."workspace_id" = "records"."workspace_id" and "changes"."server_version" = "records"."server_version");
+CREATE INDEX `records_tombstone` ON `records` (`log_id`,`tombstone_at`,`tombstone_version`) WHERE tombstone_at is not null;--> statement-breakpoint
+CREATE VIEW `current_rows` AS select "logs"."workspace_id", "records"."table_name", "records"."pk", "records"."server_version", "changes"."op", "changes"."clock", "changes"."hlc", "changes"."op_id", "changes"."device_id", "changes"."payload" from "records" inner join "logs" on "logs"."id" = "records"."log_id" inner join "changes" on ("changes"."log_id" = "records"."log_id" and "changes"."server_version" = "records"."server_version");

@@ -40,7 +40,7 @@ export async function readDatabaseFacts(database: SyncDatabase): Promise<Databas
     select (select count(*) from ${sql.identifier(ledgerTable)}) as "schemaRevision",
       (select count(*) from workspaces where deleted_at is null) as workspaces,
       (select count(*) from users) as users,
-      (select coalesce(sum(head), 0) from heads) - (select coalesce(sum(value), 0) from layer_state where name = ${skippedVersionsName}) as changes`)
+      (select coalesce(sum(head), 0) from logs) - (select coalesce(sum(value), 0) from layer_state where name = ${skippedVersionsName}) as changes`)
   return {
     inMemory,
     fileBytes: inMemory ? 0 : await stat(path).then(({ size }) => size, () => 0),

@@ -7,6 +7,7 @@ import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { nowSeconds } from '../clock.ts'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
+import { beginLog } from '../sync/log.ts'
 import { inBatches } from './batches.ts'
 import { buildHistory, type KeyHistory, type NewChange } from './history.ts'
 import type { OldKey } from './old-rows.ts'
@@ -40,12 +41,13 @@ async function importWorkspace(
 ): Promise<void> {
   const { id } = counts
   const workspace = source.open(id)
+  const logId = await database.write(tx => beginLog(tx, id))
   const versions = createVersions(workspace.head, workspace.logVersions(), workspace.tombstoneVersions())
   const fingerprint = createHash('sha256')
   if (versions.hasGaps) await noteUnplaced(workspace, versions, onRows)
   for (const keys of inBatches(workspace.keys(), weighKey)) {
     const histories = keys.map(key => buildHistory(key, versions.place, opId => !workspace.hasOp(opId)))
-    await database.write(tx => writeHistories(tx, id, histories))
+    await database.write(tx => writeHistories(tx, logId, histories))
     for (const { changes, winner, restored, unreadable, unreadableChanges } of histories) {
       counts.changes += changes.length - restored
       counts.restored += restored
@@ -58,7 +60,7 @@ async function importWorkspace(
   }
   const { head, horizon } = versions
   Object.assign(counts, { oldHead: workspace.head, head, horizon, fingerprint: fingerprint.digest('hex') })
-  await database.write(tx => tx.run(sql`insert into heads (workspace_id, head, horizon) values (${id}, ${head}, ${horizon})`))
+  await database.write(tx => tx.run(sql`update logs set head = ${head}, horizon = ${horizon} where id = ${logId}`))
 }
 
 /** Which rows need a version is known only when all were seen, so a log with gaps is read twice. */
@@ -80,18 +82,18 @@ export function addToFingerprint(hash: Hash, winner: Pick<NewChange, 'tableName'
   hash.update(`${JSON.stringify([tableName, pk, op, clock, hlc, opId, payload])}\n`)
 }
 
-async function writeHistories(tx: WriteTransaction, workspaceId: string, histories: readonly KeyHistory[]): Promise<void> {
+async function writeHistories(tx: WriteTransaction, logId: number, histories: readonly KeyHistory[]): Promise<void> {
   const changes = histories.flatMap(history => history.changes)
   for (const batch of inBatches(changes, change => change.payload?.length ?? 0)) {
     await tx.run(sql`
-      insert into changes (workspace_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at, payload)
-      select ${workspaceId}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+      insert into changes (log_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at, payload)
+      select ${logId}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
         value ->> 8, value ->> 9, value ->> 10, value ->> 11
       from json_each(${JSON.stringify(batch.map(toColumns))})`)
   }
   await tx.run(sql`
-    insert into records (workspace_id, table_name, pk, server_version, tombstone_version, tombstone_at)
-    select ${workspaceId}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+    insert into records (log_id, table_name, pk, server_version, tombstone_version, tombstone_at)
+    select ${logId}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
     from json_each(${JSON.stringify(histories.filter(history => history.winner).map(toRecord))})`)
 }
 
@@ -133,7 +135,7 @@ async function importCursors(database: SyncDatabase, source: Source, report: Imp
             select min(m.user_id) from workspace_members m where m.workspace_id = c.value ->> 'workspace_id' having count(*) = 1)) as user_id,
           min(h.head, c.value ->> 'last_seen_version') as cursor, min(${nowSeconds()}, c.value ->> 'updated_at') as updated_at
         from json_each(${JSON.stringify(batch)}) c
-        cross join heads h on h.workspace_id = c.value ->> 'workspace_id')
+        cross join logs h on h.workspace_id = c.value ->> 'workspace_id')
       where user_id is not null`))
     report.cursors.read += batch.length
     report.cursors.written += rowsAffected

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import type { SyncDatabase } from '../db/open.ts'
 import type { Revision } from '../sync/gateway/types.ts'
+import { logOf } from '../sync/log.ts'
 import { compareRevisions } from '../sync/revision.ts'
 import { findWrong, type NewChange } from './history.ts'
 import type { OldKey } from './old-rows.ts'
@@ -40,9 +41,9 @@ export async function verifyImport(
 
 async function verifyHead(database: SyncDatabase, workspace: SourceWorkspace, counts: WorkspaceReport): Promise<void> {
   const [found] = await database.read.all<{ head: number, newest: number, stored: number }>(sql`
-    select head, (select coalesce(max(server_version), 0) from changes where workspace_id = ${counts.id}) as newest,
-      (select count(*) from changes where workspace_id = ${counts.id}) as stored
-    from heads where workspace_id = ${counts.id}`)
+    select head, (select coalesce(max(server_version), 0) from changes where log_id = logs.id) as newest,
+      (select count(*) from changes where log_id = logs.id) as stored
+    from logs where workspace_id = ${counts.id}`)
   if (found?.head !== counts.head || found.head < workspace.head || found.newest > found.head) differs(counts, 'head')
   if (found!.stored !== counts.changes + counts.restored) differs(counts, 'number of changes')
   if (workspace.countLog() !== counts.changes + counts.unreadableChanges) differs(counts, 'number of changes')
@@ -56,7 +57,7 @@ async function verifyLog(
 ): Promise<void> {
   const stored = readPages<Stored>(after => database.read.all(sql`
     select server_version as version, table_name as "tableName", pk, op, clock, hlc, op_id as "opId", payload from changes
-    where workspace_id = ${counts.id} and server_version > ${after?.version ?? 0} order by server_version limit ${rowsPerPage}`))
+    where log_id = ${logOf(counts.id)} and server_version > ${after?.version ?? 0} order by server_version limit ${rowsPerPage}`))
   let missing = 0
   let next = await stored.next()
   for (const old of workspace.log()) {
@@ -80,8 +81,8 @@ async function verifyWinners(
 ): Promise<void> {
   const winners = readPages<Stored>(after => database.read.all(sql`
     select c.server_version as version, c.table_name as "tableName", c.pk, c.op, c.clock, c.hlc, c.op_id as "opId", c.payload
-    from records r cross join changes c on c.workspace_id = r.workspace_id and c.server_version = r.server_version
-    where r.workspace_id = ${counts.id} and (r.table_name, r.pk) > (${after?.tableName ?? ''}, ${after?.pk ?? ''})
+    from records r cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
+    where r.log_id = ${logOf(counts.id)} and (r.table_name, r.pk) > (${after?.tableName ?? ''}, ${after?.pk ?? ''})
     order by r.table_name, r.pk limit ${rowsPerPage}`))
   const fingerprint = createHash('sha256')
   let next = await winners.next()

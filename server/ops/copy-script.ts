@@ -16,7 +16,7 @@ const state = (database) => {
   const ledgers = ['__or3_layer_migrations', '__drizzle_migrations'].map(name => has(name)
     ? database.prepare('select hash, created_at as "when" from "' + name + '" order by rowid').all().map(row => ({ hash: String(row.hash), when: Number(row.when) }))
     : [])
-  const heads = has('heads') ? database.prepare('select workspace_id as id, head from heads').all() : []
+  const heads = has('logs') ? database.prepare('select workspace_id as id, head from logs').all() : []
   const skipped = has('layer_state') ? database.prepare('select value from layer_state where name = ?').get('${skippedVersionsName}') : undefined
   return { ledgers, heads: new Map(heads.map(row => [row.id, row.head])), skipped: Number(skipped?.value ?? 0) }
 }

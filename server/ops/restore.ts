@@ -60,7 +60,7 @@ function skipVersions(path: string, given: ReadonlyMap<string, number>) {
   try {
     database.exec('begin')
     const stored = headsOf(database)
-    const move = database.prepare(`insert into heads (workspace_id, head, horizon) values (?, ?, ?)
+    const move = database.prepare(`insert into logs (workspace_id, head, horizon) values (?, ?, ?)
       on conflict (workspace_id) do update set head = excluded.head, horizon = excluded.horizon`)
     let skipped = 0
     // A host that keeps its workspaces elsewhere still has those that are younger than the backup.
@@ -96,7 +96,7 @@ function readHeads(path: string): Map<string, number> {
 }
 
 function headsOf(database: DatabaseSync): Map<string, number> {
-  const rows = database.prepare('select workspace_id, head from heads').all()
+  const rows = database.prepare('select workspace_id, head from logs').all()
   return new Map(rows.map(({ workspace_id, head }) => [String(workspace_id), Number(head)]))
 }
 

@@ -5,7 +5,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { H3Event } from 'h3'
 import type { SyncDatabase } from '../db/open.ts'
-import { deviceCursors, heads } from '../db/schema/index.ts'
+import { deviceCursors, logs } from '../db/schema/index.ts'
 import { fail } from '../errors.ts'
 import { identifyCaller } from './caller.ts'
 import { nowSeconds } from '../clock.ts'
@@ -25,7 +25,7 @@ export async function updateCursor(database: SyncDatabase, event: H3Event, reque
   if (userId === null) throw fail('UNAUTHENTICATED', 'A device cursor belongs to a user: sign in first')
 
   await database.write(async (tx) => {
-    const [counter] = await tx.select({ head: heads.head }).from(heads).where(eq(heads.workspaceId, workspaceId))
+    const [counter] = await tx.select({ head: logs.head }).from(logs).where(eq(logs.workspaceId, workspaceId))
     const head = counter?.head ?? 0
     if (version > head) throw fail('INVALID_REQUEST', `Invalid cursor update: version: ${version} is beyond the head ${head}`)
     const ofDevice = and(eq(deviceCursors.workspaceId, workspaceId), eq(deviceCursors.deviceId, deviceId))

@@ -5,7 +5,7 @@
 import { asc, eq, sql } from 'drizzle-orm'
 import type { H3Event } from 'h3'
 import type { SyncDatabase } from '../db/open.ts'
-import { heads, layerState } from '../db/schema/index.ts'
+import { layerState, logs } from '../db/schema/index.ts'
 import type { MaintenanceState } from './gateway/types.ts'
 import { type CleanUpOptions, gcTombstones } from './retention.ts'
 import { cleanUpRequest, parseRequest } from './wire.ts'
@@ -21,12 +21,12 @@ export interface MaintenanceLog {
   fail(error: string): Promise<void>
 }
 
-const logs = new WeakMap<SyncDatabase, MaintenanceLog>()
+const maintenanceLogs = new WeakMap<SyncDatabase, MaintenanceLog>()
 
 /** The one log of a database. */
 export function maintenanceOf(database: SyncDatabase): MaintenanceLog {
-  const log = logs.get(database) ?? createMaintenanceLog(database)
-  logs.set(database, log)
+  const log = maintenanceLogs.get(database) ?? createMaintenanceLog(database)
+  maintenanceLogs.set(database, log)
   return log
 }
 
@@ -62,13 +62,13 @@ function createMaintenanceLog(database: SyncDatabase): MaintenanceLog {
 
 /** How many versions no clean-up has read yet, young ones among them. Only a restore lifts the horizon above that. */
 export async function readBacklog(database: SyncDatabase): Promise<number> {
-  const [row] = await database.read.select({ versions: sql<number>`coalesce(sum(head - max(cleaned_version, horizon)), 0)` }).from(heads)
+  const [row] = await database.read.select({ versions: sql<number>`coalesce(sum(head - max(cleaned_version, horizon)), 0)` }).from(logs)
   return row!.versions
 }
 
 /** Every workspace that has ever been pushed to. */
 export async function listWorkspaceIds(database: SyncDatabase): Promise<string[]> {
-  const rows = await database.read.select({ id: heads.workspaceId }).from(heads).orderBy(asc(heads.workspaceId))
+  const rows = await database.read.select({ id: logs.workspaceId }).from(logs).orderBy(asc(logs.workspaceId))
   return rows.map(row => row.id)
 }
 

@@ -9,6 +9,7 @@ import type { SyncDatabase } from '../db/open.ts'
 import { compileSql, readRows } from '../db/statement.ts'
 import { type Caller, identifyCaller } from './caller.ts'
 import { release } from './held-devices.ts'
+import { logOf } from './log.ts'
 import type { PullRequest, PullResponse, SyncChange, SyncOperation } from './gateway/types.ts'
 import { isEverySyncedTable } from './tables.ts'
 import { parseRequest, pullRequest } from './wire.ts'
@@ -114,18 +115,18 @@ const sources = {
         select v.value as version from json_each(${value('tables')}) t cross join json_each((
           select json_group_array(server_version) from (
             select server_version from changes
-            where workspace_id = ${value('workspaceId')} and table_name = t.value and server_version > ${value('cursor')} and ${visible(value)}
+            where log_id = ${logOf(value('workspaceId'))} and table_name = t.value and server_version > ${value('cursor')} and ${visible(value)}
             order by server_version limit ${value('limit')}))) v
         order by version limit ${value('limit')}) as picked
-      cross join changes c on c.workspace_id = ${value('workspaceId')} and c.server_version = picked.version`,
+      cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.server_version = picked.version`,
     more: sql`
       select 1 from json_each(${value('tables')}) t
-      cross join changes c on c.workspace_id = ${value('workspaceId')} and c.table_name = t.value and c.server_version > page.last and ${visible(value)}`,
+      cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.table_name = t.value and c.server_version > page.last and ${visible(value)}`,
   }),
 }
 
 function afterCursor(value: Values, filter: SQL) {
-  const after = (version: SQL) => sql`from changes where workspace_id = ${value('workspaceId')} and server_version > ${version} and ${visible(value)} ${filter}`
+  const after = (version: SQL) => sql`from changes where log_id = ${logOf(value('workspaceId'))} and server_version > ${version} and ${visible(value)} ${filter}`
   return {
     rows: sql`select ${pageColumns} ${after(sql`${value('cursor')}`)} order by server_version limit ${value('limit')}`,
     more: sql`select 1 ${after(sql`page.last`)}`,
@@ -146,7 +147,7 @@ function compilePages(form: SQL): Record<keyof typeof sources, PageStatement> {
     return sql`
       select h.head, h.horizon, page.count, page.last, page.changes, page.payloads, page.count = ${value('limit')} and exists (${more}) as more
       from (select count(*) as count, max(server_version) as last, ${form} from (${rows})) as page
-      left join heads h on h.workspace_id = ${value('workspaceId')}
+      left join logs h on h.workspace_id = ${value('workspaceId')}
       limit 1`
   })
   return { all: compile(sources.all), table: compile(sources.table), filtered: compile(sources.filtered), tables: compile(sources.tables) }

@@ -10,6 +10,7 @@ import { nowSeconds } from '../clock.ts'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { identifyCaller } from './caller.ts'
 import type { CleanUpRequest, CleanUpResult } from './gateway/types.ts'
+import { logOf } from './log.ts'
 import { forgetWorkspace } from './push/recent.ts'
 import { cleanUpRequest, parseRequest } from './wire.ts'
 
@@ -77,10 +78,10 @@ async function readChunk(tx: WriteTransaction, workspaceId: string, cutoff: numb
     select head, cleaned_version as cleaned, (
       select json_group_array(case when created_at < ${cutoff} then server_version end) from (
         select c.server_version, c.created_at from changes c
-        where c.workspace_id = ${workspaceId} and c.server_version > heads.cleaned_version
-          and c.server_version <= min(heads.head, ${slowestCursor(workspaceId, cutoff)})
+        where c.log_id = logs.id and c.server_version > logs.cleaned_version
+          and c.server_version <= min(logs.head, ${slowestCursor(workspaceId, cutoff)})
         order by c.server_version limit ${rowsPerChunk})) as old
-    from heads where workspace_id = ${workspaceId}`)
+    from logs where workspace_id = ${workspaceId}`)
   if (!row) return { from: 0, to: 0, head: 0, rows: 0 }
   // Null marks the first version that is too young: it and all after it wait.
   const versions = JSON.parse(row.old) as (number | null)[]
@@ -90,10 +91,10 @@ async function readChunk(tx: WriteTransaction, workspaceId: string, cutoff: numb
 
 async function dropObsolete(tx: WriteTransaction, workspaceId: string, from: number, to: number): Promise<number> {
   const { rowsAffected } = await tx.run(sql`
-    delete from changes where workspace_id = ${workspaceId} and server_version in (
+    delete from changes where log_id = ${logOf(workspaceId)} and server_version in (
       select obsoletes from changes
-      where workspace_id = ${workspaceId} and server_version > ${from} and server_version <= ${to} and obsoletes is not null)`)
-  await tx.run(sql`update heads set cleaned_version = ${to} where workspace_id = ${workspaceId}`)
+      where log_id = ${logOf(workspaceId)} and server_version > ${from} and server_version <= ${to} and obsoletes is not null)`)
+  await tx.run(sql`update logs set cleaned_version = ${to} where workspace_id = ${workspaceId}`)
   return rowsAffected
 }
 
@@ -108,15 +109,15 @@ async function dropTombstones(database: SyncDatabase, run: Run): Promise<void> {
           max(server_version) as newest, count(*) as count
         from (
           select table_name, pk, server_version from records
-          where workspace_id = ${workspaceId} and tombstone_at < ${cutoff} and tombstone_version <= min(
-            (select cleaned_version from heads where workspace_id = ${workspaceId}), ${slowestCursor(workspaceId, cutoff)})
+          where log_id = ${logOf(workspaceId)} and tombstone_at < ${cutoff} and tombstone_version <= min(
+            (select cleaned_version from logs where workspace_id = ${workspaceId}), ${slowestCursor(workspaceId, cutoff)})
           order by tombstone_at limit ${rowsPerChunk})`)
       if (due!.count === 0) return 0
       await tx.run(sql`
-        delete from records where workspace_id = ${workspaceId}
+        delete from records where log_id = ${logOf(workspaceId)}
           and (table_name, pk) in (select value ->> 0, value ->> 1 from json_each(${due!.keys}))`)
-      await tx.run(sql`delete from changes where workspace_id = ${workspaceId} and server_version in (select value from json_each(${due!.versions}))`)
-      await tx.run(sql`update heads set horizon = max(horizon, ${due!.newest}) where workspace_id = ${workspaceId}`)
+      await tx.run(sql`delete from changes where log_id = ${logOf(workspaceId)} and server_version in (select value from json_each(${due!.versions}))`)
+      await tx.run(sql`update logs set horizon = max(horizon, ${due!.newest}) where workspace_id = ${workspaceId}`)
       return due!.count
     })
     if (dropped > 0) forgetWorkspace(database, workspaceId)

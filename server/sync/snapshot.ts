@@ -13,6 +13,7 @@ import { parseJson } from '../parse-json.ts'
 import { type Caller, identifyCaller } from './caller.ts'
 import type { SnapshotItem, SnapshotRequest, SnapshotResponse, SyncOperation } from './gateway/types.ts'
 import { textSeparator } from './json.ts'
+import { logOf } from './log.ts'
 import { compareCodePoints } from './revision.ts'
 import { readSnapshotToken, type SnapshotPosition, writeSnapshotToken } from './snapshot-token.ts'
 import { parseRequest, snapshotRequest } from './wire.ts'
@@ -73,7 +74,7 @@ async function readCounters(database: SyncDatabase, workspaceId: string): Promis
 }
 
 const selectCounters = compileSql<{ workspaceId: string }, { head: number, horizon: number }>(value => sql`
-  select head, horizon from heads where workspace_id = ${value('workspaceId')} limit 1`)
+  select head, horizon from logs where workspace_id = ${value('workspaceId')} limit 1`)
 
 /** The next winners after the position that the caller may see, in key order. */
 async function readRecords(database: SyncDatabase, caller: Caller, { tableName, pk, filter }: SnapshotPosition, limit: number): Promise<Winner[]> {
@@ -100,8 +101,8 @@ function compileRecords(after: (value: (name: keyof RecordsValues) => Placeholde
     select ${texts('stamp', 'payload')} from (
       select json_array(${sql.raw(stampColumns)}, 0) as stamp, c.payload as payload
       from records r
-      cross join changes c on c.workspace_id = r.workspace_id and c.server_version = r.server_version
-      where r.workspace_id = ${value('workspaceId')} and ${after(value)} and (c.owner_user_id is null or c.owner_user_id = ${value('userId')})
+      cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
+      where r.log_id = ${logOf(value('workspaceId'))} and ${after(value)} and (c.owner_user_id is null or c.owner_user_id = ${value('userId')})
       order by r.table_name, r.pk limit ${value('limit')}) as page
     limit 1`)
 }
@@ -132,7 +133,7 @@ async function rewind(database: SyncDatabase, workspaceId: string, page: readonl
 }
 
 const chainEnds = compileSql<{ workspaceId: string, later: string, highWatermark: number }, Texts>((value) => {
-  const versionJoin = (version: string) => sql`cross join changes c on c.workspace_id = ${value('workspaceId')} and c.server_version = ${sql.raw(version)}`
+  const versionJoin = (version: string) => sql`cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.server_version = ${sql.raw(version)}`
   return sql`
     with recursive chain (later_version, server_version, obsoletes) as (
       select c.server_version, c.server_version, c.obsoletes

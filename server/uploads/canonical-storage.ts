@@ -10,6 +10,7 @@ import type { SyncDatabase } from '../db/open.ts'
 import { fail } from '../errors.ts'
 import { identifyCaller } from '../sync/caller.ts'
 import { isCleanText } from '../sync/json.ts'
+import { logOf } from '../sync/log.ts'
 import type { CanonicalStorageItem, CanonicalStoragePage, CanonicalStorageRequest } from '../sync/gateway/types.ts'
 import { parseRequest } from '../sync/wire.ts'
 import { digestOf } from './digest.ts'
@@ -64,8 +65,8 @@ async function readMetadata(database: SyncDatabase, { workspaceId, after: [pk = 
   const rows = await database.read.all<{ pk: string, facts: string }>(sql`
     select r.pk, json_array(c.payload -> 'size_bytes', c.payload -> 'storage_id', c.payload -> 'updated_at') as facts
     from records r
-    cross join changes c on c.workspace_id = r.workspace_id and c.server_version = r.server_version
-    where r.workspace_id = ${workspaceId} and r.table_name = 'file_meta' and r.pk > ${pk}
+    cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
+    where r.log_id = ${logOf(workspaceId)} and r.table_name = 'file_meta' and r.pk > ${pk}
       and c.op = 'put' and c.payload ->> 'deleted' is not 1 ${isDigest(sql`r.pk`, digest)}
     order by r.pk limit ${limit}`)
   return rows.map(({ pk: hash, facts }) => {
@@ -87,7 +88,7 @@ async function readReferences(
   await readOnReferences(database, workspaceId)
   const rows = await database.read.all<{ digest: string, tableName: 'messages' | 'posts', pk: string, hash: string }>(sql`
     select f.digest, f.table_name as "tableName", f.pk, f.hash from file_references f
-    cross join records r on r.workspace_id = f.workspace_id and r.table_name = f.table_name and r.pk = f.pk
+    cross join records r on r.log_id = ${logOf(workspaceId)} and r.table_name = f.table_name and r.pk = f.pk
       and r.server_version = f.server_version
     where f.workspace_id = ${workspaceId} and (f.digest, f.table_name, f.pk) > (${afterDigest}, ${afterTable}, ${afterPk})
       ${digest === undefined ? sql`` : sql`and f.digest = ${digest}`}

@@ -7,6 +7,7 @@ import { sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { parseJson } from '../parse-json.ts'
 import { isCleanText } from '../sync/json.ts'
+import { logOf } from '../sync/log.ts'
 import { digestOf, readFileHashes } from './digest.ts'
 
 /** One chunk holds the writer and the event loop for a few milliseconds. */
@@ -19,7 +20,7 @@ const maxHashLength = 256
 export async function readOnReferences(database: SyncDatabase, workspaceId: string): Promise<void> {
   const [counter] = await database.read.all<{ head: number, read: number }>(sql`
     select head, coalesce((select read_version from file_reference_progress where workspace_id = ${workspaceId}), 0) as read
-    from heads where workspace_id = ${workspaceId}`)
+    from logs where workspace_id = ${workspaceId}`)
   let read = counter?.read ?? 0
   while (counter && read < counter.head) read = await database.write(tx => readChunk(tx, workspaceId))
 }
@@ -33,13 +34,13 @@ async function readChunk(tx: WriteTransaction, workspaceId: string): Promise<num
       case when c.server_version = r.server_version then 1 else 0 end as "isWinner",
       case when c.server_version = r.server_version and instr(c.payload, '"file_hashes"') then c.payload end as payload
     from changes c
-    left join records r on r.workspace_id = c.workspace_id and r.table_name = c.table_name and r.pk = c.pk
-    where c.workspace_id = ${workspaceId}
+    left join records r on r.log_id = c.log_id and r.table_name = c.table_name and r.pk = c.pk
+    where c.log_id = ${logOf(workspaceId)}
       and c.server_version > coalesce((select read_version from file_reference_progress where workspace_id = ${workspaceId}), 0)
     order by c.server_version limit ${rowsPerChunk}`)
   const winners = rows.filter(row => row.isWinner && (row.tableName === 'messages' || row.tableName === 'posts'))
   await replaceReferences(tx, workspaceId, winners)
-  const [counter] = await tx.all<{ head: number }>(sql`select head from heads where workspace_id = ${workspaceId}`)
+  const [counter] = await tx.all<{ head: number }>(sql`select head from logs where workspace_id = ${workspaceId}`)
   const read = rows.length < rowsPerChunk ? counter!.head : rows.at(-1)!.version
   await tx.run(sql`
     insert into file_reference_progress (workspace_id, read_version) values (${workspaceId}, ${read})

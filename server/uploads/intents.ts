@@ -13,6 +13,7 @@ import { identifyCaller } from '../sync/caller.ts'
 import type { UploadConsumption, UploadReservation } from '../sync/gateway/types.ts'
 import { isCleanText } from '../sync/json.ts'
 import { maxIdLength } from '../sync/limits.ts'
+import { logOf } from '../sync/log.ts'
 import { parseRequest } from '../sync/wire.ts'
 import { digestOf } from './digest.ts'
 
@@ -86,8 +87,8 @@ async function readUsage(tx: WriteTransaction, workspaceId: string, hash: string
     select coalesce(sum(size), 0) as used, coalesce(max(digest = ${digestOf(hash)}), 0) as known from (
       select digest, max(size) as size from (
         select lower(substr(r.pk, instr(r.pk, ':') + 1)) as digest, min(max(cast(c.payload ->> 'size_bytes' as real), 0), 1e15) as size from records r
-        cross join changes c on c.workspace_id = r.workspace_id and c.server_version = r.server_version
-        where r.workspace_id = ${workspaceId} and r.table_name = 'file_meta' and c.op = 'put' and c.payload ->> 'deleted' is not 1
+        cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
+        where r.log_id = ${logOf(workspaceId)} and r.table_name = 'file_meta' and c.op = 'put' and c.payload ->> 'deleted' is not 1
         union all
         select lower(substr(hash, instr(hash, ':') + 1)), size_bytes from upload_intents where workspace_id = ${workspaceId})
       group by digest)`)

@@ -34,30 +34,31 @@ export const open: Open = async (path) => {
   const role = sqlOf('role')
   const setProfile = sqlOf('set-profile')
   const inserts = ['insert-user', 'insert-account', 'insert-workspace', 'insert-member', 'activate'].map(sqlOf)
+  const { id: logId } = database.prepare('insert into logs (workspace_id, head) values (?, 0) returning id').get(workspaceId) as { id: number }
   const now = Math.floor(Date.now() / 1000)
 
   return {
     async push(ops) {
       begin.run()
-      let version = (head.get(workspaceId) as { head: number } | undefined)?.head ?? 0
-      const before = version
+      const { id: log, head: before } = head.get(workspaceId) as { id: number, head: number }
+      let version = before
       const results = ops.map(({ tableName, pk, payload, stamp: { opId, clock, hlc, deviceId } }) => {
-        const repeat = seen.get(workspaceId, opId) as { server_version: number } | undefined
+        const repeat = seen.get(log, opId) as { server_version: number } | undefined
         if (repeat) return { opId, success: true, serverVersion: repeat.server_version }
-        const known = winner.get(workspaceId, tableName, pk) as { server_version: number, clock: number, hlc: string, op_id: string } | undefined
+        const known = winner.get(log, tableName, pk) as { server_version: number, clock: number, hlc: string, op_id: string } | undefined
         const wins = !known || clock > known.clock || (clock === known.clock && (hlc > known.hlc || (hlc === known.hlc && opId > known.op_id)))
         version++
-        append.run(workspaceId, version, tableName, pk, 'put', clock, hlc, deviceId, opId, null,
+        append.run(log, version, tableName, pk, 'put', clock, hlc, deviceId, opId, null,
           wins ? known?.server_version ?? null : version, now, JSON.stringify(payload))
-        if (wins) point.run(workspaceId, tableName, pk, version)
+        if (wins) point.run(log, tableName, pk, version)
         return { opId, success: true, serverVersion: version }
       })
-      if (version > before) move.run(workspaceId, version)
+      if (version > before) move.run(version, log)
       commit.run()
       return { results, serverVersion: version }
     },
     async pull(cursor, limit, tables) {
-      const rows = (tables ? tablePage.all(workspaceId, tables[0]!, cursor, limit) : page.all(workspaceId, cursor, limit)) as unknown as LogRow[]
+      const rows = (tables ? tablePage.all(logId, tables[0]!, cursor, limit) : page.all(logId, cursor, limit)) as unknown as LogRow[]
       const changes = rows.map(row => ({
         serverVersion: row.server_version, tableName: row.table_name, pk: row.pk, op: row.op, payload: JSON.parse(row.payload) as unknown,
         stamp: { deviceId: row.device_id, opId: row.op_id, hlc: row.hlc, clock: row.clock },
@@ -66,7 +67,7 @@ export const open: Open = async (path) => {
     },
     async snapshotPage(pageSize, next) {
       const [table, pk] = next === null ? ['', ''] : JSON.parse(next) as [string, string]
-      const rows = snapshotPage.all(workspaceId, table, pk, pageSize) as unknown as LogRow[]
+      const rows = snapshotPage.all(logId, table, pk, pageSize) as unknown as LogRow[]
       const items = rows.map(row => ({
         kind: 'row', tableName: row.table_name, pk: row.pk, payload: JSON.parse(row.payload) as unknown,
         revision: { clock: row.clock, hlc: row.hlc, opId: row.op_id },

@@ -166,6 +166,24 @@ function describeRepeats(makeAdapter: MakeAdapter): void {
       expect((await adapter.push(event, { scope, ops: [others[0]!, op] })).results).toMatchObject([{ success: false }, { success: true, serverVersion: 1 }])
     })
 
+    it('takes an id in capital letters for the same id', async () => {
+      const adapter = await makeAdapter()
+      const op = putOf('a')
+      const loud = { ...op, stamp: { ...op.stamp, opId: op.stamp.opId.toUpperCase() } }
+      const first = await adapter.push(event, { scope, ops: [op, loud] })
+      const again = await adapter.push(event, { scope, ops: [loud] })
+      expect(first.results[0]).toMatchObject({ success: true, serverVersion: 1 })
+      for (const receipt of [first.results[1], again.results[0]]) {
+        expect(receipt).toMatchObject({ opId: loud.stamp.opId, success: true, serverVersion: 1, replayed: true, applied: true })
+      }
+      const other = { ...loud, payload: messageOf('a', { index: 1 }) }
+      expect((await adapter.push(event, { scope, ops: [other] })).results).toMatchObject([{ success: false, errorCode: 'CONFLICT' }])
+      const torn = putOf('b')
+      const both = [torn, { ...torn, payload: messageOf('b', { index: 1 }), stamp: { ...torn.stamp, opId: torn.stamp.opId.toUpperCase() } }]
+      expect((await adapter.push(event, { scope, ops: both })).results).toMatchObject([{ errorCode: 'CONFLICT' }, { errorCode: 'CONFLICT' }])
+      expect((await pullAll(adapter)).changes.map(change => change.stamp.opId)).toEqual([op.stamp.opId])
+    })
+
     it('answers a repeat inside a batch twice, and neither of two contents', async () => {
       const adapter = await makeAdapter()
       const same = putOf('a')

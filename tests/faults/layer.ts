@@ -74,9 +74,9 @@ export async function fillDisk(cycles: number, tell: (answer: Promise<unknown>) 
       async deleteAll() {
         const pks = await read()
         uneven.duplicates += pks.length - new Set(pks).size
-        const [head] = await database.read.all<{ head: number }>(sql`select head from heads`)
+        const [head] = await database.read.all<{ head: number }>(sql`select head from logs`)
         uneven.holes += Math.abs((head?.head ?? 0) - pks.length)
-        for (const table of ['changes', 'records', 'heads']) await database.write(tx => tx.run(sql`delete from ${sql.identifier(table)}`))
+        for (const table of ['changes', 'records', 'logs']) await database.write(tx => tx.run(sql`delete from ${sql.identifier(table)}`))
       },
     })
     await database.close()

@@ -48,7 +48,7 @@ export function createLedger(): Ledger {
     const winners = new Map<string, Row>()
     const next = new Map<string, number>()
     // Not by an index that a damaged file may have: the table itself is read.
-    for (const row of database.prepare('select * from changes not indexed order by workspace_id, server_version').all() as unknown as Row[]) {
+    for (const row of database.prepare('select c.*, l.workspace_id from changes c not indexed left join logs l on l.id = c.log_id order by c.log_id, c.server_version').all() as unknown as Row[]) {
       const id = idOf(row.workspace_id, row.op_id)
       if (stored.has(id)) found.duplicates++
       stored.set(id, row.server_version)
@@ -63,10 +63,10 @@ export function createLedger(): Ledger {
       if (!winner || beats(row, winner)) winners.set(key, row)
     }
     for (const [id, version] of acked) if (stored.get(id) !== version) found.lost++
-    for (const { workspace_id, head } of database.prepare('select workspace_id, head from heads').all()) {
+    for (const { workspace_id, head } of database.prepare('select workspace_id, head from logs').all()) {
       if ((next.get(String(workspace_id)) ?? 1) - 1 !== head) found.holes++
     }
-    const records = database.prepare('select * from records').all()
+    const records = database.prepare('select r.*, l.workspace_id from records r left join logs l on l.id = r.log_id').all()
     if (records.length !== winners.size) found.wrongWinners++
     for (const { workspace_id, table_name, pk, server_version, tombstone_version } of records) {
       const winner = winners.get(`${workspace_id} ${table_name} ${pk}`)

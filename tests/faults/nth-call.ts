@@ -129,7 +129,7 @@ async function untrapped(trap: Trap, work: () => Promise<void>) {
 function checkCleaned(path: string, { damage, lost }: Check): Pick<Check, 'damage' | 'lost'> {
   const reader = new DatabaseSync(path, { readOnly: true })
   const dangling = reader.prepare(
-    'select count(*) as count from records r left join changes c using (workspace_id, server_version) where c.pk is null',
+    'select count(*) as count from records r left join changes c using (log_id, server_version) where c.pk is null',
   ).get()!
   const found = { damage: [...damage, ...findDamage(reader)], lost: lost + Number(dangling.count) }
   reader.close()

@@ -76,7 +76,7 @@ export async function runRestore({ start, dbPath, restores, migrations, ignoreSn
     await server.stop()
     if (putBack) await putBack(file, dbPath)
     else await restoreBackup({ from: file, to: dbPath, migrations })
-    for (const { workspace_id, head } of readAll(dbPath, 'select workspace_id, head from heads')) skippedTo.add(`${workspace_id} ${head}`)
+    for (const { workspace_id, head } of readAll(dbPath, 'select workspace_id, head from logs')) skippedTo.add(`${workspace_id} ${head}`)
     server = await start(dbPath)
     figures.restores++
     const first = replicas.filter(replica => replica !== late)
@@ -125,13 +125,13 @@ function countMissing(file: string, opIds: readonly string[]): number {
 function countHoles(file: string, skippedTo: ReadonlySet<string>): number {
   const next = new Map<string, number>()
   let holes = 0
-  for (const row of readAll(file, 'select workspace_id, server_version from changes order by workspace_id, server_version')) {
+  for (const row of readAll(file, 'select workspace_id, server_version from changes left join logs on id = log_id order by log_id, server_version')) {
     const id = String(row.workspace_id)
     const version = Number(row.server_version)
     if (version !== (next.get(id) ?? 1) && !skippedTo.has(`${id} ${version - 1}`)) holes++
     next.set(id, version + 1)
   }
-  for (const { workspace_id, head } of readAll(file, 'select workspace_id, head from heads')) {
+  for (const { workspace_id, head } of readAll(file, 'select workspace_id, head from logs')) {
     if (next.get(String(workspace_id)) !== Number(head) + 1) holes++
   }
   return holes

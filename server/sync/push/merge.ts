@@ -26,7 +26,7 @@ export interface StoredOp extends Omit<AdmittedOp, 'ownerUserId' | 'payload'> {
 /** What the database held before the push. */
 export interface Before {
   head: number
-  /** The ops that the log holds already, by op id. */
+  /** The ops that the log holds already, by `idOf`. */
   seen: ReadonlyMap<string, StoredOp>
   /** By `keyOf`. */
   winners: ReadonlyMap<string, StoredWinner>
@@ -68,6 +68,11 @@ export function keyOf(op: { tableName: string, pk: string }): string {
   return `${op.tableName}\0${op.pk}`
 }
 
+/** A UUID is the same in capital letters. */
+export function idOf({ opId }: { opId: string }): string {
+  return opId.toLowerCase()
+}
+
 export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before, userId: string | null): Merge {
   const merge: Merge = { receipts: [], log: [], rows: [], tombstones: [], head: before.head, outdone: [], heldDevices: new Set() }
   const seen = new Map<string, StoredOp>(before.seen)
@@ -81,19 +86,20 @@ export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before,
 
   function decide(op: AdmittedOp | Refusal): PushResultItem {
     if (!isAdmitted(op)) return { success: false, ...op }
-    const opId = op.opId
+    const { opId } = op
     const about = { opId, tableName: op.tableName, operation: op.operation }
     const key = keyOf(op)
     const winner = winners.get(key)
     if (winner && winner.ownerUserId !== null && winner.ownerUserId !== userId) {
       return { ...about, success: false, errorCode: 'UNAUTHORIZED', error: 'The row belongs to another user' }
     }
-    const earlier = seen.get(opId)
-    if (ambiguous.has(opId) || (earlier && !isSameOp(earlier, op))) {
+    const id = idOf(op)
+    const earlier = seen.get(id)
+    if (ambiguous.has(id) || (earlier && !isSameOp(earlier, op))) {
       return { ...about, success: false, errorCode: 'CONFLICT', error: 'This opId was used before with another content' }
     }
     if (earlier) {
-      const applied = winner?.opId === opId
+      const applied = winner?.serverVersion === earlier.serverVersion
       const receipt = { ...about, success: true, serverVersion: earlier.serverVersion, replayed: true, applied }
       if (!applied && winner) merge.outdone.push({ receipt, winnerVersion: winner.serverVersion })
       return receipt
@@ -115,7 +121,7 @@ export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before,
       obsoletes: applied ? winner?.serverVersion ?? null : serverVersion,
     }
     merge.log.push(entry)
-    seen.set(opId, entry)
+    seen.set(id, entry)
     const receipt = { ...about, success: true, serverVersion, applied, wasExisting: winner?.operation === 'put' }
     if (applied) {
       winners.set(key, entry)
@@ -136,10 +142,12 @@ function findAmbiguous(ops: readonly (AdmittedOp | Refusal)[], stored: ReadonlyM
   const first = new Map<string, AdmittedOp>()
   const ambiguous = new Set<string>()
   for (const op of ops) {
-    if (!isAdmitted(op) || stored.has(op.opId)) continue
-    const other = first.get(op.opId)
-    if (!other) first.set(op.opId, op)
-    else if (!isSameOp(other, op)) ambiguous.add(op.opId)
+    if (!isAdmitted(op)) continue
+    const id = idOf(op)
+    if (stored.has(id)) continue
+    const other = first.get(id)
+    if (!other) first.set(id, op)
+    else if (!isSameOp(other, op)) ambiguous.add(id)
   }
   return ambiguous
 }

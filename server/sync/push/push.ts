@@ -9,6 +9,7 @@ import { type Caller, identifyCaller } from '../caller.ts'
 import { nowSeconds } from '../../clock.ts'
 import type { PushBatch, PushResult } from '../gateway/types.ts'
 import { findHeld, hold } from '../held-devices.ts'
+import { beginLog } from '../log.ts'
 import { readSyncSettings } from '../settings.ts'
 import { parseRequest, pushBatch } from '../wire.ts'
 import { type AdmittedOp, admitOp, isAdmitted, type Refusal } from './admit.ts'
@@ -37,24 +38,26 @@ async function writeOps(database: SyncDatabase, tx: WriteTransaction, caller: Ca
   const before = { ...found, held: findHeld(database, caller, found.behind, found.horizon) }
   const now = nowSeconds()
   let merge = mergeOps(ops, { ...before, seen: new Map() }, userId)
+  if (merge.log.length === 0 && found.logId === undefined) return { merge, horizon: found.horizon }
+  const logId = found.logId ?? await beginLog(tx, workspaceId)
   // Nearly always every op is new: then the log's unique index says so for less than looking them up.
-  if (merge.log.length < admitted.length || !await appendIfNew(tx, workspaceId, merge.log, now)) {
-    merge = mergeOps(ops, { ...before, seen: await readSeen(tx, workspaceId, admitted) }, userId)
-    await appendLog(tx, workspaceId, merge.log, now)
+  if (merge.log.length < admitted.length || !await appendIfNew(tx, logId, merge.log, now)) {
+    merge = mergeOps(ops, { ...before, seen: await readSeen(tx, logId, admitted) }, userId)
+    await appendLog(tx, logId, merge.log, now)
   }
-  if (merge.log.length > 0) await pointToLog(tx, workspaceId, merge, now)
-  if (merge.outdone.length > 0) await tellWinners(tx, caller, merge)
+  if (merge.log.length > 0) await pointToLog(tx, logId, merge, now)
+  if (merge.outdone.length > 0) await tellWinners(tx, logId, merge)
   return { merge, horizon: found.horizon }
 }
 
-async function pointToLog(tx: WriteTransaction, workspaceId: string, { rows, tombstones, head }: Merge, now: number) {
-  if (rows.length > 0) await pointRows(tx, workspaceId, rows)
-  if (tombstones.length > 0) await pointTombstones(tx, workspaceId, tombstones, now)
-  await moveHead(tx, workspaceId, head)
+async function pointToLog(tx: WriteTransaction, logId: number, { rows, tombstones, head }: Merge, now: number) {
+  if (rows.length > 0) await pointRows(tx, logId, rows)
+  if (tombstones.length > 0) await pointTombstones(tx, logId, tombstones, now)
+  await moveHead(tx, logId, head)
 }
 
-async function tellWinners(tx: WriteTransaction, { workspaceId }: Caller, { outdone }: Merge) {
-  const winners = await readWinners(tx, workspaceId, outdone.map(one => one.winnerVersion))
+async function tellWinners(tx: WriteTransaction, logId: number, { outdone }: Merge) {
+  const winners = await readWinners(tx, logId, outdone.map(one => one.winnerVersion))
   for (const { receipt, winnerVersion } of outdone) {
     const winner = winners.get(winnerVersion)
     if (!winner) continue

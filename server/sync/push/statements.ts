@@ -12,7 +12,7 @@ import type { SyncOperation, Winner } from '../gateway/types.ts'
 import { textSeparator } from '../json.ts'
 import type { AdmittedOp } from './admit.ts'
 import { maxWinnerBytes } from '../limits.ts'
-import { type Before, keyOf, type LogEntry, type StoredOp, type StoredWinner, type Tombstone } from './merge.ts'
+import { type Before, idOf, keyOf, type LogEntry, type StoredOp, type StoredWinner, type Tombstone } from './merge.ts'
 
 /** Each names the op of the batch by its place in it. */
 type SeenTuple = [place: number, serverVersion: number, tableName: string, pk: string, op: SyncOperation,
@@ -22,27 +22,31 @@ type WinnerTuple = [place: number, serverVersion: number, op: SyncOperation,
 
 /** What `mergeOps` decides on; `behind` are the devices of the batch that last reported a cursor behind the horizon. */
 export interface Found extends Omit<Before, 'held' | 'seen'> {
+  /** Undefined before the first push. */
+  logId: number | undefined
   horizon: number
   behind: string[]
 }
 
 interface InWorkspace { workspaceId: string }
+interface InLog { logId: number }
 
-interface BeforeRow { head: number | null, horizon: number | null, winners: string }
+/** The winners as JSON arrays with commas between. */
+interface BeforeRow { logId: number, head: number, horizon: number, winners: string | null }
 
 /** The counters, and the winners of the keys that the batch touches. */
 export async function readBefore(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<Found> {
   const winners = new Map<string, StoredWinner>()
   let counters: BeforeRow | undefined
   for (const part of inParts(ops)) {
-    const [row] = await readRows(tx, selectBefore(workspaceId, part))
-    counters = row!
-    for (const [place, serverVersion, operation, clock, hlc, opId, ownerUserId] of JSON.parse(counters.winners) as WinnerTuple[]) {
+    [counters] = await readRows(tx, selectBefore(workspaceId, part))
+    const tuples = JSON.parse(`[${counters?.winners ?? ''}]`) as WinnerTuple[]
+    for (const [place, serverVersion, operation, clock, hlc, opId, ownerUserId] of tuples) {
       winners.set(keyOf(part[place]!), { serverVersion, operation, clock, hlc, opId, ownerUserId })
     }
   }
-  const horizon = counters?.horizon ?? 0
-  return { head: counters?.head ?? 0, horizon, behind: horizon === 0 ? [] : await readBehind(tx, workspaceId, ops), winners }
+  const { logId, head = 0, horizon = 0 } = counters ?? {}
+  return { logId, head, horizon, behind: horizon === 0 ? [] : await readBehind(tx, workspaceId, ops), winners }
 }
 
 /** At least one, which may be empty: the counters are always read. */
@@ -66,22 +70,21 @@ function writeKey(args: InValue[], { tableName, pk }: AdmittedOp, _: InWorkspace
 }
 
 const selectBeforeMany = compileRowsSql<AdmittedOp, InWorkspace, BeforeRow>(3, writeKey, (rows, value) => sql`
-  select h.head, h.horizon, found.winners
-  from (
-    select json_group_array(${winnerTuple}) as winners
+  select h.id as "logId", h.head, h.horizon, (
+    select group_concat(${winnerTuple})
     from (select column1 as place, column2 as table_name, column3 as pk from (${rows})) as wanted
-    cross join records r on r.workspace_id = ${value('workspaceId')} and r.table_name = wanted.table_name and r.pk = wanted.pk
-    cross join changes c on c.workspace_id = ${value('workspaceId')} and c.server_version = r.server_version) as found
-  left join heads h on h.workspace_id = ${value('workspaceId')}
+    cross join records r on r.log_id = h.id and r.table_name = wanted.table_name and r.pk = wanted.pk
+    cross join changes c on c.log_id = h.id and c.server_version = r.server_version) as winners
+  from logs h where h.workspace_id = ${value('workspaceId')}
   limit 1`)
 
 /** A push of one op, which is what a keystroke sends: without a list a tenth less. */
 const selectBeforeOne = compileSql<InWorkspace & { tableName: string, pk: string }, BeforeRow>(value => sql`
-  select h.head, h.horizon, case when c.server_version is null then '[]' else json_array(${winnerTuple}) end as winners
+  select h.id as "logId", h.head, h.horizon, case when c.server_version is not null then ${winnerTuple} end as winners
   from (select 0 as place) as wanted
-  left join heads h on h.workspace_id = ${value('workspaceId')}
-  left join records r on r.workspace_id = ${value('workspaceId')} and r.table_name = ${value('tableName')} and r.pk = ${value('pk')}
-  left join changes c on c.workspace_id = ${value('workspaceId')} and c.server_version = r.server_version
+  cross join logs h on h.workspace_id = ${value('workspaceId')}
+  left join records r on r.log_id = h.id and r.table_name = ${value('tableName')} and r.pk = ${value('pk')}
+  left join changes c on c.log_id = h.id and c.server_version = r.server_version
   limit 1`)
 
 async function readBehind(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<string[]> {
@@ -90,50 +93,51 @@ async function readBehind(tx: WriteTransaction, workspaceId: string, ops: readon
 }
 
 const selectBehind = compileSql<InWorkspace & { devices: string }, { deviceId: string }>(value => sql`
-  select d.device_id as "deviceId" from heads h
+  select d.device_id as "deviceId" from logs h
   cross join json_each(${value('devices')}) v
   cross join device_cursors d on d.workspace_id = h.workspace_id and d.device_id = v.value and d.cursor < h.horizon
   where h.workspace_id = ${value('workspaceId')}`)
 
-/** The ops of the batch that the log holds already, by op id. */
-export async function readSeen(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<Map<string, StoredOp>> {
+/** The ops of the batch that the log holds already, by `idOf`. */
+export async function readSeen(tx: WriteTransaction, logId: number, ops: readonly AdmittedOp[]): Promise<Map<string, StoredOp>> {
   const seen = new Map<string, StoredOp>()
   for (const part of inParts(ops)) {
-    const [row] = await readRows(tx, selectSeen(part, { workspaceId }))
+    const [row] = await readRows(tx, selectSeen(part, { logId }))
     addSeen(seen, part, JSON.parse(row!.seen) as SeenTuple[], row!.payloads?.split(textSeparator) ?? [])
   }
   return seen
 }
 
-function writeWanted(args: InValue[], op: AdmittedOp, _: InWorkspace, place: number) {
+function writeWanted(args: InValue[], op: AdmittedOp, _: InLog, place: number) {
   args.push(place, op.opId, op.payload === null ? null : Buffer.byteLength(op.payload))
 }
 
 /** A payload is read only where its length is right. */
-const selectSeen = compileRowsSql<AdmittedOp, InWorkspace, { seen: string, payloads: string | null }>(3, writeWanted, (rows, value) => sql`
+const selectSeen = compileRowsSql<AdmittedOp, InLog, { seen: string, payloads: string | null }>(3, writeWanted, (rows, value) => sql`
   select
     json_group_array(json_array(wanted.place, s.server_version, s.table_name, s.pk, s.op, s.clock, s.hlc, s.device_id,
       octet_length(s.payload) is wanted.bytes)) as seen,
     group_concat(case when s.payload is not null and octet_length(s.payload) = wanted.bytes then s.payload else '' end, char(30)) as payloads
   from (select column1 as place, column2 as id, column3 as bytes from (${rows})) as wanted
-  cross join changes s on s.workspace_id = ${value('workspaceId')} and s.op_id = wanted.id
+  cross join changes s on s.log_id = ${value('logId')} and s.op_key = unhex(wanted.id, '-')
   limit 1`)
 
 /** Of an op that comes twice in the batch the tuple with the payload counts. */
 function addSeen(seen: Map<string, StoredOp>, ops: readonly AdmittedOp[], tuples: readonly SeenTuple[], payloads: readonly string[]) {
   tuples.forEach(([place, serverVersion, tableName, pk, operation, clock, hlc, deviceId, isSameLength], index) => {
     const { opId } = ops[place]!
-    if (seen.has(opId) && !isSameLength) return
-    seen.set(opId, { opId, serverVersion, tableName, pk, operation, clock, hlc, deviceId, payload: isSameLength ? payloads[index] || null : undefined })
+    const id = idOf({ opId })
+    if (seen.has(id) && !isSameLength) return
+    seen.set(id, { opId, serverVersion, tableName, pk, operation, clock, hlc, deviceId, payload: isSameLength ? payloads[index] || null : undefined })
   })
 }
 
 /** Writes what seems to be new; false, and nothing is written, where the log holds one of the op ids already. */
-export async function appendIfNew(tx: WriteTransaction, workspaceId: string, log: readonly LogEntry[], now: number): Promise<boolean> {
+export async function appendIfNew(tx: WriteTransaction, logId: number, log: readonly LogEntry[], now: number): Promise<boolean> {
   // SQLite undoes the statement that failed, and not those before it.
   if (log.length > maxRowsPerStatement) return false
   try {
-    await appendLog(tx, workspaceId, log, now)
+    await appendLog(tx, logId, log, now)
     return true
   }
   catch (error) {
@@ -142,69 +146,68 @@ export async function appendIfNew(tx: WriteTransaction, workspaceId: string, log
   }
 }
 
-export async function appendLog(tx: WriteTransaction, workspaceId: string, log: readonly LogEntry[], now: number): Promise<void> {
+export async function appendLog(tx: WriteTransaction, logId: number, log: readonly LogEntry[], now: number): Promise<void> {
   if (log.length === 0) return
-  for (const part of inParts(log)) await tx.execute(insertChanges(part, { workspaceId, now }))
+  for (const part of inParts(log)) await tx.execute(insertChanges(part, { logId, now }))
 }
 
-interface At extends InWorkspace { now: number }
+interface At extends InLog { now: number }
 
-function writeChange(args: InValue[], entry: LogEntry, { workspaceId, now }: At) {
+function writeChange(args: InValue[], entry: LogEntry, { logId, now }: At) {
   args.push(
-    workspaceId, entry.serverVersion, entry.tableName, entry.pk, entry.operation, entry.clock, entry.hlc,
+    logId, entry.serverVersion, entry.tableName, entry.pk, entry.operation, entry.clock, entry.hlc,
     entry.deviceId, entry.opId, entry.ownerUserId, entry.obsoletes, now, entry.payload,
   )
 }
 
 const insertChanges = compileRowsSql<LogEntry, At>(13, writeChange, rows => sql`
   insert into changes
-    (workspace_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at, payload)
+    (log_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at, payload)
   ${rows}`)
 
 /** `rows` have won their keys; of two for one key the later counts. */
-export async function pointRows(tx: WriteTransaction, workspaceId: string, rows: readonly LogEntry[]): Promise<void> {
-  for (const part of inParts(rows)) await tx.execute(upsertRows(part, { workspaceId }))
+export async function pointRows(tx: WriteTransaction, logId: number, rows: readonly LogEntry[]): Promise<void> {
+  for (const part of inParts(rows)) await tx.execute(upsertRows(part, { logId }))
 }
 
-function writeRow(args: InValue[], { tableName, pk, serverVersion }: LogEntry, { workspaceId }: InWorkspace) {
-  args.push(workspaceId, tableName, pk, serverVersion)
+function writeRow(args: InValue[], { tableName, pk, serverVersion }: LogEntry, { logId }: InLog) {
+  args.push(logId, tableName, pk, serverVersion)
 }
 
-const upsertRows = compileRowsSql<LogEntry, InWorkspace>(4, writeRow, rows => sql`
-  insert into records (workspace_id, table_name, pk, server_version) ${rows}
-  on conflict (workspace_id, table_name, pk) do update
+const upsertRows = compileRowsSql<LogEntry, InLog>(4, writeRow, rows => sql`
+  insert into records (log_id, table_name, pk, server_version) ${rows}
+  on conflict (log_id, table_name, pk) do update
     set server_version = excluded.server_version, tombstone_version = null, tombstone_at = null`)
 
-export async function pointTombstones(tx: WriteTransaction, workspaceId: string, tombstones: readonly Tombstone[], now: number): Promise<void> {
-  for (const part of inParts(tombstones)) await tx.execute(upsertTombstones(part, { workspaceId, now }))
+export async function pointTombstones(tx: WriteTransaction, logId: number, tombstones: readonly Tombstone[], now: number): Promise<void> {
+  for (const part of inParts(tombstones)) await tx.execute(upsertTombstones(part, { logId, now }))
 }
 
-function writeTombstone(args: InValue[], one: Tombstone, { workspaceId, now }: At) {
-  args.push(workspaceId, one.tableName, one.pk, one.serverVersion, one.newestVersion, now)
+function writeTombstone(args: InValue[], one: Tombstone, { logId, now }: At) {
+  args.push(logId, one.tableName, one.pk, one.serverVersion, one.newestVersion, now)
 }
 
 const upsertTombstones = compileRowsSql<Tombstone, At>(6, writeTombstone, rows => sql`
-  insert into records (workspace_id, table_name, pk, server_version, tombstone_version, tombstone_at) ${rows}
-  on conflict (workspace_id, table_name, pk) do update
+  insert into records (log_id, table_name, pk, server_version, tombstone_version, tombstone_at) ${rows}
+  on conflict (log_id, table_name, pk) do update
     set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version, tombstone_at = excluded.tombstone_at`)
 
-export async function moveHead(tx: WriteTransaction, workspaceId: string, head: number): Promise<void> {
-  await tx.execute(upsertHead({ workspaceId, head }))
+export async function moveHead(tx: WriteTransaction, logId: number, head: number): Promise<void> {
+  await tx.execute(updateHead({ logId, head }))
 }
 
-const upsertHead = compileSql<InWorkspace & { head: number }>(value => sql`
-  insert into heads (workspace_id, head) values (${value('workspaceId')}, ${value('head')})
-  on conflict (workspace_id) do update set head = excluded.head`)
+const updateHead = compileSql<InLog & { head: number }>(value => sql`
+  update logs set head = ${value('head')} where id = ${value('logId')}`)
 
 /** What the winners at `versions` hold, for the receipts of ops that lost to them; `maxWinnerBytes` of them in all. */
-export async function readWinners(tx: WriteTransaction, workspaceId: string, versions: readonly number[]): Promise<Map<number, Winner>> {
+export async function readWinners(tx: WriteTransaction, logId: number, versions: readonly number[]): Promise<Map<number, Winner>> {
   const rows = await tx.all<{ version: number, op: SyncOperation, clock: number, hlc: string, opId: string, createdAt: number, payload: string | null }>(sql`
     select c.server_version as version, op, clock, hlc, op_id as "opId", created_at as "createdAt", payload
     from (
       select c.server_version, sum(octet_length(c.payload)) over (order by v.key) as bytes
       from json_each(${JSON.stringify([...new Set(versions)])}) v
-      cross join changes c on c.workspace_id = ${workspaceId} and c.server_version = v.value) as fitting
-    cross join changes c on c.workspace_id = ${workspaceId} and c.server_version = fitting.server_version
+      cross join changes c on c.log_id = ${logId} and c.server_version = v.value) as fitting
+    cross join changes c on c.log_id = ${logId} and c.server_version = fitting.server_version
     where coalesce(fitting.bytes, 0) <= ${maxWinnerBytes}`)
   return new Map(rows.map(({ version, op, clock, hlc, opId, createdAt, payload }) => {
     const revision = { clock, hlc, opId }

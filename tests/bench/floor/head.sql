@@ -1,1 +1,1 @@
-select head from heads where workspace_id = ?
+select id, head from logs where workspace_id = ?

@@ -1,1 +1,1 @@
-insert into heads (workspace_id, head) values (?, ?) on conflict do update set head = excluded.head
+update logs set head = ? where id = ?

@@ -1,1 +1,1 @@
-select server_version from changes where workspace_id = ? and op_id = ?
+select server_version from changes where log_id = ? and op_key = unhex(?, '-')

@@ -1,1 +1,1 @@
-select r.table_name, r.pk, c.clock, c.hlc, c.op_id, c.payload from records r cross join changes c on c.workspace_id = r.workspace_id and c.server_version = r.server_version where r.workspace_id = ? and (r.table_name, r.pk) > (?, ?) order by r.table_name, r.pk limit ?
+select r.table_name, r.pk, c.clock, c.hlc, c.op_id, c.payload from records r cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version where r.log_id = ? and (r.table_name, r.pk) > (?, ?) order by r.table_name, r.pk limit ?

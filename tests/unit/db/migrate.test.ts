@@ -47,7 +47,7 @@ describe('the layer\'s history', () => {
     const path = await openAndClose({})
     const ledger = await query(path, `SELECT hash, created_at FROM ${ledgerTable}`)
     expect(ledger).toEqual(layerMigrations.map(({ hash, folderMillis }) => [hash, folderMillis]))
-    expect(await tableNames(path)).toEqual(expect.arrayContaining(['users', 'workspaces', 'changes', 'records', 'heads']))
+    expect(await tableNames(path)).toEqual(expect.arrayContaining(['users', 'workspaces', 'changes', 'records', 'logs']))
 
     const again = await openTestDatabase({ path })
     expect((await stat(`${path}-wal`)).size, 'nothing was written').toBe(0)

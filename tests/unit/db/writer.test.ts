@@ -4,7 +4,7 @@ import { eq, sql } from 'drizzle-orm'
 import { isError } from 'h3'
 import { describe, expect, it } from 'vitest'
 import { driverCode } from '../../../server/db/driver-error.ts'
-import { heads, users } from '../../../server/db/schema/index.ts'
+import { logs, users } from '../../../server/db/schema/index.ts'
 import type { WriteTransaction } from '../../../server/db/open.ts'
 import type { ErrorCode, ErrorData } from '../../../server/errors.ts'
 import { startChild } from '../../helpers/child.ts'
@@ -72,13 +72,13 @@ describe('a group of jobs', () => {
   // the first attempt kept: they were told of a failure that was none.
   it('survives one that breaks the transaction, each neighbour once', async () => {
     const database = await openTestDatabase()
-    await database.write(tx => tx.insert(heads).values({ workspaceId: 'w', head: 0 }))
-    const count = () => database.write(tx => tx.update(heads).set({ head: sql`${heads.head} + 1` }))
+    await database.write(tx => tx.insert(logs).values({ workspaceId: 'w', head: 0 }))
+    const count = () => database.write(tx => tx.update(logs).set({ head: sql`${logs.head} + 1` }))
     const jobs = [count(), count(), database.write(tx => tx.run(sql`ROLLBACK`)), count(), count()]
     const results = await Promise.allSettled(jobs)
     expect(results.map(result => result.status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
     await expectRefusal(jobs[2]!, 'DATABASE_UNAVAILABLE')
-    expect(await database.read.select().from(heads)).toMatchObject([{ head: 4 }])
+    expect(await database.read.select().from(logs)).toMatchObject([{ head: 4 }])
   })
 
   // Seen red with an `execute` that goes to whatever transaction is open.

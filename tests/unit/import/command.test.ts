@@ -109,7 +109,7 @@ it('leaves nothing usable when it is killed, and starts over', async () => {
   const last = await run(['import', from, '--to', to])
   if (last.code !== 0) expect(last.stderr).toContain('exists already')
   const moved = await openTestDatabase({ path: to })
-  expect(await moved.read.all('select head from heads')).toEqual([{ head: 20_000 }])
+  expect(await moved.read.all('select head from logs')).toEqual([{ head: 20_000 }])
   await moved.close()
   expect((await readdir(folder)).filter(name => name.includes('importing'))).toEqual([])
 }, 120_000)

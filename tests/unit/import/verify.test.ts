@@ -35,8 +35,8 @@ it.each([
   ['a log row that moved', 'update changes set server_version = 1 where pk = \'a\'', 'log'],
   ['a winner that is not the greatest', 'update changes set clock = 1 where pk = \'b\'', 'log'],
   ['a row that is missing', 'delete from records where pk = \'c\'', 'row messages c'],
-  ['a row too many', 'insert into records (workspace_id, table_name, pk, server_version) select workspace_id, table_name, \'z\', server_version from records where pk = \'c\'', 'fingerprint'],
-  ['a head that went back', 'update heads set head = 4', 'head'],
+  ['a row too many', 'insert into records (log_id, table_name, pk, server_version) select log_id, table_name, \'z\', server_version from records where pk = \'c\'', 'fingerprint'],
+  ['a head that went back', 'update logs set head = 4', 'head'],
   ['another op id', 'update changes set op_id = lower(hex(randomblob(16))) where pk = \'c\'', 'fingerprint'],
 ])('finds %s', async (_, statement, what) => {
   const { database, verify } = await setUp()

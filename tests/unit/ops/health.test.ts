@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import { expect, it } from 'vitest'
-import { heads, users } from '../../../server/db/schema/index.ts'
+import { logs, users } from '../../../server/db/schema/index.ts'
 import { backUp } from '../../../server/ops/backup.ts'
 import { readHealth } from '../../../server/ops/health.ts'
 import { createMetrics } from '../../../server/ops/metrics.ts'
@@ -63,7 +63,7 @@ it('counts what was written, in the text that Prometheus reads', async () => {
 it('counts what no clean-up has read, also where none has run', async () => {
   const database = await openTestDatabase()
   const { read } = await createMetrics(() => database)
-  await database.write(tx => tx.insert(heads).values([{ workspaceId: 'a', head: 5 }, { workspaceId: 'b', head: 7, cleanedVersion: 4 }]))
+  await database.write(tx => tx.insert(logs).values([{ workspaceId: 'a', head: 5 }, { workspaceId: 'b', head: 7, cleanedVersion: 4 }]))
   expect(await read()).toMatch(/^or3_sync_clean_up_backlog_versions 8$/m)
   await database.close()
   expect(await read(), 'what can be read without the database').toMatch(/^or3_sync_writes_total 1$/m)

@@ -24,7 +24,7 @@ it('cleans all workspaces, and one that fails is named and stops no other', asyn
   const adapter = createSyncGatewayAdapter(async () => database)
   for (const id of ['a', 'b', 'c']) await fill(adapter, id)
   clock.advance(hour + 1)
-  await database.write(tx => tx.run(sql`create trigger broken before delete on changes when old.workspace_id = 'b' begin select raise(abort, 'broken'); end`))
+  await database.write(tx => tx.run(sql`create trigger broken before delete on changes when old.log_id = (select id from logs where workspace_id = 'b') begin select raise(abort, 'broken'); end`))
   const result = await cleanAllWorkspaces(database, { retentionSeconds: hour })
   expect(result).toMatchObject({ workspaces: 3, droppedChanges: 4, droppedTombstones: 2, unfinished: 0, failures: [{ workspaceId: 'b' }] })
   expect(adapter.getMaintenanceState()).toEqual({ enabled: true, state: 'failed', lastError: '1 of 3 workspaces were not cleaned up' })

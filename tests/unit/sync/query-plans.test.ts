@@ -27,6 +27,9 @@ function findSorts(plans: readonly Plan[]): string[] {
 
 it('pushes without a scan or a sort, in four statements of any size, in eight where the log knows some of its ops', async () => {
   const { adapter, takePlans } = await makeRecordedAdapter()
+  await adapter.push(event, { scope, ops: [putOf('first')] })
+  // One more begins the log.
+  expect(await takePlans()).toHaveLength(5)
   for (const count of [1, 10, 500]) {
     const rows = Array.from({ length: count }, (_, index) => putOf(`${count}-${index}`, { stamp: { clock: 2 } }))
     await adapter.push(event, { scope, ops: rows })
@@ -53,7 +56,7 @@ it('pulls by an index in its order, and with a filter sorts only the versions it
     const plans = await takePlans()
     expect(plans).toHaveLength(1)
     expect(plans[0]!.steps.filter(step => step.includes('changes'))).toEqual([
-      expect.stringContaining('(workspace_id=? AND server_version>?)'), expect.stringContaining('(workspace_id=? AND server_version>?)'),
+      expect.stringContaining('(log_id=? AND server_version>?)'), expect.stringContaining('(log_id=? AND server_version>?)'),
     ])
     expect([findScans(plans), findSorts(plans)]).toEqual([[], []])
   }
@@ -77,7 +80,7 @@ it('pages and rewinds a snapshot by keys', async () => {
     await adapter.snapshot(event, { ...request, pageToken: nextPageToken! })
     const plans = await takePlans()
     expect(plans.filter(plan => plan.statement.includes('recursive'))).toHaveLength(1)
-    expect(plans.flatMap(plan => plan.steps).filter(step => step.startsWith('SEARCH r '))).toEqual([expect.stringContaining(`(workspace_id=? AND ${bounds})`)])
+    expect(plans.flatMap(plan => plan.steps).filter(step => step.startsWith('SEARCH r '))).toEqual([expect.stringContaining(`(log_id=? AND ${bounds})`)])
     expect([findScans(plans), findSorts(plans)]).toEqual([[], []])
   }
 })

@@ -1,0 +1,21 @@
+/**
+ * A workspace's log: the rows of `changes` and `records` carry its number instead of the workspace's id. Every statement
+ * on them finds that number by the workspace it is about. Upholds P8.
+ */
+import { type SQL, sql } from 'drizzle-orm'
+import type { WriteTransaction } from '../db/open.ts'
+import { compileSql, readRows } from '../db/statement.ts'
+
+/** The number of the log as part of a statement; null, which nothing equals, where the workspace has none yet. */
+export function logOf(workspaceId: unknown): SQL {
+  return sql`(select id from logs where workspace_id = ${workspaceId})`
+}
+
+/** Begins the log of a workspace that has none, within a transaction. */
+export async function beginLog(tx: WriteTransaction, workspaceId: string): Promise<number> {
+  const [log] = await readRows(tx, insertLog({ workspaceId }))
+  return log!.id
+}
+
+const insertLog = compileSql<{ workspaceId: string }, { id: number }>(value => sql`
+  insert into logs (workspace_id, head) values (${value('workspaceId')}, 0) returning id`)
