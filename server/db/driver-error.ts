@@ -39,9 +39,9 @@ export function isFull(error: unknown): boolean {
   return driverCode(error) === 'SQLITE_FULL'
 }
 
-/** True where a unique index refused a row; the statement is undone, its transaction goes on. */
+/** True where a row is there already, by its primary key or another unique index. */
 export function isDuplicate(error: unknown): boolean {
-  return error instanceof LibsqlError && error.extendedCode === 'SQLITE_CONSTRAINT_UNIQUE'
+  return error instanceof LibsqlError && /^SQLITE_CONSTRAINT_(?:UNIQUE|PRIMARYKEY)$/.test(error.extendedCode ?? '')
 }
 
 /** Codes that say that a statement or its values are wrong: trying again will not help. */

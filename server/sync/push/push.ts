@@ -3,6 +3,7 @@
  * who wins, what is written; and the answer after the commit. Upholds P1 to P4 and P7 to P9.
  */
 import type { H3Event } from 'h3'
+import { isDuplicate } from '../../db/driver-error.ts'
 import type { SyncDatabase, WriteTransaction } from '../../db/open.ts'
 import { fail } from '../../errors.ts'
 import { type Caller, identifyCaller } from '../caller.ts'
@@ -15,7 +16,7 @@ import { parseRequest, pushBatch } from '../wire.ts'
 import { type AdmittedOp, admitOp, isAdmitted, type Refusal } from './admit.ts'
 import { type Merge, mergeOps } from './merge.ts'
 import { answerRepeat, remember } from './recent.ts'
-import { appendIfNew, appendLog, moveHead, pointRows, pointTombstones, readBefore, readSeen, readWinners } from './statements.ts'
+import { addRows, appendLog, moveHead, pointRows, pointTombstones, readBefore, readSeen, readWinners } from './statements.ts'
 
 export async function push(database: SyncDatabase, event: H3Event, batch: PushBatch): Promise<PushResult> {
   const { scope, ops } = parseRequest(pushBatch, batch, 'Invalid push request')
@@ -25,39 +26,48 @@ export async function push(database: SyncDatabase, event: H3Event, batch: PushBa
   const repeat = answerRepeat(database, caller, ops)
   if (repeat) return repeat
   const admitted = ops.map(op => admitOp(op, caller))
-  const { merge, horizon } = await database.write(tx => writeOps(database, tx, caller, admitted))
+  const write = (look: Look) => database.write(tx => writeOps(database, tx, caller, admitted, look))
+  const { merge, horizon } = await write('as needed').catch((error: unknown) => {
+    if (isDuplicate(error)) return write('at all')
+    throw error
+  })
   remember(database, caller, merge)
   hold(database, caller, merge.heldDevices, horizon)
   return { results: merge.receipts, serverVersion: merge.head }
 }
 
-async function writeOps(database: SyncDatabase, tx: WriteTransaction, caller: Caller, ops: readonly (AdmittedOp | Refusal)[]) {
+/**
+ * Nearly always an op is new, and one with the first clock of a row is its first: then the unique indexes say so for less
+ * than a look. Where they refuse it nothing was written, and the second try looks at all there is.
+ */
+type Look = 'as needed' | 'at all'
+
+async function writeOps(database: SyncDatabase, tx: WriteTransaction, caller: Caller, ops: readonly (AdmittedOp | Refusal)[], look: Look): Promise<Written> {
   const { workspaceId, userId } = caller
   const admitted = ops.filter(isAdmitted)
-  const found = await readBefore(tx, workspaceId, admitted)
-  const before = { ...found, held: findHeld(database, caller, found.behind, found.horizon) }
-  const now = nowSeconds()
-  let merge = mergeOps(ops, { ...before, seen: new Map() }, userId)
-  if (merge.log.length === 0 && found.logId === undefined) return { merge, horizon: found.horizon }
-  const logId = found.logId ?? await beginLog(tx, workspaceId)
-  // Nearly always every op is new: then the log's unique index says so for less than looking them up.
-  if (merge.log.length < admitted.length || !await appendIfNew(tx, logId, merge.log, now)) {
-    merge = mergeOps(ops, { ...before, seen: await readSeen(tx, logId, admitted) }, userId)
-    await appendLog(tx, logId, merge.log, now)
-  }
-  if (merge.log.length > 0) await pointToLog(tx, logId, merge, now)
-  if (merge.outdone.length > 0) await tellWinners(tx, logId, merge)
-  return { merge, horizon: found.horizon }
+  const areFirst = look === 'as needed' && admitted.every(op => op.operation === 'put' && op.clock <= 1)
+  const { logId, horizon, behind, ...found } = await readBefore(tx, workspaceId, admitted, areFirst ? [] : admitted)
+  const seen = look === 'at all' ? await readSeen(tx, workspaceId, admitted) : new Map<string, never>()
+  const held = findHeld(database, caller, behind, horizon)
+  const merge = mergeOps(ops, { ...found, seen, held }, userId)
+  if (look === 'as needed' && merge.log.length < admitted.length) return writeOps(database, tx, caller, ops, 'at all')
+  if (merge.log.length > 0) await writeMerge(tx, logId ?? await beginLog(tx, workspaceId), merge, areFirst)
+  if (merge.outdone.length > 0) await tellWinners(tx, workspaceId, merge)
+  return { merge, horizon }
 }
 
-async function pointToLog(tx: WriteTransaction, logId: number, { rows, tombstones, head }: Merge, now: number) {
-  if (rows.length > 0) await pointRows(tx, logId, rows)
+interface Written { merge: Merge, horizon: number }
+
+async function writeMerge(tx: WriteTransaction, logId: number, { log, rows, tombstones, head }: Merge, areFirst: boolean) {
+  const now = nowSeconds()
+  await appendLog(tx, logId, log, now)
+  if (rows.length > 0) await (areFirst ? addRows : pointRows)(tx, logId, rows)
   if (tombstones.length > 0) await pointTombstones(tx, logId, tombstones, now)
   await moveHead(tx, logId, head)
 }
 
-async function tellWinners(tx: WriteTransaction, logId: number, { outdone }: Merge) {
-  const winners = await readWinners(tx, logId, outdone.map(one => one.winnerVersion))
+async function tellWinners(tx: WriteTransaction, workspaceId: string, { outdone }: Merge) {
+  const winners = await readWinners(tx, workspaceId, outdone.map(one => one.winnerVersion))
   for (const { receipt, winnerVersion } of outdone) {
     const winner = winners.get(winnerVersion)
     if (!winner) continue

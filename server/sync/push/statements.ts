@@ -4,12 +4,12 @@
  */
 import type { InValue } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
-import { isDuplicate } from '../../db/driver-error.ts'
 import type { WriteTransaction } from '../../db/open.ts'
 import { compileRowsSql, compileSql, maxRowsPerStatement, readRows } from '../../db/statement.ts'
 import { parseJson } from '../../parse-json.ts'
 import type { SyncOperation, Winner } from '../gateway/types.ts'
 import { textSeparator } from '../json.ts'
+import { logOf } from '../log.ts'
 import type { AdmittedOp } from './admit.ts'
 import { maxWinnerBytes } from '../limits.ts'
 import { type Before, idOf, keyOf, type LogEntry, type StoredOp, type StoredWinner, type Tombstone } from './merge.ts'
@@ -34,11 +34,11 @@ interface InLog { logId: number }
 /** The winners as JSON arrays with commas between. */
 interface BeforeRow { logId: number, head: number, horizon: number, winners: string | null }
 
-/** The counters, and the winners of the keys that the batch touches. */
-export async function readBefore(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<Found> {
+/** The counters, and the winners of the keys that `touching` touches. */
+export async function readBefore(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[], touching: readonly AdmittedOp[]): Promise<Found> {
   const winners = new Map<string, StoredWinner>()
   let counters: BeforeRow | undefined
-  for (const part of inParts(ops)) {
+  for (const part of inParts(touching)) {
     [counters] = await readRows(tx, selectBefore(workspaceId, part))
     const tuples = JSON.parse(`[${counters?.winners ?? ''}]`) as WinnerTuple[]
     for (const [place, serverVersion, operation, clock, hlc, opId, ownerUserId] of tuples) {
@@ -57,11 +57,16 @@ function* inParts<T>(rows: readonly T[]): Generator<readonly T[]> {
 }
 
 function selectBefore(workspaceId: string, ops: readonly AdmittedOp[]) {
-  const [only, ...others] = ops
-  return only && others.length === 0
-    ? selectBeforeOne({ workspaceId, tableName: only.tableName, pk: only.pk })
+  const [first] = ops
+  if (!first) return selectCounters({ workspaceId })
+  return ops.length === 1
+    ? selectBeforeOne({ workspaceId, tableName: first.tableName, pk: first.pk })
     : selectBeforeMany(ops, { workspaceId })
 }
+
+const selectCounters = compileSql<InWorkspace, BeforeRow>(value => sql`
+  select id as "logId", head, horizon, null as winners from logs where workspace_id = ${value('workspaceId')}
+  limit 1`)
 
 const winnerTuple = sql.raw(`json_array(wanted.place, c.server_version, c.op, c.clock, c.hlc, c.op_id, c.owner_user_id)`)
 
@@ -99,27 +104,27 @@ const selectBehind = compileSql<InWorkspace & { devices: string }, { deviceId: s
   where h.workspace_id = ${value('workspaceId')}`)
 
 /** The ops of the batch that the log holds already, by `idOf`. */
-export async function readSeen(tx: WriteTransaction, logId: number, ops: readonly AdmittedOp[]): Promise<Map<string, StoredOp>> {
+export async function readSeen(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<Map<string, StoredOp>> {
   const seen = new Map<string, StoredOp>()
   for (const part of inParts(ops)) {
-    const [row] = await readRows(tx, selectSeen(part, { logId }))
+    const [row] = await readRows(tx, selectSeen(part, { workspaceId }))
     addSeen(seen, part, JSON.parse(row!.seen) as SeenTuple[], row!.payloads?.split(textSeparator) ?? [])
   }
   return seen
 }
 
-function writeWanted(args: InValue[], op: AdmittedOp, _: InLog, place: number) {
+function writeWanted(args: InValue[], op: AdmittedOp, _: InWorkspace, place: number) {
   args.push(place, op.opId, op.payload === null ? null : Buffer.byteLength(op.payload))
 }
 
 /** A payload is read only where its length is right. */
-const selectSeen = compileRowsSql<AdmittedOp, InLog, { seen: string, payloads: string | null }>(3, writeWanted, (rows, value) => sql`
+const selectSeen = compileRowsSql<AdmittedOp, InWorkspace, { seen: string, payloads: string | null }>(3, writeWanted, (rows, value) => sql`
   select
     json_group_array(json_array(wanted.place, s.server_version, s.table_name, s.pk, s.op, s.clock, s.hlc, s.device_id,
       octet_length(s.payload) is wanted.bytes)) as seen,
     group_concat(case when s.payload is not null and octet_length(s.payload) = wanted.bytes then s.payload else '' end, char(30)) as payloads
   from (select column1 as place, column2 as id, column3 as bytes from (${rows})) as wanted
-  cross join changes s on s.log_id = ${value('logId')} and s.op_key = unhex(wanted.id, '-')
+  cross join changes s on s.log_id = ${logOf(value('workspaceId'))} and s.op_key = unhex(wanted.id, '-')
   limit 1`)
 
 /** Of an op that comes twice in the batch the tuple with the payload counts. */
@@ -132,22 +137,7 @@ function addSeen(seen: Map<string, StoredOp>, ops: readonly AdmittedOp[], tuples
   })
 }
 
-/** Writes what seems to be new; false, and nothing is written, where the log holds one of the op ids already. */
-export async function appendIfNew(tx: WriteTransaction, logId: number, log: readonly LogEntry[], now: number): Promise<boolean> {
-  // SQLite undoes the statement that failed, and not those before it.
-  if (log.length > maxRowsPerStatement) return false
-  try {
-    await appendLog(tx, logId, log, now)
-    return true
-  }
-  catch (error) {
-    if (isDuplicate(error)) return false
-    throw error
-  }
-}
-
 export async function appendLog(tx: WriteTransaction, logId: number, log: readonly LogEntry[], now: number): Promise<void> {
-  if (log.length === 0) return
   for (const part of inParts(log)) await tx.execute(insertChanges(part, { logId, now }))
 }
 
@@ -165,6 +155,11 @@ const insertChanges = compileRowsSql<LogEntry, At>(13, writeChange, rows => sql`
     (log_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at, payload)
   ${rows}`)
 
+/** `rows` are the first of their keys; throws where one has a record already. */
+export async function addRows(tx: WriteTransaction, logId: number, rows: readonly LogEntry[]): Promise<void> {
+  for (const part of inParts(rows)) await tx.execute(insertRows(part, { logId }))
+}
+
 /** `rows` have won their keys; of two for one key the later counts. */
 export async function pointRows(tx: WriteTransaction, logId: number, rows: readonly LogEntry[]): Promise<void> {
   for (const part of inParts(rows)) await tx.execute(upsertRows(part, { logId }))
@@ -173,6 +168,9 @@ export async function pointRows(tx: WriteTransaction, logId: number, rows: reado
 function writeRow(args: InValue[], { tableName, pk, serverVersion }: LogEntry, { logId }: InLog) {
   args.push(logId, tableName, pk, serverVersion)
 }
+
+const insertRows = compileRowsSql<LogEntry, InLog>(4, writeRow, rows => sql`
+  insert into records (log_id, table_name, pk, server_version) ${rows}`)
 
 const upsertRows = compileRowsSql<LogEntry, InLog>(4, writeRow, rows => sql`
   insert into records (log_id, table_name, pk, server_version) ${rows}
@@ -200,14 +198,14 @@ const updateHead = compileSql<InLog & { head: number }>(value => sql`
   update logs set head = ${value('head')} where id = ${value('logId')}`)
 
 /** What the winners at `versions` hold, for the receipts of ops that lost to them; `maxWinnerBytes` of them in all. */
-export async function readWinners(tx: WriteTransaction, logId: number, versions: readonly number[]): Promise<Map<number, Winner>> {
+export async function readWinners(tx: WriteTransaction, workspaceId: string, versions: readonly number[]): Promise<Map<number, Winner>> {
   const rows = await tx.all<{ version: number, op: SyncOperation, clock: number, hlc: string, opId: string, createdAt: number, payload: string | null }>(sql`
     select c.server_version as version, op, clock, hlc, op_id as "opId", created_at as "createdAt", payload
     from (
       select c.server_version, sum(octet_length(c.payload)) over (order by v.key) as bytes
       from json_each(${JSON.stringify([...new Set(versions)])}) v
-      cross join changes c on c.log_id = ${logId} and c.server_version = v.value) as fitting
-    cross join changes c on c.log_id = ${logId} and c.server_version = fitting.server_version
+      cross join changes c on c.log_id = ${logOf(workspaceId)} and c.server_version = v.value) as fitting
+    cross join changes c on c.log_id = ${logOf(workspaceId)} and c.server_version = fitting.server_version
     where coalesce(fitting.bytes, 0) <= ${maxWinnerBytes}`)
   return new Map(rows.map(({ version, op, clock, hlc, opId, createdAt, payload }) => {
     const revision = { clock, hlc, opId }
