@@ -48,7 +48,7 @@ export interface WriterOptions {
 }
 
 interface Waiting {
-  run: (tx: DrizzleTransaction) => Promise<void>
+  run: (tx: WriteTransaction) => Promise<void>
   resolve: () => void
   reject: (error: unknown) => void
   /** On the monotonic clock; a job that still waits for the lock then is refused. */
@@ -60,6 +60,9 @@ interface Waiting {
 const maxJobsPerCommit = 64
 const maxCommitMs = 15
 
+/** For so long after jobs have come together others are expected to. */
+const crowdMs = 100
+
 /** A queue this long will not be served in time: refusing at once beats refusing late. */
 const maxQueuedJobs = 10_000
 
@@ -67,7 +70,7 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
   let open: Transaction | undefined
   const database = drizzle(delegate(client, { transaction: async (...mode: Parameters<Client['transaction']>) => open = await client.transaction(...mode) }))
   const withExecute = (tx: DrizzleTransaction): WriteTransaction => {
-    // Its own: a job that is over must not reach into the next one's.
+    // Its own: a job that is over must not reach into the next group's.
     const own = open!
     return Object.assign(tx, { execute: (statement: InStatement) => own.execute(statement) })
   }
@@ -75,9 +78,12 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
   let running: Promise<void> | undefined
   let draining = false
   let turnedAt = 0
+  let crowdedAt = -Infinity
   const counts = { commits: 0, jobs: 0, busyWaits: 0, isFull: false }
 
   async function run() {
+    // Requests are read one after the other: without a turn of the loop the first would be committed alone, and so each.
+    if (isCrowded()) await turn()
     while (queue.length > 0) {
       await commit(queue)
       await afterCommit?.()
@@ -88,9 +94,16 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
 
   /** A lone commit need not wait for a turn; a chain of them, each queued when the last was told, would never see one. */
   async function letLoopTurn(others: boolean) {
-    if (!others && performance.now() - turnedAt < maxCommitMs) return
+    if (others || isCrowded() || performance.now() - turnedAt >= maxCommitMs) await turn()
+  }
+
+  async function turn() {
     await yieldToLoop()
     turnedAt = performance.now()
+  }
+
+  function isCrowded() {
+    return performance.now() - crowdedAt < crowdMs
   }
 
   /** Takes jobs off the front of `waiting`, commits them together, and settles them. */
@@ -98,7 +111,7 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
     for (let attempt = 0; waiting.length > 0; attempt++) {
       const group: Waiting[] = []
       try {
-        await database.transaction(tx => runGroup(tx, waiting, group))
+        await database.transaction(tx => runGroup(withExecute(tx), waiting, group))
       }
       catch (error) {
         // Nothing of the group was committed.
@@ -114,6 +127,7 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
         return
       }
       waiting.splice(0, group.length)
+      if (group.length > 1) crowdedAt = performance.now()
       counts.commits++
       counts.jobs += group.length
       for (const job of group) {
@@ -140,7 +154,7 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
         let value: T
         queue.push({
           run: async (tx) => {
-            value = await job(withExecute(tx))
+            value = await job(tx)
           },
           resolve: () => resolve(value),
           reject,
@@ -178,7 +192,7 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
 }
 
 /** Runs jobs off the front of `waiting`, and those that come meanwhile; `group` says which, even when this throws. */
-async function runGroup(tx: DrizzleTransaction, waiting: readonly Waiting[], group: Waiting[]) {
+async function runGroup(tx: WriteTransaction, waiting: readonly Waiting[], group: Waiting[]) {
   const startedAt = performance.now()
   while (group.length < Math.min(waiting.length, maxJobsPerCommit)) {
     const job = waiting[group.length]!
@@ -191,13 +205,18 @@ async function runGroup(tx: DrizzleTransaction, waiting: readonly Waiting[], gro
   }
 }
 
-async function runInSavepoint(tx: DrizzleTransaction, job: Waiting) {
-  const fail = (error: unknown) => {
-    // The first error is the cause: where it ended the transaction, going back to the savepoint fails as well.
-    job.failure ??= { error }
-    throw error
+async function runInSavepoint(tx: WriteTransaction, job: Waiting) {
+  try {
+    await tx.execute('SAVEPOINT job')
+    await job.run(tx)
+    await tx.execute('RELEASE job')
   }
-  await tx.transaction(inner => job.run(inner).catch(fail)).catch(fail).catch(() => {})
+  catch (error) {
+    job.failure = { error }
+    // Where that ended the transaction this fails as well, and the group with it.
+    await tx.execute('ROLLBACK TO job')
+    await tx.execute('RELEASE job')
+  }
 }
 
 function settle(job: Waiting) {

@@ -48,6 +48,19 @@ describe('a group of jobs', () => {
     expect(await ids(database)).toEqual(wanted)
   })
 
+  // Seen red with no crowd ever seen: 20 commits.
+  it('are committed together in a crowd though each comes on its own', async () => {
+    const database = await openTestDatabase()
+    await Promise.all([insert(database, 'a'), insert(database, 'b')])
+    const before = await countCommits(database)
+    const comeAlone = (id: string) => new Promise((resolve, reject) => {
+      setImmediate(() => void insert(database, id).then(resolve, reject))
+    })
+    await Promise.all(Array.from({ length: 20 }, (_, index) => comeAlone(`u${index}`)))
+    expect(await countCommits(database) - before).toBeLessThanOrEqual(5)
+    expect(await ids(database)).toHaveLength(22)
+  })
+
   // Seen red without the savepoint, and with the job's own error replaced.
   it('lets one that fails fail alone, with its own error', async () => {
     const database = await openTestDatabase()
