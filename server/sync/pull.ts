@@ -9,6 +9,7 @@ import type { SyncDatabase } from '../db/open.ts'
 import { compileSql, readRows } from '../db/statement.ts'
 import { type Caller, identifyCaller } from './caller.ts'
 import { release } from './held-devices.ts'
+import { textSeparator } from './json.ts'
 import { logOf } from './log.ts'
 import type { PullRequest, PullResponse, SyncChange, SyncOperation } from './gateway/types.ts'
 import { isEverySyncedTable } from './tables.ts'
@@ -20,7 +21,7 @@ interface Page {
   count: number
   last: number | null
   more: number
-  /** The changes' JSON in the text form; their stamps' in the column form. */
+  /** The changes' JSON in the text form; their stamps' in the column form, with the payloads beside, `textSeparator` between. */
   changes: string | null
   payloads: string | null
 }
@@ -30,8 +31,8 @@ type Answer = Omit<PullResponse, 'changes'>
 export async function pull(database: SyncDatabase, event: H3Event, request: PullRequest): Promise<PullResponse> {
   const { page, answer } = await readPage(database, event, request, inColumns)
   const stamps = JSON.parse(`[${page.changes ?? ''}]`) as Stamp[]
-  const payloads = JSON.parse(`[${page.payloads ?? ''}]`) as unknown[]
-  return { changes: stamps.map((stamp, index) => toChange(stamp, payloads[index])), ...answer }
+  const payloads = page.payloads?.split(textSeparator) ?? []
+  return { changes: stamps.map((stamp, index) => toChange(stamp, payloads[index]!)), ...answer }
 }
 
 /** The answer of `pull` as JSON text, which also keeps numbers that JavaScript cannot hold. */
@@ -72,9 +73,9 @@ function toAnswer(page: Page, cursor: number): Answer {
 
 type Stamp = [serverVersion: number, tableName: string, pk: string, op: SyncOperation, deviceId: string, opId: string, hlc: string, clock: number, hasPayload: 0 | 1]
 
-function toChange([serverVersion, tableName, pk, op, deviceId, opId, hlc, clock, hasPayload]: Stamp, payload: unknown): SyncChange {
+function toChange([serverVersion, tableName, pk, op, deviceId, opId, hlc, clock, hasPayload]: Stamp, payload: string): SyncChange {
   const stamp = { deviceId, opId, hlc, clock }
-  return hasPayload ? { serverVersion, tableName, pk, op, payload, stamp } : { serverVersion, tableName, pk, op, stamp }
+  return hasPayload ? { serverVersion, tableName, pk, op, payload: JSON.parse(payload) as unknown, stamp } : { serverVersion, tableName, pk, op, stamp }
 }
 
 interface PageValues extends Caller {
@@ -96,7 +97,7 @@ const changeText = sql.raw(`group_concat('{"serverVersion":' || server_version |
   null as payloads`)
 
 const changeColumns = sql.raw(`group_concat(json_array(server_version, table_name, pk, op, device_id, op_id, hlc, clock, payload is not null)) as changes,
-  group_concat(coalesce(payload, 'null')) as payloads`)
+  group_concat(coalesce(payload, 'null'), char(30)) as payloads`)
 
 /** Named, because a statement with a `*` is prepared anew each time. */
 const pageColumns = sql.raw('server_version, table_name, pk, op, payload, device_id, op_id, hlc, clock')
