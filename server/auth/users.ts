@@ -22,9 +22,13 @@ const selectByAccount = compileSql<AccountRef, UserRow>(value => sql`
   where a.provider = ${value('provider')} and a.provider_user_id = ${value('providerUserId')}
   limit 1`)
 
-const insertUser = compileSql<{ userId: string, email: string | null, displayName: string | null, createdAt: number }>(value => sql`
+interface NewUser extends AccountRef { userId: string, email: string | null, displayName: string | null, createdAt: number }
+
+/** For an account that has no user. */
+const insertUser = compileSql<NewUser>(value => sql`
   insert into users (id, email, display_name, created_at)
-  values (${value('userId')}, ${value('email')}, ${value('displayName')}, ${value('createdAt')})`)
+  select ${value('userId')}, ${value('email')}, ${value('displayName')}, ${value('createdAt')}
+  where not exists (select 1 from auth_accounts where provider = ${value('provider')} and provider_user_id = ${value('providerUserId')})`)
 
 const insertAccount = compileSql<AccountRef & { userId: string, createdAt: number }>(value => sql`
   insert into auth_accounts (provider, provider_user_id, user_id, created_at)
@@ -53,16 +57,16 @@ export async function ensureUser(
   account: AccountRef,
   profile: Profile,
 ): Promise<{ userId: string, created: boolean }> {
-  const [known] = await readRows(tx, selectByAccount(account))
-  if (known) {
-    if (differs(known, profile)) await tx.update(users).set(profile).where(eq(users.id, known.id))
-    return { userId: known.id, created: false }
+  const { email = null, displayName = null } = profile
+  const user = { ...account, userId: randomUUID(), email, displayName, createdAt: nowSeconds() }
+  const { rowsAffected } = await tx.execute(insertUser(user))
+  if (rowsAffected > 0) {
+    await tx.execute(insertAccount(user))
+    return { userId: user.userId, created: true }
   }
-  const userId = randomUUID()
-  const createdAt = nowSeconds()
-  await tx.execute(insertUser({ userId, email: profile.email ?? null, displayName: profile.displayName ?? null, createdAt }))
-  await tx.execute(insertAccount({ ...account, userId, createdAt }))
-  return { userId, created: true }
+  const [known] = await readRows(tx, selectByAccount(account))
+  if (differs(known!, profile)) await tx.update(users).set(profile).where(eq(users.id, known!.id))
+  return { userId: known!.id, created: false }
 }
 
 /** Within a transaction. Throws NOT_FOUND. */

@@ -30,25 +30,39 @@ export async function getOrCreateDefaultWorkspace(database: SyncDatabase, userId
   return database.write(tx => ensureActiveWorkspace(tx, userId))
 }
 
-/** The user, with the active workspace, else the one of the oldest membership, else none. No row where there is no such user. */
-const selectBest = compileSql<{ userId: string }, { workspaceId: string | null, workspaceName: string }>(value => sql`
+/** For a user who is in no workspace. */
+const insertFirst = compileSql<NewWorkspace>(value => sql`
+  insert into workspaces (id, name, created_at)
+  select ${value('id')}, ${value('name')}, ${value('createdAt')} from users u
+  where u.id = ${value('userId')} and not exists (
+    select 1 from workspace_members m cross join workspaces w on w.id = m.workspace_id and w.deleted_at is null where m.user_id = u.id)`)
+
+/** The active workspace, else the one of the oldest membership. */
+const selectBest = compileSql<{ userId: string }, { workspaceId: string, workspaceName: string }>(value => sql`
   select w.id as "workspaceId", w.name as "workspaceName" from users u
-  left join workspace_members m on m.user_id = u.id
-  left join workspaces w on w.id = m.workspace_id and w.deleted_at is null
+  cross join workspace_members m on m.user_id = u.id
+  cross join workspaces w on w.id = m.workspace_id and w.deleted_at is null
   where u.id = ${value('userId')}
-  order by w.id is null, w.id is not u.active_workspace_id, m.created_at, m.rowid
+  order by w.id is not u.active_workspace_id, m.created_at, m.rowid
   limit 1`)
 
 const activate = compileSql<WorkspaceRef>(value => sql`
   update users set active_workspace_id = ${value('workspaceId')} where id = ${value('userId')}`)
 
 async function ensureActiveWorkspace(tx: WriteTransaction, userId: string): Promise<DefaultWorkspace> {
+  const first = { id: randomUUID(), userId, name: DEFAULT_NAME, createdAt: nowSeconds() }
+  const { rowsAffected } = await tx.execute(insertFirst(first))
+  const created = rowsAffected > 0
+  if (created) await tx.execute(insertOwner(first))
+  const { workspaceId, workspaceName } = created ? { workspaceId: first.id, workspaceName: first.name } : await findBest(tx, userId)
+  await tx.execute(activate({ userId, workspaceId }))
+  return { workspaceId, workspaceName, created }
+}
+
+async function findBest(tx: WriteTransaction, userId: string) {
   const [best] = await readRows(tx, selectBest({ userId }))
   if (!best) throw noSuchUser()
-  const workspaceId = best.workspaceId ?? await insertWorkspace(tx, { userId, name: DEFAULT_NAME, description: null })
-  await tx.execute(activate({ userId, workspaceId }))
-  const created = best.workspaceId === null
-  return { workspaceId, workspaceName: created ? DEFAULT_NAME : best.workspaceName, created }
+  return best
 }
 
 /** Newest first. */
@@ -115,11 +129,13 @@ export async function setActiveWorkspace(database: SyncDatabase, input: Workspac
   })
 }
 
+interface NewWorkspace { id: string, userId: string, name: string, createdAt: number }
+
 const insertOne = compileSql<{ id: string, name: string, description: string | null, createdAt: number }>(value => sql`
   insert into workspaces (id, name, description, created_at)
   values (${value('id')}, ${value('name')}, ${value('description')}, ${value('createdAt')})`)
 
-const insertOwner = compileSql<{ id: string, userId: string, createdAt: number }>(value => sql`
+const insertOwner = compileSql<Omit<NewWorkspace, 'name'>>(value => sql`
   insert into workspace_members (workspace_id, user_id, role, created_at)
   values (${value('id')}, ${value('userId')}, 'owner', ${value('createdAt')})`)
 
