@@ -51,6 +51,13 @@ function fill(slot: Slot, values: object): InValue {
 /** One statement takes no more rows than this: with 13 columns they are 13,312 of SQLite's 32,766 parameters. */
 export const maxRowsPerStatement = 1_024
 
+/** Parts that one statement takes; at least one, which may be empty. */
+export function* inParts<T>(rows: readonly T[]): Generator<readonly T[]> {
+  let from = 0
+  do yield rows.length <= maxRowsPerStatement ? rows : rows.slice(from, from + maxRowsPerStatement)
+  while ((from += maxRowsPerStatement) < rows.length)
+}
+
 /**
  * The same for a statement over rows that come with each call, made of `items`: `writeRow` adds the `width` values of
  * one to the arguments, the first of them never null; `build` gets a query that gives the rows, as `column1` and so on.

@@ -133,9 +133,9 @@ async function importCursors(database: SyncDatabase, source: Source, report: Imp
         select c.value ->> 'workspace_id' as workspace_id, c.value ->> 'device_id' as device_id,
           coalesce(c.value ->> 'owner_user_id', (
             select min(m.user_id) from workspace_members m where m.workspace_id = c.value ->> 'workspace_id' having count(*) = 1)) as user_id,
-          min(h.head, c.value ->> 'last_seen_version') as cursor, min(${nowSeconds()}, c.value ->> 'updated_at') as updated_at
+          min(l.head, c.value ->> 'last_seen_version') as cursor, min(${nowSeconds()}, c.value ->> 'updated_at') as updated_at
         from json_each(${JSON.stringify(batch)}) c
-        cross join logs h on h.workspace_id = c.value ->> 'workspace_id')
+        cross join logs l on l.workspace_id = c.value ->> 'workspace_id')
       where user_id is not null`))
     report.cursors.read += batch.length
     report.cursors.written += rowsAffected

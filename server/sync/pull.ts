@@ -146,9 +146,9 @@ function compilePages(form: SQL): Record<keyof typeof sources, PageStatement> {
     const value: Values = key => sql`${name(key)}`
     const { rows, more } = source(value)
     return sql`
-      select h.head, h.horizon, page.count, page.last, page.changes, page.payloads, page.count = ${value('limit')} and exists (${more}) as more
+      select l.head, l.horizon, page.count, page.last, page.changes, page.payloads, page.count = ${value('limit')} and exists (${more}) as more
       from (select count(*) as count, max(server_version) as last, ${form} from (${rows})) as page
-      left join logs h on h.workspace_id = ${value('workspaceId')}
+      left join logs l on l.workspace_id = ${value('workspaceId')}
       limit 1`
   })
   return { all: compile(sources.all), table: compile(sources.table), filtered: compile(sources.filtered), tables: compile(sources.tables) }

@@ -16,7 +16,8 @@ import { parseRequest, pushBatch } from '../wire.ts'
 import { type AdmittedOp, admitOp, isAdmitted, type Refusal } from './admit.ts'
 import { type Merge, mergeOps } from './merge.ts'
 import { answerRepeat, remember } from './recent.ts'
-import { addRows, appendLog, moveHead, pointRows, pointTombstones, readBefore, readSeen, readWinners } from './statements.ts'
+import { readBefore, readSeen, readWinners } from './reads.ts'
+import { addRows, appendLog, moveHead, pointRows, pointTombstones } from './writes.ts'
 
 export async function push(database: SyncDatabase, event: H3Event, batch: PushBatch): Promise<PushResult> {
   const { scope, ops } = parseRequest(pushBatch, batch, 'Invalid push request')

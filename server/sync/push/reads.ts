@@ -1,18 +1,17 @@
 /**
- * The statements of a push: a constant number whatever its size, over rows that are bound as they are, so that SQLite
- * parses no payload (db/statement.ts); one round trip each to a remote server.
+ * What a push reads: a constant number of statements whatever its size, one round trip each to a remote server.
  */
 import type { InValue } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
 import type { WriteTransaction } from '../../db/open.ts'
-import { compileRowsSql, compileSql, maxRowsPerStatement, readRows } from '../../db/statement.ts'
+import { compileRowsSql, compileSql, inParts, readRows } from '../../db/statement.ts'
 import { parseJson } from '../../parse-json.ts'
 import type { SyncOperation, Winner } from '../gateway/types.ts'
 import { textSeparator } from '../json.ts'
+import { maxWinnerBytes } from '../limits.ts'
 import { logOf } from '../log.ts'
 import type { AdmittedOp } from './admit.ts'
-import { maxWinnerBytes } from '../limits.ts'
-import { type Before, idOf, keyOf, type LogEntry, type StoredOp, type StoredWinner, type Tombstone } from './merge.ts'
+import { type Before, idOf, keyOf, type StoredOp, type StoredWinner } from './merge.ts'
 
 /** Each names the op of the batch by its place in it. */
 type SeenTuple = [place: number, serverVersion: number, tableName: string, pk: string, op: SyncOperation,
@@ -29,7 +28,6 @@ export interface Found extends Omit<Before, 'held' | 'seen'> {
 }
 
 interface InWorkspace { workspaceId: string }
-interface InLog { logId: number }
 
 /** The winners as JSON arrays with commas between. */
 interface BeforeRow { logId: number, head: number, horizon: number, winners: string | null }
@@ -47,13 +45,6 @@ export async function readBefore(tx: WriteTransaction, workspaceId: string, ops:
   }
   const { logId, head = 0, horizon = 0 } = counters ?? {}
   return { logId, head, horizon, behind: horizon === 0 ? [] : await readBehind(tx, workspaceId, ops), winners }
-}
-
-/** At least one, which may be empty: the counters are always read. */
-function* inParts<T>(rows: readonly T[]): Generator<readonly T[]> {
-  let from = 0
-  do yield rows.length <= maxRowsPerStatement ? rows : rows.slice(from, from + maxRowsPerStatement)
-  while ((from += maxRowsPerStatement) < rows.length)
 }
 
 function selectBefore(workspaceId: string, ops: readonly AdmittedOp[]) {
@@ -75,21 +66,21 @@ function writeKey(args: InValue[], { tableName, pk }: AdmittedOp, _: InWorkspace
 }
 
 const selectBeforeMany = compileRowsSql<AdmittedOp, InWorkspace, BeforeRow>(3, writeKey, (rows, value) => sql`
-  select h.id as "logId", h.head, h.horizon, (
+  select l.id as "logId", l.head, l.horizon, (
     select group_concat(${winnerTuple})
     from (select column1 as place, column2 as table_name, column3 as pk from (${rows})) as wanted
-    cross join records r on r.log_id = h.id and r.table_name = wanted.table_name and r.pk = wanted.pk
-    cross join changes c on c.log_id = h.id and c.server_version = r.server_version) as winners
-  from logs h where h.workspace_id = ${value('workspaceId')}
+    cross join records r on r.log_id = l.id and r.table_name = wanted.table_name and r.pk = wanted.pk
+    cross join changes c on c.log_id = l.id and c.server_version = r.server_version) as winners
+  from logs l where l.workspace_id = ${value('workspaceId')}
   limit 1`)
 
 /** A push of one op, which is what a keystroke sends: without a list a tenth less. */
 const selectBeforeOne = compileSql<InWorkspace & { tableName: string, pk: string }, BeforeRow>(value => sql`
-  select h.id as "logId", h.head, h.horizon, case when c.server_version is not null then ${winnerTuple} end as winners
+  select l.id as "logId", l.head, l.horizon, case when c.server_version is not null then ${winnerTuple} end as winners
   from (select 0 as place) as wanted
-  cross join logs h on h.workspace_id = ${value('workspaceId')}
-  left join records r on r.log_id = h.id and r.table_name = ${value('tableName')} and r.pk = ${value('pk')}
-  left join changes c on c.log_id = h.id and c.server_version = r.server_version
+  cross join logs l on l.workspace_id = ${value('workspaceId')}
+  left join records r on r.log_id = l.id and r.table_name = ${value('tableName')} and r.pk = ${value('pk')}
+  left join changes c on c.log_id = l.id and c.server_version = r.server_version
   limit 1`)
 
 async function readBehind(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<string[]> {
@@ -98,10 +89,10 @@ async function readBehind(tx: WriteTransaction, workspaceId: string, ops: readon
 }
 
 const selectBehind = compileSql<InWorkspace & { devices: string }, { deviceId: string }>(value => sql`
-  select d.device_id as "deviceId" from logs h
+  select d.device_id as "deviceId" from logs l
   cross join json_each(${value('devices')}) v
-  cross join device_cursors d on d.workspace_id = h.workspace_id and d.device_id = v.value and d.cursor < h.horizon
-  where h.workspace_id = ${value('workspaceId')}`)
+  cross join device_cursors d on d.workspace_id = l.workspace_id and d.device_id = v.value and d.cursor < l.horizon
+  where l.workspace_id = ${value('workspaceId')}`)
 
 /** The ops of the batch that the log holds already, by `idOf`. */
 export async function readSeen(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<Map<string, StoredOp>> {
@@ -136,66 +127,6 @@ function addSeen(seen: Map<string, StoredOp>, ops: readonly AdmittedOp[], tuples
     seen.set(id, { opId, serverVersion, tableName, pk, operation, clock, hlc, deviceId, payload: isSameLength ? payloads[index] || null : undefined })
   })
 }
-
-export async function appendLog(tx: WriteTransaction, logId: number, log: readonly LogEntry[], now: number): Promise<void> {
-  for (const part of inParts(log)) await tx.execute(insertChanges(part, { logId, now }))
-}
-
-interface At extends InLog { now: number }
-
-function writeChange(args: InValue[], entry: LogEntry, { logId, now }: At) {
-  args.push(
-    logId, entry.serverVersion, entry.tableName, entry.pk, entry.operation, entry.clock, entry.hlc,
-    entry.deviceId, entry.opId, entry.ownerUserId, entry.obsoletes, now, entry.payload,
-  )
-}
-
-const insertChanges = compileRowsSql<LogEntry, At>(13, writeChange, rows => sql`
-  insert into changes
-    (log_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at, payload)
-  ${rows}`)
-
-/** `rows` are the first of their keys; throws where one has a record already. */
-export async function addRows(tx: WriteTransaction, logId: number, rows: readonly LogEntry[]): Promise<void> {
-  for (const part of inParts(rows)) await tx.execute(insertRows(part, { logId }))
-}
-
-/** `rows` have won their keys; of two for one key the later counts. */
-export async function pointRows(tx: WriteTransaction, logId: number, rows: readonly LogEntry[]): Promise<void> {
-  for (const part of inParts(rows)) await tx.execute(upsertRows(part, { logId }))
-}
-
-function writeRow(args: InValue[], { tableName, pk, serverVersion }: LogEntry, { logId }: InLog) {
-  args.push(logId, tableName, pk, serverVersion)
-}
-
-const insertRows = compileRowsSql<LogEntry, InLog>(4, writeRow, rows => sql`
-  insert into records (log_id, table_name, pk, server_version) ${rows}`)
-
-const upsertRows = compileRowsSql<LogEntry, InLog>(4, writeRow, rows => sql`
-  insert into records (log_id, table_name, pk, server_version) ${rows}
-  on conflict (log_id, table_name, pk) do update
-    set server_version = excluded.server_version, tombstone_version = null, tombstone_at = null`)
-
-export async function pointTombstones(tx: WriteTransaction, logId: number, tombstones: readonly Tombstone[], now: number): Promise<void> {
-  for (const part of inParts(tombstones)) await tx.execute(upsertTombstones(part, { logId, now }))
-}
-
-function writeTombstone(args: InValue[], one: Tombstone, { logId, now }: At) {
-  args.push(logId, one.tableName, one.pk, one.serverVersion, one.newestVersion, now)
-}
-
-const upsertTombstones = compileRowsSql<Tombstone, At>(6, writeTombstone, rows => sql`
-  insert into records (log_id, table_name, pk, server_version, tombstone_version, tombstone_at) ${rows}
-  on conflict (log_id, table_name, pk) do update
-    set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version, tombstone_at = excluded.tombstone_at`)
-
-export async function moveHead(tx: WriteTransaction, logId: number, head: number): Promise<void> {
-  await tx.execute(updateHead({ logId, head }))
-}
-
-const updateHead = compileSql<InLog & { head: number }>(value => sql`
-  update logs set head = ${value('head')} where id = ${value('logId')}`)
 
 /** What the winners at `versions` hold, for the receipts of ops that lost to them; `maxWinnerBytes` of them in all. */
 export async function readWinners(tx: WriteTransaction, workspaceId: string, versions: readonly number[]): Promise<Map<number, Winner>> {

@@ -1,0 +1,71 @@
+/**
+ * What a push writes: a constant number of statements whatever its size, over rows that are bound as they are, so that
+ * SQLite parses no payload (db/statement.ts).
+ */
+import type { InValue } from '@libsql/core/api'
+import { sql } from 'drizzle-orm'
+import type { WriteTransaction } from '../../db/open.ts'
+import { compileRowsSql, compileSql, inParts } from '../../db/statement.ts'
+import type { LogEntry, Tombstone } from './merge.ts'
+
+interface InLog { logId: number }
+
+export async function appendLog(tx: WriteTransaction, logId: number, log: readonly LogEntry[], now: number): Promise<void> {
+  for (const part of inParts(log)) await tx.execute(insertChanges(part, { logId, now }))
+}
+
+interface At extends InLog { now: number }
+
+function writeChange(args: InValue[], entry: LogEntry, { logId, now }: At) {
+  args.push(
+    logId, entry.serverVersion, entry.tableName, entry.pk, entry.operation, entry.clock, entry.hlc,
+    entry.deviceId, entry.opId, entry.ownerUserId, entry.obsoletes, now, entry.payload,
+  )
+}
+
+const insertChanges = compileRowsSql<LogEntry, At>(13, writeChange, rows => sql`
+  insert into changes
+    (log_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at, payload)
+  ${rows}`)
+
+/** `rows` are the first of their keys; throws where one has a record already. */
+export async function addRows(tx: WriteTransaction, logId: number, rows: readonly LogEntry[]): Promise<void> {
+  for (const part of inParts(rows)) await tx.execute(insertRows(part, { logId }))
+}
+
+/** `rows` have won their keys; of two for one key the later counts. */
+export async function pointRows(tx: WriteTransaction, logId: number, rows: readonly LogEntry[]): Promise<void> {
+  for (const part of inParts(rows)) await tx.execute(upsertRows(part, { logId }))
+}
+
+function writeRow(args: InValue[], { tableName, pk, serverVersion }: LogEntry, { logId }: InLog) {
+  args.push(logId, tableName, pk, serverVersion)
+}
+
+const insertRows = compileRowsSql<LogEntry, InLog>(4, writeRow, rows => sql`
+  insert into records (log_id, table_name, pk, server_version) ${rows}`)
+
+const upsertRows = compileRowsSql<LogEntry, InLog>(4, writeRow, rows => sql`
+  insert into records (log_id, table_name, pk, server_version) ${rows}
+  on conflict (log_id, table_name, pk) do update
+    set server_version = excluded.server_version, tombstone_version = null, tombstone_at = null`)
+
+export async function pointTombstones(tx: WriteTransaction, logId: number, tombstones: readonly Tombstone[], now: number): Promise<void> {
+  for (const part of inParts(tombstones)) await tx.execute(upsertTombstones(part, { logId, now }))
+}
+
+function writeTombstone(args: InValue[], one: Tombstone, { logId, now }: At) {
+  args.push(logId, one.tableName, one.pk, one.serverVersion, one.newestVersion, now)
+}
+
+const upsertTombstones = compileRowsSql<Tombstone, At>(6, writeTombstone, rows => sql`
+  insert into records (log_id, table_name, pk, server_version, tombstone_version, tombstone_at) ${rows}
+  on conflict (log_id, table_name, pk) do update
+    set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version, tombstone_at = excluded.tombstone_at`)
+
+export async function moveHead(tx: WriteTransaction, logId: number, head: number): Promise<void> {
+  await tx.execute(updateHead({ logId, head }))
+}
+
+const updateHead = compileSql<InLog & { head: number }>(value => sql`
+  update logs set head = ${value('head')} where id = ${value('logId')}`)
