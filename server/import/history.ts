@@ -162,8 +162,9 @@ function isGreater(a: Revision, b: Revision): boolean {
   return compareRevisions({ ...a, opId: bothKnown ? a.opId : '' }, { ...b, opId: bothKnown ? b.opId : '' }) > 0
 }
 
+/** As every client writes one. One in capital letters may be there in small ones too, and would then be the same. */
 function isUuid(opId: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(opId)
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(opId)
 }
 
 /** The same at every import: a version 8 UUID of what the op is. */

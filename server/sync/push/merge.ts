@@ -68,7 +68,7 @@ export function keyOf(op: { tableName: string, pk: string }): string {
   return `${op.tableName}\0${op.pk}`
 }
 
-/** A UUID is the same in capital letters. */
+/** A UUID is the same in capital letters, and kept in small ones; its receipt has it as it came. */
 export function idOf({ opId }: { opId: string }): string {
   return opId.toLowerCase()
 }
@@ -112,9 +112,10 @@ export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before,
     }
 
     const serverVersion = ++merge.head
-    const applied = !winner || compareRevisions(op, winner) > 0
+    const applied = !winner || compareRevisions({ ...op, opId: id }, winner) > 0
     const entry: LogEntry = {
       ...op,
+      opId: id,
       // Whoever deletes a row that somebody else may not see keeps it that way.
       ownerUserId: winner?.ownerUserId ?? op.ownerUserId,
       serverVersion,

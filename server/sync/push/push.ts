@@ -5,6 +5,7 @@
 import type { H3Event } from 'h3'
 import { isDuplicate } from '../../db/driver-error.ts'
 import type { SyncDatabase, WriteTransaction } from '../../db/open.ts'
+import { maxRowsPerStatement } from '../../db/statement.ts'
 import { fail } from '../../errors.ts'
 import { type Caller, identifyCaller } from '../caller.ts'
 import { nowSeconds } from '../../clock.ts'
@@ -17,7 +18,7 @@ import { type AdmittedOp, admitOp, isAdmitted, type Refusal } from './admit.ts'
 import { type Merge, mergeOps } from './merge.ts'
 import { answerRepeat, remember } from './recent.ts'
 import { readBefore, readSeen, readWinners } from './reads.ts'
-import { addRows, appendLog, moveHead, pointRows, pointTombstones } from './writes.ts'
+import { addRows, appendLog, moveHead, pointRows, pointTombstones, takeBack } from './writes.ts'
 
 export async function push(database: SyncDatabase, event: H3Event, batch: PushBatch): Promise<PushResult> {
   const { scope, ops } = parseRequest(pushBatch, batch, 'Invalid push request')
@@ -27,11 +28,7 @@ export async function push(database: SyncDatabase, event: H3Event, batch: PushBa
   const repeat = answerRepeat(database, caller, ops)
   if (repeat) return repeat
   const admitted = ops.map(op => admitOp(op, caller))
-  const write = (look: Look) => database.write(tx => writeOps(database, tx, caller, admitted, look))
-  const { merge, horizon } = await write('as needed').catch((error: unknown) => {
-    if (isDuplicate(error)) return write('at all')
-    throw error
-  })
+  const { merge, horizon } = await database.write(tx => writeOps(database, tx, caller, admitted, 'as needed'))
   remember(database, caller, merge)
   hold(database, caller, merge.heldDevices, horizon)
   return { results: merge.receipts, serverVersion: merge.head }
@@ -39,20 +36,31 @@ export async function push(database: SyncDatabase, event: H3Event, batch: PushBa
 
 /**
  * Nearly always an op is new, and one with the first clock of a row is its first: then the unique indexes say so for less
- * than a look. Where they refuse it nothing was written, and the second try looks at all there is.
+ * than a look. Where they refuse it, what was written is taken back, and the second try looks at all there is.
  */
 type Look = 'as needed' | 'at all'
 
 async function writeOps(database: SyncDatabase, tx: WriteTransaction, caller: Caller, ops: readonly (AdmittedOp | Refusal)[], look: Look): Promise<Written> {
   const { workspaceId, userId } = caller
   const admitted = ops.filter(isAdmitted)
-  const areFirst = look === 'as needed' && admitted.every(op => op.operation === 'put' && op.clock <= 1)
+  const areFirst = look === 'as needed' && admitted.length <= maxRowsPerStatement && admitted.every(op => op.operation === 'put' && op.clock <= 1)
   const { logId, horizon, behind, ...found } = await readBefore(tx, workspaceId, admitted, areFirst ? [] : admitted)
   const seen = look === 'at all' ? await readSeen(tx, workspaceId, admitted) : new Map<string, never>()
   const held = findHeld(database, caller, behind, horizon)
   const merge = mergeOps(ops, { ...found, seen, held }, userId)
-  if (look === 'as needed' && merge.log.length < admitted.length) return writeOps(database, tx, caller, ops, 'at all')
-  if (merge.log.length > 0) await writeMerge(tx, logId ?? await beginLog(tx, workspaceId), merge, areFirst)
+  const lookAgain = () => writeOps(database, tx, caller, ops, 'at all')
+  if (look === 'as needed' && merge.log.length < admitted.length) return lookAgain()
+  if (merge.log.length > 0) {
+    const log = logId ?? await beginLog(tx, workspaceId)
+    try {
+      await writeMerge(tx, log, merge, areFirst)
+    }
+    catch (error) {
+      if (look === 'at all' || !isDuplicate(error)) throw error
+      await takeBack(tx, log, found.head)
+      return lookAgain()
+    }
+  }
   if (merge.outdone.length > 0) await tellWinners(tx, workspaceId, merge)
   return { merge, horizon }
 }

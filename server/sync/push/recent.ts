@@ -20,13 +20,17 @@ interface Recent {
   oldest: number
   ops: number
   textLength: number
+  /** How many versions all workspaces remember as obsolete. */
+  obsolete: number
 }
 
 interface RecentLog {
   workspaceId: string
   head: number
   byFirstOpId: Map<string, Batch>
-  /** Versions made obsolete since the first batch was kept. */
+  /** Of the batch that was kept last; what became obsolete after it is in no batch. */
+  newest: number
+  /** Versions up to `newest` made obsolete since the first batch was kept. */
   obsolete: Set<number>
 }
 
@@ -35,22 +39,30 @@ interface Batch { of: RecentLog, log: readonly LogEntry[], textLength: number }
 /** The log answers a smaller batch almost as fast, and a keystroke's push need not pay for it. */
 const leastKeptOps = 4
 
+/** A number each, which is little; beyond this all is forgotten at once. */
+const maxObsolete = 4 * maxRecentOps
+
 const recents = new WeakMap<SyncDatabase, Recent>()
 
 /** After the commit, in the order of the commits, which is the writer's. */
 export function remember(database: SyncDatabase, { workspaceId }: Caller, { log, head }: Merge): void {
   let recent = recents.get(database)
-  if (!recent) recents.set(database, recent = { workspaces: new Map(), batches: [], oldest: 0, ops: 0, textLength: 0 })
+  if (!recent) recents.set(database, recent = { workspaces: new Map(), batches: [], oldest: 0, ops: 0, textLength: 0, obsolete: 0 })
   let known = recent.workspaces.get(workspaceId)
   const isKept = log.length >= leastKeptOps
-  if (!known || known.obsolete.size > maxRecentOps) {
-    recent.workspaces.delete(workspaceId)
+  if (!known) {
     if (!isKept) return
-    recent.workspaces.set(workspaceId, known = { workspaceId, head: 0, byFirstOpId: new Map(), obsolete: new Set() })
+    recent.workspaces.set(workspaceId, known = { workspaceId, head: 0, byFirstOpId: new Map(), newest: 0, obsolete: new Set() })
   }
   known.head = head
-  for (const { obsoletes } of log) if (obsoletes !== null) known.obsolete.add(obsoletes)
-  if (isKept) keep(recent, { of: known, log, textLength: log.reduce((sum, entry) => sum + textLengthOf(entry), 0) })
+  if (isKept) known.newest = head
+  for (const { obsoletes } of log) {
+    if (obsoletes === null || obsoletes > known.newest) continue
+    known.obsolete.add(obsoletes)
+    recent.obsolete++
+  }
+  if (recent.obsolete > maxObsolete) recents.delete(database)
+  else if (isKept) keep(recent, { of: known, log, textLength: log.reduce((sum, entry) => sum + textLengthOf(entry), 0) })
 }
 
 function textLengthOf({ pk, hlc, deviceId, payload }: LogEntry): number {

@@ -28,9 +28,17 @@ const insertChanges = compileRowsSql<LogEntry, At>(13, writeChange, rows => sql`
     (log_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at, payload)
   ${rows}`)
 
-/** `rows` are the first of their keys; throws where one has a record already. */
+/** What `appendLog` wrote beyond `head`, or a part of it. Nothing points to it yet. */
+export async function takeBack(tx: WriteTransaction, logId: number, head: number): Promise<void> {
+  await tx.execute(deleteAfter({ logId, head }))
+}
+
+const deleteAfter = compileSql<InLog & { head: number }>(value => sql`
+  delete from changes where log_id = ${value('logId')} and server_version > ${value('head')}`)
+
+/** `rows` are the first of their keys, and fit one statement; throws where one has a record already. */
 export async function addRows(tx: WriteTransaction, logId: number, rows: readonly LogEntry[]): Promise<void> {
-  for (const part of inParts(rows)) await tx.execute(insertRows(part, { logId }))
+  await tx.execute(insertRows(rows, { logId }))
 }
 
 /** `rows` have won their keys; of two for one key the later counts. */

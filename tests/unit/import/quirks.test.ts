@@ -90,3 +90,16 @@ function addCursors(database: DatabaseSync, revision: number, head: number) {
 function byName([a]: unknown[], [b]: unknown[]): number {
   return String(a) < String(b) ? -1 : 1
 }
+
+// Seen red with capital letters taken over: the two were one op id, and the move failed.
+it('moves ops whose ids differ in capital letters alone', async () => {
+  const old = await makeOldFile(17)
+  addOldUser(old.database, { user: 'ada', workspace: ws })
+  const server = createOldServer(old.database, ws, { revision: 17 })
+  const opId = 'abcdef01-2345-4678-9abc-def012345678'
+  for (const [pk, id] of [['a', opId], ['b', opId.toUpperCase()]] as const) server.push({ pk, payload: messageOf(pk), clock: 1, opId: id })
+  const { adapter } = await move(old)
+  const ids = (await pullAll(adapter, ws)).changes.map(change => change.stamp.opId)
+  expect(ids).toEqual([opId, expect.stringMatching(uuid)])
+  expect(ids[1]).not.toBe(opId)
+})

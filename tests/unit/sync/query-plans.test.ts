@@ -25,7 +25,7 @@ function findSorts(plans: readonly Plan[]): string[] {
   return plans.filter(({ steps }) => steps.some(step => step.includes('TEMP B-TREE'))).map(plan => plan.statement)
 }
 
-it('pushes without a scan or a sort, in four statements of any size, in nine where the log knows some of its ops', async () => {
+it('pushes without a scan or a sort, in four statements of any size, and in few more where not all is new', async () => {
   const { adapter, takePlans } = await makeRecordedAdapter()
   await adapter.push(event, { scope, ops: [putOf('first')] })
   // One more begins the log.
@@ -38,12 +38,19 @@ it('pushes without a scan or a sort, in four statements of any size, in nine whe
     expect([findScans(plain), findSorts(plain)]).toEqual([[], []])
 
     const losers = rows.map(({ pk }) => putOf(pk, { stamp: { clock: 1 } }))
-    await adapter.push(event, { scope, ops: [...rows.slice(0, 100), ...losers.slice(0, 300), deleteOf(`${count}-gone`), putOf(`${count}-new`)] })
+    await adapter.push(event, { scope, ops: [...rows.slice(0, 100), ...losers.slice(0, 300), deleteOf(`${count}-gone`, { stamp: { clock: 2 } }), putOf(`${count}-new`)] })
     const mixed = await takePlans()
-    expect(mixed).toHaveLength(9)
+    expect(mixed).toHaveLength(10)
     expect(findScans(mixed)).toEqual([])
     // The winners' payloads are summed in the order of the request.
     expect(findSorts(mixed).filter(statement => !statement.includes('octet_length(c.payload)) over'))).toEqual([])
+
+    // First clocks, and one of them has a tombstone already.
+    const first = Array.from({ length: count }, (_, index) => putOf(`${count}-${index}-first`))
+    await adapter.push(event, { scope, ops: [...first, putOf(`${count}-gone`)] })
+    const beaten = await takePlans()
+    expect(beaten).toHaveLength(11)
+    expect(findScans(beaten)).toEqual([])
   }
 })
 
