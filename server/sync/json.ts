@@ -31,4 +31,9 @@ export function isCleanText(text: string): boolean {
 }
 
 /** JSON text never holds this character as it is, so several texts can be joined by it; `char(30)` in SQL. */
-export const textSeparator = '\u001e'
+const textSeparator = '\u001e'
+
+/** What `group_concat(…, char(30))` joined; null where it had nothing to join. */
+export function splitTexts(joined: string | null): string[] {
+  return joined === null ? [] : joined.split(textSeparator)
+}

@@ -9,7 +9,7 @@ import type { SyncDatabase } from '../db/open.ts'
 import { compileSql, readRows } from '../db/statement.ts'
 import { type Caller, identifyCaller } from './caller.ts'
 import { release } from './held-devices.ts'
-import { textSeparator } from './json.ts'
+import { splitTexts } from './json.ts'
 import { logOf } from './log.ts'
 import type { PullRequest, PullResponse, SyncChange, SyncOperation } from './gateway/types.ts'
 import { isEverySyncedTable } from './tables.ts'
@@ -21,7 +21,7 @@ interface Page {
   count: number
   last: number | null
   more: number
-  /** The changes' JSON in the text form; their stamps' in the column form, with the payloads beside, `textSeparator` between. */
+  /** The changes' JSON in the text form; their stamps' in the column form, with the payloads beside, for `splitTexts`. */
   changes: string | null
   payloads: string | null
 }
@@ -31,7 +31,7 @@ type Answer = Omit<PullResponse, 'changes'>
 export async function pull(database: SyncDatabase, event: H3Event, request: PullRequest): Promise<PullResponse> {
   const { page, answer } = await readPage(database, event, request, inColumns)
   const stamps = JSON.parse(`[${page.changes ?? ''}]`) as Stamp[]
-  const payloads = page.payloads?.split(textSeparator) ?? []
+  const payloads = splitTexts(page.payloads)
   return { changes: stamps.map((stamp, index) => toChange(stamp, payloads[index]!)), ...answer }
 }
 

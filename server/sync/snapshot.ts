@@ -12,7 +12,7 @@ import { fail } from '../errors.ts'
 import { parseJson } from '../parse-json.ts'
 import { type Caller, identifyCaller } from './caller.ts'
 import type { SnapshotItem, SnapshotRequest, SnapshotResponse, SyncOperation } from './gateway/types.ts'
-import { textSeparator } from './json.ts'
+import { splitTexts } from './json.ts'
 import { logOf } from './log.ts'
 import { compareCodePoints } from './revision.ts'
 import { readSnapshotToken, type SnapshotPosition, writeSnapshotToken } from './snapshot-token.ts'
@@ -112,7 +112,7 @@ function texts(stamp: string, payload: string): SQL {
 }
 
 function toWinners({ stamps, payloads }: Texts): Winner[] {
-  const texts = payloads?.split(textSeparator) ?? []
+  const texts = splitTexts(payloads)
   return (JSON.parse(`[${stamps ?? ''}]`) as Stamp[]).map(([tableName, pk, serverVersion, op, clock, hlc, opId, createdAt, laterVersion], index) =>
     ({ tableName, pk, serverVersion, op, clock, hlc, opId, createdAt, laterVersion, payload: texts[index]! }))
 }

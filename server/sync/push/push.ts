@@ -51,13 +51,13 @@ async function writeOps(database: SyncDatabase, tx: WriteTransaction, caller: Ca
   const lookAgain = () => writeOps(database, tx, caller, ops, 'at all')
   if (look === 'as needed' && merge.log.length < admitted.length) return lookAgain()
   if (merge.log.length > 0) {
-    const log = logId ?? await beginLog(tx, workspaceId)
+    const ownLogId = logId ?? await beginLog(tx, workspaceId)
     try {
-      await writeMerge(tx, log, merge, areFirst)
+      await writeMerge(tx, ownLogId, merge, areFirst)
     }
     catch (error) {
       if (look === 'at all' || !isDuplicate(error)) throw error
-      await takeBack(tx, log, found.head)
+      await takeBack(tx, ownLogId, found.head)
       return lookAgain()
     }
   }

@@ -7,7 +7,7 @@ import type { WriteTransaction } from '../../db/open.ts'
 import { compileRowsSql, compileSql, inParts, readRows } from '../../db/statement.ts'
 import { parseJson } from '../../parse-json.ts'
 import type { SyncOperation, Winner } from '../gateway/types.ts'
-import { textSeparator } from '../json.ts'
+import { splitTexts } from '../json.ts'
 import { maxWinnerBytes } from '../limits.ts'
 import { logOf } from '../log.ts'
 import type { AdmittedOp } from './admit.ts'
@@ -99,7 +99,7 @@ export async function readSeen(tx: WriteTransaction, workspaceId: string, ops: r
   const seen = new Map<string, StoredOp>()
   for (const part of inParts(ops)) {
     const [row] = await readRows(tx, selectSeen(part, { workspaceId }))
-    addSeen(seen, part, JSON.parse(row!.seen) as SeenTuple[], row!.payloads?.split(textSeparator) ?? [])
+    addSeen(seen, part, JSON.parse(row!.seen) as SeenTuple[], splitTexts(row!.payloads))
   }
   return seen
 }
