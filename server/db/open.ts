@@ -56,6 +56,9 @@ const defaultBusyTimeoutMs = 5_000
 /** A restart or a dev reload overlaps with the one before it for less than this. */
 const defaultOwnerTimeoutMs = 3_000
 
+/** Room for the pages that a group of large pushes changes: with SQLite's 2 MB some are written twice, and read again. */
+const writerCacheKib = 8_000
+
 /** Throws `DatabaseInUseError`, `MigrationError`, or an error that says which file failed and how; nothing stays open then. */
 export async function openDatabase(config: DatabaseConfig, migrations: Migrations, options: OpenOptions = {}): Promise<SyncDatabase> {
   const busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
@@ -74,7 +77,7 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
       return options.wrapClient?.(client) ?? client
     })
     // The writer waits by itself: each job has its own deadline.
-    const writing = await connect(pragmasFor(config), 0)
+    const writing = await connect({ ...pragmasFor(config), cache_size: { set: `-${writerCacheKib}`, is: -writerCacheKib } }, 0)
     await retryWhileBusy(busyTimeoutMs, () => migrate(writing, migrations))
     // Nothing may be written beside the one writer.
     const reading = inMemory ? writing : await connect({ ...pragmasFor(config), query_only: { set: 'ON', is: 1 } }, busyTimeoutMs)

@@ -83,7 +83,7 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
 
   async function run() {
     // Requests are read one after the other: without a turn of the loop the first would be committed alone, and so each.
-    if (isCrowded()) await turn()
+    if (isCrowded()) await gather()
     while (queue.length > 0) {
       await commit(queue)
       await afterCommit?.()
@@ -94,7 +94,17 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
 
   /** A lone commit need not wait for a turn; a chain of them, each queued when the last was told, would never see one. */
   async function letLoopTurn(others: boolean) {
-    if (others || isCrowded() || performance.now() - turnedAt >= maxCommitMs) await turn()
+    if (isCrowded()) await gather()
+    else if (others || performance.now() - turnedAt >= maxCommitMs) await turn()
+  }
+
+  /** A request takes some turns to come this far, a large one more: as long as a turn brings one more, the next may too. */
+  async function gather() {
+    let before: number
+    do {
+      before = queue.length
+      await turn()
+    } while (queue.length > before && queue.length < maxJobsPerCommit)
   }
 
   async function turn() {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { eq, sql } from 'drizzle-orm'
 import { isError } from 'h3'
 import { describe, expect, it } from 'vitest'
@@ -57,6 +57,21 @@ describe('a group of jobs', () => {
       setImmediate(() => void insert(database, id).then(resolve, reject))
     })
     await Promise.all(Array.from({ length: 20 }, (_, index) => comeAlone(`u${index}`)))
+    expect(await countCommits(database) - before).toBeLessThanOrEqual(5)
+    expect(await ids(database)).toHaveLength(22)
+  })
+
+  // Seen red with one turn in a crowd: 20 commits.
+  it('are committed together in a crowd though each comes a turn after the one before', async () => {
+    const database = await openTestDatabase()
+    await Promise.all([insert(database, 'a'), insert(database, 'b')])
+    const before = await countCommits(database)
+    const jobs: Promise<string>[] = []
+    for (let index = 0; index < 20; index++) {
+      jobs.push(insert(database, `u${index}`))
+      await nextTurn()
+    }
+    await Promise.all(jobs)
     expect(await countCommits(database) - before).toBeLessThanOrEqual(5)
     expect(await ids(database)).toHaveLength(22)
   })
