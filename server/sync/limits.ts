@@ -38,6 +38,11 @@ export const defaultPullLimit = 100
 export const maxPullLimit = 1_000
 export const maxSnapshotPageSize = 1_000
 
+/** A page that has grown so long, in UTF-16 units, ends before it is full: clients go on from where it ended. */
+export const maxPageTextLength = 16 * 1024 * 1024
+/** One look at that length for so many rows: 32 MiB of the largest payloads. */
+export const maxRowsPerRead = 128
+
 /** Below an hour a snapshot under way could lose what it reads; above a year nothing would ever be dropped. */
 export const minRetentionSeconds = 3_600
 export const maxRetentionSeconds = 31_536_000

@@ -11,10 +11,12 @@ import { type Caller, identifyCaller } from './caller.ts'
 import { release } from './held-devices.ts'
 import { splitTexts } from './json.ts'
 import { logOf } from './log.ts'
+import { maxPageTextLength, maxRowsPerRead } from './limits.ts'
 import type { PullRequest, PullResponse, SyncChange, SyncOperation } from './gateway/types.ts'
 import { isEverySyncedTable } from './tables.ts'
 import { parseRequest, pullRequest } from './wire.ts'
 
+/** A page, or a part of it. */
 interface Page {
   head: number | null
   horizon: number | null
@@ -29,26 +31,37 @@ interface Page {
 type Answer = Omit<PullResponse, 'changes'>
 
 export async function pull(database: SyncDatabase, event: H3Event, request: PullRequest): Promise<PullResponse> {
-  const { page, answer } = await readPage(database, event, request, inColumns)
-  const stamps = JSON.parse(`[${page.changes ?? ''}]`) as Stamp[]
-  const payloads = splitTexts(page.payloads)
-  return { changes: stamps.map((stamp, index) => toChange(stamp, payloads[index]!)), ...answer }
+  const { parts, answer } = await readPage(database, event, request, inColumns)
+  return { changes: parts.flatMap(toChanges), ...answer }
 }
 
 /** The answer of `pull` as JSON text, which also keeps numbers that JavaScript cannot hold. */
 export async function pullText(database: SyncDatabase, event: H3Event, request: PullRequest): Promise<string> {
-  const { page, answer } = await readPage(database, event, request, asText)
-  return `{"changes":[${page.changes ?? ''}],${JSON.stringify(answer).slice(1)}`
+  const { parts, answer } = await readPage(database, event, request, asText)
+  const changes = parts.map(part => part.changes).filter(text => text !== null)
+  return `{"changes":[${changes.join()}],${JSON.stringify(answer).slice(1)}`
 }
 
+/** Read in parts, so that a page of the largest payloads ends before it is hundreds of megabytes. */
 async function readPage(database: SyncDatabase, event: H3Event, request: PullRequest, statements: Record<keyof typeof sources, PageStatement>) {
   const { scope, cursor, limit, tables } = parseRequest(pullRequest, request, 'Invalid pull request')
   const caller = identifyCaller(event, scope.workspaceId)
   const names = tables && [...new Set(tables)]
-  const values = { ...caller, cursor, limit, tables: names ? JSON.stringify(names) : null, table: names?.[0] ?? null }
-  const [row] = await readRows(database.read.$client, statements[chooseSource(names)](values))
-  release(database, caller, cursor < (row!.horizon ?? 0))
-  return { page: row!, answer: toAnswer(row!, cursor) }
+  const statement = statements[chooseSource(names)]
+  const values = { ...caller, tables: names ? JSON.stringify(names) : null, table: names?.[0] ?? null }
+  const parts: Page[] = []
+  let [after, rest, textLength] = [cursor, limit, 0]
+  for (;;) {
+    const [row] = await readRows(database.read.$client, statement({ ...values, cursor: after, limit: Math.min(rest, maxRowsPerRead) }))
+    const part = row!
+    parts.push(part)
+    after = part.last ?? after
+    rest -= part.count
+    textLength += (part.changes?.length ?? 0) + (part.payloads?.length ?? 0)
+    if (part.more === 1 && rest > 0 && textLength < maxPageTextLength) continue
+    release(database, caller, cursor < (part.horizon ?? 0))
+    return { parts, answer: toAnswer(part, cursor) }
+  }
 }
 
 function chooseSource(names: readonly string[] | undefined): keyof typeof sources {
@@ -72,6 +85,11 @@ function toAnswer(page: Page, cursor: number): Answer {
 }
 
 type Stamp = [serverVersion: number, tableName: string, pk: string, op: SyncOperation, deviceId: string, opId: string, hlc: string, clock: number, hasPayload: 0 | 1]
+
+function toChanges({ changes, payloads }: Page): SyncChange[] {
+  const texts = splitTexts(payloads)
+  return (JSON.parse(`[${changes ?? ''}]`) as Stamp[]).map((stamp, index) => toChange(stamp, texts[index]!))
+}
 
 function toChange([serverVersion, tableName, pk, op, deviceId, opId, hlc, clock, hasPayload]: Stamp, payload: string): SyncChange {
   const stamp = { deviceId, opId, hlc, clock }

@@ -7,12 +7,13 @@ import { randomUUID } from 'node:crypto'
 import { type Placeholder, type SQL, sql } from 'drizzle-orm'
 import type { H3Event } from 'h3'
 import type { SyncDatabase } from '../db/open.ts'
-import { compileSql, readRows, type Statement } from '../db/statement.ts'
+import { compileSql, readRows } from '../db/statement.ts'
 import { fail } from '../errors.ts'
 import { parseJson } from '../parse-json.ts'
 import { type Caller, identifyCaller } from './caller.ts'
 import type { SnapshotItem, SnapshotRequest, SnapshotResponse, SyncOperation } from './gateway/types.ts'
 import { splitTexts } from './json.ts'
+import { maxPageTextLength, maxRowsPerRead } from './limits.ts'
 import { logOf } from './log.ts'
 import { compareCodePoints } from './revision.ts'
 import { readSnapshotToken, type SnapshotPosition, writeSnapshotToken } from './snapshot-token.ts'
@@ -54,15 +55,15 @@ export async function snapshot(database: SyncDatabase, event: H3Event, request: 
   if (position.highWatermark > head) throw expired('it is of a later state than the server now has')
   if (position.highWatermark < horizon) throw expired('a row it may hold has been deleted and cleaned up since')
 
-  const records = await readRecords(database, caller, position, pageSize + 1)
-  const page = records.slice(0, pageSize)
+  const { records, hasMore } = await readRecords(database, caller, position, pageSize + 1)
+  const page = hasMore ? records.slice(0, -1) : records
   const last = page.at(-1)
   return {
     workspaceId: caller.workspaceId,
     snapshotId: position.snapshotId,
     highWatermark: position.highWatermark,
     items: (await rewind(database, caller.workspaceId, page, position.highWatermark)).map(toItem),
-    nextPageToken: records.length > pageSize && last
+    nextPageToken: hasMore && last
       ? await writeSnapshotToken(database, caller, { ...position, tableName: last.tableName, pk: last.pk })
       : null,
   }
@@ -76,19 +77,30 @@ async function readCounters(database: SyncDatabase, workspaceId: string): Promis
 const selectCounters = compileSql<{ workspaceId: string }, { head: number, horizon: number }>(value => sql`
   select head, horizon from logs where workspace_id = ${value('workspaceId')} limit 1`)
 
-/** The next winners after the position that the caller may see, in key order. */
-async function readRecords(database: SyncDatabase, caller: Caller, { tableName, pk, filter }: SnapshotPosition, limit: number): Promise<Winner[]> {
-  const read = async (statement: Statement<Texts>) => toWinners((await readRows(database.read.$client, statement))[0]!)
-  if (filter === null) return read(recordsAfter({ ...caller, tableName, pk, limit }))
-
+/** The next winners after the position that the caller may see, in key order; where there are more, the last begins the next page. */
+async function readRecords(database: SyncDatabase, caller: Caller, position: SnapshotPosition, limit: number) {
   const records: Winner[] = []
-  for (const table of JSON.parse(filter) as string[]) {
-    const order = compareCodePoints(table, tableName)
-    if (order < 0) continue
-    records.push(...await read(recordsOfTable({ ...caller, tableName: table, pk: order === 0 ? pk : '', limit: limit - records.length })))
-    if (records.length === limit) break
+  let textLength = 0
+  for (const table of tablesFrom(position)) {
+    const statement = table === undefined ? recordsAfter : recordsOfTable
+    let after = table === undefined || table === position.tableName ? position : { tableName: table, pk: '' }
+    for (let isOver = false; !isOver;) {
+      const wanted = Math.min(limit - records.length, maxRowsPerRead)
+      const [texts] = await readRows(database.read.$client, statement({ ...caller, tableName: after.tableName, pk: after.pk, limit: wanted }))
+      const part = toWinners(texts!)
+      records.push(...part)
+      textLength += texts!.payloads?.length ?? 0
+      if (records.length === limit || textLength >= maxPageTextLength) return { records, hasMore: true }
+      isOver = part.length < wanted
+      after = part.at(-1) ?? after
+    }
   }
-  return records
+  return { records, hasMore: false }
+}
+
+/** The tables of the filter that are not over yet; undefined, once, where there is no filter. */
+function tablesFrom({ filter, tableName }: SnapshotPosition): (string | undefined)[] {
+  return filter === null ? [undefined] : (JSON.parse(filter) as string[]).filter(table => compareCodePoints(table, tableName) >= 0)
 }
 
 interface RecordsValues extends Caller { tableName: string, pk: string, limit: number }
