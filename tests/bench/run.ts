@@ -20,6 +20,8 @@ const { values } = parseArgs({
   },
 })
 const names = values.only ?? Object.keys(workloads).filter(name => !values.quick || name !== 'growth').join()
+const unknown = names.split(',').filter(name => !(name in workloads))
+if (unknown.length > 0) throw new Error(`--only ${unknown.join()}: there is ${Object.keys(workloads).join(', ')}`)
 const implementations = values.implementations.split(',')
 const rounds = Number(values.rounds ?? (values.quick ? 2 : 5))
 const scale = values.quick ? '0.1' : '1'
@@ -48,15 +50,20 @@ else printTable()
 
 function summarise(samples: Sample[]): Figures {
   const median = (pick: (sample: Sample) => number | undefined) => quantile(samples.map(pick).filter(value => value !== undefined), 0.5)
-  const p50Ms = median(sample => quantile(sample.calls, 0.5))
   return {
-    p50Ms: round(p50Ms),
+    p50Ms: round(median(sample => quantile(sample.calls, 0.5))),
     p99Ms: round(median(sample => quantile(sample.calls, 0.99))),
-    opsPerSec: p50Ms === undefined ? undefined : Math.round(samples[0]!.perCall / p50Ms * 1000),
+    opsPerSec: round(median(opsPerSecond)),
     rssMb: Math.round(median(sample => sample.rssMb)!),
     maxStallMs: round(median(sample => sample.maxStallMs)),
     bytes: median(sample => sample.bytes),
   }
+}
+
+/** Over the whole of a round, the slow calls among them. */
+function opsPerSecond({ calls, perCall }: Sample): number | undefined {
+  if (calls.length === 0) return undefined
+  return calls.length * perCall / calls.reduce((sum, ms) => sum + ms, 0) * 1000
 }
 
 function quantile(values: readonly number[], at: number): number | undefined {
