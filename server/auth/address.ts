@@ -13,7 +13,8 @@ const maxAddressLength = 64
  */
 export function readAddress(event: H3Event, trustedProxies: number): string | null {
   const header = getRequestHeader(event, 'x-forwarded-for')
-  if (header !== undefined && trustedProxies === 0) warnOnce()
+  // In development Nuxt itself is the proxy.
+  if (header !== undefined && trustedProxies === 0 && !import.meta.dev) warnOnce()
   const forwarded = trustedProxies === 0 ? [] : header?.split(',') ?? []
   return forwarded.at(-trustedProxies)?.trim().slice(0, maxAddressLength) || getRequestIP(event) || null
 }

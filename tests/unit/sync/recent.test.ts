@@ -123,6 +123,23 @@ it('forgets the oldest ops first', async () => {
   expect(await asked()).toBe(false)
 })
 
+// Seen red with no bound.
+it('forgets all once it knows too many for obsolete', async () => {
+  const database = await openTestDatabase()
+  const adapter = createSyncGatewayAdapter(async () => database)
+  const pks = Array.from({ length: 1_000 }, (_, index) => `row-${index}`)
+  let asked = 0
+  for (let clock = 1; clock <= 4 * maxRecentOps / pks.length + 2; clock++) {
+    const ops = pks.map(pk => deleteOf(pk, { stamp: { clock } }))
+    await adapter.push(event, { scope, ops })
+    const { jobs } = database.activity
+    const answer = await adapter.push(event, { scope, ops })
+    expect(answer.results.every(result => result.replayed && result.applied)).toBe(true)
+    asked += database.activity.jobs - jobs
+  }
+  expect(asked).toBe(1)
+})
+
 it('keeps what came after a clean-up when what came before it is forgotten', async () => {
   const clock = startClock()
   const { adapter, asked } = await makeAdapters()
