@@ -87,24 +87,21 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
     while (queue.length > 0) {
       await commit(queue)
       await afterCommit?.()
-      await letLoopTurn(queue.length > 0)
+      if (isCrowded()) await gather()
+      // A lone commit need not wait for a turn; a chain of them, each queued when the last was told, would never see one.
+      else if (queue.length > 0 || performance.now() - turnedAt >= maxCommitMs) await turn()
     }
     running = undefined
   }
 
-  /** A lone commit need not wait for a turn; a chain of them, each queued when the last was told, would never see one. */
-  async function letLoopTurn(others: boolean) {
-    if (isCrowded()) await gather()
-    else if (others || performance.now() - turnedAt >= maxCommitMs) await turn()
-  }
-
   /** A request takes some turns to come this far, a large one more: as long as a turn brings one more, the next may too. */
   async function gather() {
+    const until = performance.now() + maxCommitMs
     let before: number
     do {
       before = queue.length
       await turn()
-    } while (queue.length > before && queue.length < maxJobsPerCommit)
+    } while (queue.length > before && queue.length < maxJobsPerCommit && turnedAt < until)
   }
 
   async function turn() {
@@ -133,14 +130,18 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
           continue
         }
         if (isFull(error)) counts.isFull = true
-        // Few jobs fail: a savepoint for each would cost a small push a tenth, so only a group where one has failed gets them.
-        if (!isolated && waiting.length > 1) {
-          isolated = true
-          continue
+        if (group.length <= 1) {
+          refuse(waiting.shift()!, error)
+          return
         }
-        if (group.length > 1) await commitEach(waiting.splice(0, group.length))
-        else refuse(waiting.shift()!, error)
-        return
+        if (isolated) {
+          await commitEach(waiting.splice(0, group.length))
+          return
+        }
+        // Few jobs fail: a savepoint for each would cost a small push a tenth, so only a group where one has failed gets them.
+        isolated = true
+        await turn()
+        continue
       }
       waiting.splice(0, group.length)
       if (group.length > 1) crowdedAt = performance.now()
@@ -158,7 +159,7 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
   async function commitEach(jobs: Waiting[]) {
     for (const job of jobs) {
       await commit([job])
-      await letLoopTurn(true)
+      await turn()
     }
   }
 

@@ -55,17 +55,13 @@ export async function snapshot(database: SyncDatabase, event: H3Event, request: 
   if (position.highWatermark > head) throw expired('it is of a later state than the server now has')
   if (position.highWatermark < horizon) throw expired('a row it may hold has been deleted and cleaned up since')
 
-  const { records, hasMore } = await readRecords(database, caller, position, pageSize + 1)
-  const page = hasMore ? records.slice(0, -1) : records
-  const last = page.at(-1)
+  const { winners, next } = await readPage(database, caller, position, pageSize)
   return {
     workspaceId: caller.workspaceId,
     snapshotId: position.snapshotId,
     highWatermark: position.highWatermark,
-    items: (await rewind(database, caller.workspaceId, page, position.highWatermark)).map(toItem),
-    nextPageToken: hasMore && last
-      ? await writeSnapshotToken(database, caller, { ...position, tableName: last.tableName, pk: last.pk })
-      : null,
+    items: winners.map(toItem),
+    nextPageToken: next ? await writeSnapshotToken(database, caller, { ...position, ...next }) : null,
   }
 }
 
@@ -77,25 +73,32 @@ async function readCounters(database: SyncDatabase, workspaceId: string): Promis
 const selectCounters = compileSql<{ workspaceId: string }, { head: number, horizon: number }>(value => sql`
   select head, horizon from logs where workspace_id = ${value('workspaceId')} limit 1`)
 
-/** The next winners after the position that the caller may see, in key order; where there are more, the last begins the next page. */
-async function readRecords(database: SyncDatabase, caller: Caller, position: SnapshotPosition, limit: number) {
-  const records: Winner[] = []
-  let textLength = 0
+interface Key { tableName: string, pk: string }
+
+/** The next winners in key order, as they were at the watermark; `next` is the last key looked at, where there are more. Read in parts, as a pull is. */
+async function readPage(database: SyncDatabase, caller: Caller, position: SnapshotPosition, pageSize: number) {
+  const winners: Winner[] = []
+  let [rest, textLength] = [pageSize, 0]
+  const isFull = () => rest === 0 || textLength >= maxPageTextLength
+  let last: Key | undefined
   for (const table of tablesFrom(position)) {
-    const statement = table === undefined ? recordsAfter : recordsOfTable
-    let after = table === undefined || table === position.tableName ? position : { tableName: table, pk: '' }
-    for (let isOver = false; !isOver;) {
-      const wanted = Math.min(limit - records.length, maxRowsPerRead)
-      const [texts] = await readRows(database.read.$client, statement({ ...caller, tableName: after.tableName, pk: after.pk, limit: wanted }))
-      const part = toWinners(texts!)
-      records.push(...part)
-      textLength += texts!.payloads?.length ?? 0
-      if (records.length === limit || textLength >= maxPageTextLength) return { records, hasMore: true }
-      isOver = part.length < wanted
-      after = part.at(-1) ?? after
+    let after: Key = table === undefined || table === position.tableName ? position : { tableName: table, pk: '' }
+    for (let hasRest = true; hasRest;) {
+      // Of a full page only whether there are more in another table is still asked.
+      const wanted = isFull() ? 0 : Math.min(rest, maxRowsPerRead)
+      const records = await readRecords(database, caller, table, after, wanted + 1)
+      const part = records.slice(0, wanted)
+      const rewound = await rewind(database, caller.workspaceId, part, position.highWatermark)
+      winners.push(...rewound)
+      textLength += rewound.reduce((sum, winner) => sum + winner.payload.length, 0)
+      rest -= part.length
+      const key = part.at(-1)
+      if (key) after = last = { tableName: key.tableName, pk: key.pk }
+      hasRest = records.length > wanted
+      if (hasRest && isFull()) return { winners, next: last }
     }
   }
-  return { records, hasMore: false }
+  return { winners, next: undefined }
 }
 
 /** The tables of the filter that are not over yet; undefined, once, where there is no filter. */
@@ -103,7 +106,14 @@ function tablesFrom({ filter, tableName }: SnapshotPosition): (string | undefine
   return filter === null ? [undefined] : (JSON.parse(filter) as string[]).filter(table => compareCodePoints(table, tableName) >= 0)
 }
 
-interface RecordsValues extends Caller { tableName: string, pk: string, limit: number }
+/** Of one table, or of all. */
+async function readRecords(database: SyncDatabase, caller: Caller, table: string | undefined, { tableName, pk }: Key, limit: number): Promise<Winner[]> {
+  const statement = table === undefined ? recordsAfter : recordsOfTable
+  const [texts] = await readRows(database.read.$client, statement({ ...caller, tableName, pk, limit }))
+  return toWinners(texts!)
+}
+
+interface RecordsValues extends Caller, Key { limit: number }
 
 const recordsAfter = compileRecords(value => sql`(r.table_name, r.pk) > (${value('tableName')}, ${value('pk')})`)
 const recordsOfTable = compileRecords(value => sql`r.table_name = ${value('tableName')} and r.pk > ${value('pk')}`)

@@ -76,7 +76,7 @@ describe('a group of jobs', () => {
     expect(await ids(database)).toHaveLength(22)
   })
 
-  // Seen red without the savepoint, and with the job's own error replaced.
+  // Seen red with the job's own error replaced.
   it('lets one that fails fail alone, with its own error', async () => {
     const database = await openTestDatabase()
     const own = new Error('own')
@@ -94,6 +94,51 @@ describe('a group of jobs', () => {
     expect(b).toMatchObject({ reason: own })
     expect(driverCode((c as PromiseRejectedResult).reason)).toBe('SQLITE_CONSTRAINT')
     expect(await ids(database)).toEqual(['a', 'b', 'c'])
+  })
+
+  // Seen red without savepoints in the second try: 11 commits; and with them in the first: the neighbours run once.
+  it('are run again with a savepoint each where one of them fails, and still share a commit', async () => {
+    const database = await openTestDatabase()
+    const before = await countCommits(database)
+    const runs = Array.from({ length: 20 }, () => 0)
+    const results = await Promise.allSettled(runs.map((_, index) => database.write(async (tx) => {
+      runs[index]!++
+      await tx.insert(users).values({ id: `u${index}`, createdAt: 1 })
+      if (index === 10) throw new Error('refused')
+    })))
+    expect(results.flatMap(({ status }, index) => status === 'rejected' ? [index] : [])).toEqual([10])
+    expect(await countCommits(database) - before).toBeLessThanOrEqual(5)
+    expect(runs[0]).toBe(2)
+    expect(await ids(database)).toEqual(runs.flatMap((_, index) => index === 10 ? [] : [`u${index}`]))
+  })
+
+  // Seen red with a second run of it.
+  it('runs once that fails before any other, and so do the others', async () => {
+    const database = await openTestDatabase()
+    const runs = [0, 0]
+    await Promise.allSettled(runs.map((_, index) => database.write(async (tx) => {
+      runs[index]!++
+      await tx.insert(users).values({ id: `u${index}`, createdAt: 1 })
+      if (index === 0) throw new Error('refused')
+    })))
+    expect(runs).toEqual([1, 1])
+    expect(await ids(database)).toEqual(['u1'])
+  })
+
+  // Seen red without a bound: the first is told when no more come.
+  it('are not waited for where a turn of the loop takes long', async () => {
+    const database = await openTestDatabase()
+    await Promise.all([insert(database, 'a'), insert(database, 'b')])
+    let isTold = false
+    const first = insert(database, 'first').then(() => isTold = true)
+    const others: Promise<string>[] = []
+    for (let index = 0; index < 30 && !isTold; index++) {
+      others.push(insert(database, `u${index}`))
+      for (const until = performance.now() + 20; performance.now() < until;);
+      await nextTurn()
+    }
+    expect(others.length).toBeLessThan(10)
+    await Promise.all([first, ...others])
   })
 
   // Seen red with a transaction that did not see that it was over: the neighbours counted twice; and with the failure of
