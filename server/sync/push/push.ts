@@ -15,10 +15,11 @@ import { beginLog } from '../log.ts'
 import { readSyncSettings } from '../settings.ts'
 import { parseRequest, pushBatch } from '../wire.ts'
 import { type AdmittedOp, admitOp, isAdmitted, type Refusal } from './admit.ts'
+import { guessEnd, noteEnd } from './heads.ts'
 import { type Merge, mergeOps } from './merge.ts'
 import { answerRepeat, remember } from './recent.ts'
-import { readBefore, readSeen, readWinners } from './reads.ts'
-import { addRows, appendLog, moveHead, pointRows, pointTombstones, takeBack } from './writes.ts'
+import { readBefore, readBehind, readSeen, readWinners } from './reads.ts'
+import { addRows, appendLog, claimVersions, moveHead, pointRows, pointTombstones, takeBack } from './writes.ts'
 
 export async function push(database: SyncDatabase, event: H3Event, batch: PushBatch): Promise<PushResult> {
   const { scope, ops } = parseRequest(pushBatch, batch, 'Invalid push request')
@@ -43,12 +44,18 @@ type Look = 'as needed' | 'at all'
 async function writeOps(database: SyncDatabase, tx: WriteTransaction, caller: Caller, ops: readonly (AdmittedOp | Refusal)[], look: Look): Promise<Written> {
   const { workspaceId, userId } = caller
   const admitted = ops.filter(isAdmitted)
-  const areFirst = look === 'as needed' && admitted.length <= maxRowsPerStatement && admitted.every(op => op.operation === 'put' && op.clock <= 1)
-  const { logId, horizon, behind, ...found } = await readBefore(tx, workspaceId, admitted, areFirst ? [] : admitted)
+  const areFirst = look === 'as needed' && admitted.length > 0 && admitted.length <= maxRowsPerStatement && admitted.every(op => op.operation === 'put' && op.clock <= 1)
+  const end = areFirst ? guessEnd(database, workspaceId) : undefined
+  const isClaimed = end !== undefined && await claimVersions(tx, workspaceId, end, admitted.length)
+  const { logId, head, horizon, winners } = isClaimed ? { ...end, winners: noWinners } : await readBefore(tx, workspaceId, areFirst ? [] : admitted)
+  const behind = horizon > 0 ? await readBehind(tx, workspaceId, admitted) : []
   const seen = look === 'at all' ? await readSeen(tx, workspaceId, admitted) : new Map<string, never>()
   const held = findHeld(database, caller, behind, horizon)
-  const merge = mergeOps(ops, { ...found, seen, held }, userId)
-  const lookAgain = () => writeOps(database, tx, caller, ops, 'at all')
+  const merge = mergeOps(ops, { head, winners, seen, held }, userId)
+  const lookAgain = async (inLog = logId) => {
+    if (inLog !== undefined) await takeBack(tx, inLog, head)
+    return writeOps(database, tx, caller, ops, 'at all')
+  }
   if (look === 'as needed' && merge.log.length < admitted.length) return lookAgain()
   if (merge.log.length > 0) {
     const ownLogId = logId ?? await beginLog(tx, workspaceId)
@@ -57,9 +64,10 @@ async function writeOps(database: SyncDatabase, tx: WriteTransaction, caller: Ca
     }
     catch (error) {
       if (look === 'at all' || !isDuplicate(error)) throw error
-      await takeBack(tx, ownLogId, found.head)
-      return lookAgain()
+      return lookAgain(ownLogId)
     }
+    if (!isClaimed) await moveHead(tx, ownLogId, merge.head)
+    noteEnd(database, workspaceId, { logId: ownLogId, head: merge.head, horizon })
   }
   if (merge.outdone.length > 0) await tellWinners(tx, workspaceId, merge)
   return { merge, horizon }
@@ -67,12 +75,13 @@ async function writeOps(database: SyncDatabase, tx: WriteTransaction, caller: Ca
 
 interface Written { merge: Merge, horizon: number }
 
-async function writeMerge(tx: WriteTransaction, logId: number, { log, rows, tombstones, head }: Merge, areFirst: boolean) {
+const noWinners = new Map<string, never>()
+
+async function writeMerge(tx: WriteTransaction, logId: number, { log, rows, tombstones }: Merge, areFirst: boolean) {
   const now = nowSeconds()
   await appendLog(tx, logId, log, now)
   if (rows.length > 0) await (areFirst ? addRows : pointRows)(tx, logId, rows)
   if (tombstones.length > 0) await pointTombstones(tx, logId, tombstones, now)
-  await moveHead(tx, logId, head)
 }
 
 async function tellWinners(tx: WriteTransaction, workspaceId: string, { outdone }: Merge) {

@@ -19,12 +19,11 @@ type SeenTuple = [place: number, serverVersion: number, tableName: string, pk: s
 type WinnerTuple = [place: number, serverVersion: number, op: SyncOperation,
   clock: number, hlc: string, opId: string, ownerUserId: string | null]
 
-/** What `mergeOps` decides on; `behind` are the devices of the batch that last reported a cursor behind the horizon. */
+/** What `mergeOps` decides on. */
 export interface Found extends Omit<Before, 'held' | 'seen'> {
   /** Undefined before the first push. */
   logId: number | undefined
   horizon: number
-  behind: string[]
 }
 
 interface InWorkspace { workspaceId: string }
@@ -32,11 +31,11 @@ interface InWorkspace { workspaceId: string }
 /** The winners as JSON arrays with commas between. */
 interface BeforeRow { logId: number, head: number, horizon: number, winners: string | null }
 
-/** The counters, and the winners of the keys that `touching` touches. */
-export async function readBefore(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[], touching: readonly AdmittedOp[]): Promise<Found> {
+/** The counters, and the winners of the keys that `ops` touch. */
+export async function readBefore(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<Found> {
   const winners = new Map<string, StoredWinner>()
   let counters: BeforeRow | undefined
-  for (const part of inParts(touching)) {
+  for (const part of inParts(ops)) {
     [counters] = await readRows(tx, selectBefore(workspaceId, part))
     const tuples = JSON.parse(`[${counters?.winners ?? ''}]`) as WinnerTuple[]
     for (const [place, serverVersion, operation, clock, hlc, opId, ownerUserId] of tuples) {
@@ -44,7 +43,7 @@ export async function readBefore(tx: WriteTransaction, workspaceId: string, ops:
     }
   }
   const { logId, head = 0, horizon = 0 } = counters ?? {}
-  return { logId, head, horizon, behind: horizon === 0 ? [] : await readBehind(tx, workspaceId, ops), winners }
+  return { logId, head, horizon, winners }
 }
 
 function selectBefore(workspaceId: string, ops: readonly AdmittedOp[]) {
@@ -83,7 +82,8 @@ const selectBeforeOne = compileSql<InWorkspace & { tableName: string, pk: string
   left join changes c on c.log_id = l.id and c.server_version = r.server_version
   limit 1`)
 
-async function readBehind(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<string[]> {
+/** The devices of the batch that last reported a cursor behind the horizon. */
+export async function readBehind(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<string[]> {
   const rows = await readRows(tx, selectBehind({ workspaceId, devices: JSON.stringify([...new Set(ops.map(op => op.deviceId))]) }))
   return rows.map(row => row.deviceId)
 }

@@ -6,6 +6,7 @@ import type { InValue } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
 import type { WriteTransaction } from '../../db/open.ts'
 import { compileRowsSql, compileSql, inParts } from '../../db/statement.ts'
+import type { LogEnd } from './heads.ts'
 import type { LogEntry, Tombstone } from './merge.ts'
 
 interface InLog { logId: number }
@@ -28,9 +29,10 @@ const insertChanges = compileRowsSql<LogEntry, At>(13, writeChange, rows => sql`
     (log_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at, payload)
   ${rows}`)
 
-/** What `appendLog` wrote beyond `head`, or a part of it. Nothing points to it yet. */
+/** What `appendLog` wrote beyond `head`, or a part of it, and what was claimed. Nothing points to it yet. */
 export async function takeBack(tx: WriteTransaction, logId: number, head: number): Promise<void> {
   await tx.execute(deleteAfter({ logId, head }))
+  await moveHead(tx, logId, head)
 }
 
 const deleteAfter = compileSql<InLog & { head: number }>(value => sql`
@@ -70,6 +72,16 @@ const upsertTombstones = compileRowsSql<Tombstone, At>(6, writeTombstone, rows =
   insert into records (log_id, table_name, pk, server_version, tombstone_version, tombstone_at) ${rows}
   on conflict (log_id, table_name, pk) do update
     set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version, tombstone_at = excluded.tombstone_at`)
+
+/** Moves the head by `count`, if the log ends where it is thought to: instead of asking first and moving it last. */
+export async function claimVersions(tx: WriteTransaction, workspaceId: string, end: LogEnd, count: number): Promise<boolean> {
+  const { rowsAffected } = await tx.execute(updateEnd({ ...end, workspaceId, count }))
+  return rowsAffected === 1
+}
+
+const updateEnd = compileSql<LogEnd & { workspaceId: string, count: number }>(value => sql`
+  update logs set head = head + ${value('count')}
+  where id = ${value('logId')} and workspace_id = ${value('workspaceId')} and head = ${value('head')} and horizon = ${value('horizon')}`)
 
 export async function moveHead(tx: WriteTransaction, logId: number, head: number): Promise<void> {
   await tx.execute(updateHead({ logId, head }))
