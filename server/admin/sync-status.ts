@@ -3,7 +3,6 @@
  * administrator may start. The host has checked who asks.
  */
 import { consola } from 'consola'
-import { sql } from 'drizzle-orm'
 import type { H3Event } from 'h3'
 import type { SyncDatabase } from '../db/open.ts'
 import { fail } from '../errors.ts'
@@ -92,11 +91,10 @@ function readRetention({ retentionSeconds, retentionDays }: Record<string, unkno
   return Math.trunc((typeof retentionDays === 'number' ? retentionDays : defaultRetentionDays) * secondsPerDay)
 }
 
-/** On the reading connection, since a checkpoint cannot run in the writer's transaction. */
 async function emptyLog(database: SyncDatabase): Promise<{ emptied: boolean, walBytes: number }> {
-  const [row] = await database.read.all<{ busy: number }>(sql`pragma wal_checkpoint(truncate)`)
+  const emptied = await database.emptyLog()
   const { walBytes } = await readDatabaseFacts(database)
-  return { emptied: row?.busy === 0, walBytes }
+  return { emptied, walBytes }
 }
 
 /** What went wrong may name a path, so it goes to the log. */

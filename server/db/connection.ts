@@ -8,6 +8,7 @@
 import { LibsqlError, type InStatement, type ResultSet } from '@libsql/core/api'
 import { ResultSetImpl } from '@libsql/core/util'
 import Database from 'libsql'
+import AsyncDatabase from 'libsql/promise'
 import { toNativeArgs } from './arguments.ts'
 import { isBusy, mapDriverError } from './driver-error.ts'
 import { createRowShape, type RowShape } from './row-shape.ts'
@@ -23,6 +24,10 @@ export interface Connection {
   run(statement: InStatement): ResultSet
   /** Runs a script, or a BEGIN, COMMIT or ROLLBACK. */
   exec(sql: string): void
+  /** The same on a thread, so that the loop goes on. Nothing else may be asked of the connection until it is done. */
+  execOffLoop(sql: string): Promise<void>
+  /** Commits: off the loop where the last commit took long, at once otherwise, which is over when this returns. */
+  commit(): Promise<void> | undefined
   /** False on a closed connection too, where the driver would end the process. */
   readonly inTransaction: boolean
   /** True once a statement met SQLITE_BUSY: the connection must be replaced before it is used for anything else. */
@@ -45,6 +50,9 @@ interface Statement {
 /** More than the layer's own statements; the rest is room for an app's. The least recently used one is let go. */
 const maxKeptStatements = 256
 
+/** A commit that took longer leaves the loop the next time. A thread costs 0.1 ms. */
+const longCommitMs = 2
+
 /** A kept `*` would go on with the columns it knew; `count(*)` has none. */
 const neverKept = /(?<!\()\*/
 
@@ -57,6 +65,7 @@ export function openConnection({ path, pragmas }: ConnectionOptions): Connection
   let calls = 0
   let spoiled = false
   let closed = false
+  let lastCommitMs = 0
   const database = openNative(path)
   try {
     for (const pragma of pragmas) exec(pragma)
@@ -115,9 +124,32 @@ export function openConnection({ path, pragmas }: ConnectionOptions): Connection
     }
   }
 
+  async function execOffLoop(sql: string) {
+    try {
+      // The driver's two faces share their handle: the statements of this one run at once, the scripts of the other on a thread.
+      await AsyncDatabase.prototype.exec.call(database, sql)
+    }
+    catch (error) {
+      throw mapDriverError(error)
+    }
+  }
+
+  function commit(): Promise<void> | undefined {
+    const startedAt = performance.now()
+    const noteTime = () => {
+      lastCommitMs = performance.now() - startedAt
+    }
+    if (lastCommitMs >= longCommitMs) return execOffLoop('COMMIT').finally(noteTime)
+    exec('COMMIT')
+    noteTime()
+    return undefined
+  }
+
   return {
     run,
     exec,
+    execOffLoop,
+    commit,
     get inTransaction() {
       return !closed && database.inTransaction
     },

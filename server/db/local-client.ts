@@ -21,10 +21,10 @@ export interface LocalClientOptions extends ConnectionOptions {
 export function createLocalClient({ busyTimeoutMs = 0, ...options }: LocalClientOptions): Client {
   let connection = openConnection(options)
   let closed = false
-  let current: OpenTransaction | undefined
+  let current: Occupant | undefined
 
   /** Runs `work` when no transaction is open; nothing may come between the look and the work. */
-  function whenFree<T>(work: (connection: Connection) => T): Promise<T> {
+  function whenFree<T>(work: (connection: Connection) => T | Promise<T>): Promise<T> {
     if (current || closed || connection.spoiled) return whenFreed(work)
     // Nearly always: without the machinery of waiting a look-up takes a tenth less.
     try {
@@ -35,7 +35,7 @@ export function createLocalClient({ busyTimeoutMs = 0, ...options }: LocalClient
     }
   }
 
-  async function whenFreed<T>(work: (connection: Connection) => T): Promise<T> {
+  async function whenFreed<T>(work: (connection: Connection) => T | Promise<T>): Promise<T> {
     const deadline = performance.now() + busyTimeoutMs
     for (let attempt = 0; ; attempt++) {
       while (current && !closed) await current.ended
@@ -57,12 +57,22 @@ export function createLocalClient({ busyTimeoutMs = 0, ...options }: LocalClient
   }
 
   function begin(mode: TransactionMode): Transaction {
-    const opened = openTransaction(connection, mode)
-    current = opened
-    void opened.ended.then(() => {
-      if (current === opened) current = undefined
+    const { transaction, ended } = openTransaction(connection, mode)
+    occupy({ ended, close: transaction.close })
+    return transaction
+  }
+
+  function runScript(connection: Connection, sql: string): Promise<void> {
+    const run = execWhole(connection, sql)
+    occupy({ ended: run.catch(() => {}), close: () => {} })
+    return run
+  }
+
+  function occupy(occupant: Occupant) {
+    current = occupant
+    void occupant.ended.then(() => {
+      if (current === occupant) current = undefined
     })
-    return opened.transaction
   }
 
   return {
@@ -84,14 +94,7 @@ export function createLocalClient({ busyTimeoutMs = 0, ...options }: LocalClient
       }
     }),
     transaction: (mode: TransactionMode = 'write') => whenFree(() => begin(mode)),
-    executeMultiple: sql => whenFree((free) => {
-      try {
-        free.exec(sql)
-      }
-      finally {
-        rollBack(free)
-      }
-    }),
+    executeMultiple: sql => whenFree(free => runScript(free, sql)),
     async sync() {
       throw new LibsqlError('A local file has nothing to sync with', 'SYNC_NOT_SUPPORTED')
     },
@@ -104,9 +107,16 @@ export function createLocalClient({ busyTimeoutMs = 0, ...options }: LocalClient
       if (closed) return
       closed = true
       connection.close()
-      current?.transaction.close()
+      current?.close()
     },
   }
+}
+
+/** What has the connection to itself. */
+interface Occupant {
+  /** Resolves when it is over, however it ended. */
+  ended: Promise<void>
+  close(): void
 }
 
 interface OpenTransaction {
@@ -118,10 +128,11 @@ interface OpenTransaction {
 function openTransaction(connection: Connection, mode: TransactionMode): OpenTransaction {
   connection.exec(transactionModeToBegin(mode))
   const { promise: ended, resolve }: PromiseWithResolvers<void> = Promise.withResolvers()
+  let ending = false
   let over = false
 
   /** SQLite ends a transaction by itself after some errors, a full disk among them: no statement may follow then. */
-  const isClosed = () => over || !connection.inTransaction
+  const isClosed = () => ending || over || !connection.inTransaction
 
   function assertUsable() {
     if (isClosed()) throw new LibsqlError('The transaction is closed', 'TRANSACTION_CLOSED')
@@ -154,7 +165,9 @@ function openTransaction(connection: Connection, mode: TransactionMode): OpenTra
     commit: async () => {
       try {
         assertUsable()
-        connection.exec('COMMIT')
+        ending = true
+        const rest = connection.commit()
+        if (rest) await rest
       }
       finally {
         end()
@@ -198,6 +211,16 @@ function runEach(statements: BatchStatement[], run: (statement: InStatement) => 
       throw new LibsqlBatchError(message, index, error.code, error.extendedCode, error.rawCode, error)
     }
   })
+}
+
+/** A script that leaves a transaction open has it undone. */
+async function execWhole(connection: Connection, sql: string): Promise<void> {
+  try {
+    await connection.execOffLoop(sql)
+  }
+  finally {
+    rollBack(connection)
+  }
 }
 
 function rollBack(connection: Connection) {

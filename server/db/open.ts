@@ -11,7 +11,7 @@ import { drizzle, type LibSQLDatabase } from 'drizzle-orm/libsql'
 import { retryWhileBusy } from './busy.ts'
 import type { DatabaseConfig } from './config.ts'
 import { createLocalClient } from './local-client.ts'
-import { createLogKeeper } from './log-keeper.ts'
+import { createLogKeeper, emptyLog } from './log-keeper.ts'
 import { appLedgerTable, applyMigrations, ledgerTable, MigrationError, type Migration } from './migrate.ts'
 import { DatabaseInUseError, takeOwnerLock } from './owner-lock.ts'
 import * as schema from './schema/index.ts'
@@ -31,6 +31,8 @@ export interface SyncDatabase {
   readonly read: ReadDatabase
   /** Runs `job` in the one writer's transaction; resolves after the commit, so what it returns may be acknowledged. */
   write<T>(job: WriteJob<T>): Promise<T>
+  /** Moves the write-ahead log into the file and empties it, between two commits; false where somebody reads from it. */
+  emptyLog(): Promise<boolean>
   /** Finishes the waiting writes, moves the write-ahead log into the file, closes it. */
   close(): Promise<void>
 }
@@ -56,9 +58,6 @@ const defaultBusyTimeoutMs = 5_000
 /** A restart or a dev reload overlaps with the one before it for less than this. */
 const defaultOwnerTimeoutMs = 3_000
 
-/** Room for the pages that a group of large pushes changes: with SQLite's 2 MB some are written twice, and read again. */
-const writerCacheKib = 8_000
-
 /** Throws `DatabaseInUseError`, `MigrationError`, or an error that says which file failed and how; nothing stays open then. */
 export async function openDatabase(config: DatabaseConfig, migrations: Migrations, options: OpenOptions = {}): Promise<SyncDatabase> {
   const busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
@@ -76,16 +75,17 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
       await assertPragmas(client, pragmas)
       return options.wrapClient?.(client) ?? client
     })
+    const hasLog = !inMemory && config.journalMode === 'WAL'
     // The writer waits by itself: each job has its own deadline.
-    const writing = await connect({ ...pragmasFor(config), cache_size: { set: `-${writerCacheKib}`, is: -writerCacheKib } }, 0)
+    const writing = await connect({ ...pragmasFor(config), ...pragmasOfWriter, ...hasLog && pragmasOfLogKeeper }, 0)
     await retryWhileBusy(busyTimeoutMs, () => migrate(writing, migrations))
     // Nothing may be written beside the one writer.
     const reading = inMemory ? writing : await connect({ ...pragmasFor(config), query_only: { set: 'ON', is: 1 } }, busyTimeoutMs)
-    const afterCommit = inMemory || config.journalMode !== 'WAL' ? undefined : createLogKeeper(writing, path)
+    const afterCommit = hasLog ? createLogKeeper(writing, path) : undefined
     const writer = createWriter(writing, { busyTimeoutMs, afterCommit })
     const close = async () => {
       await writer.drain()
-      if (!inMemory) await writing.execute('PRAGMA wal_checkpoint(TRUNCATE)').catch(() => {})
+      await emptyLog(writing)
       closeAll()
     }
     let closing: Promise<void> | undefined
@@ -94,6 +94,7 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
       activity: writer.activity,
       read: drizzle(reading),
       write: writer.write,
+      emptyLog: () => emptyLog(writing),
       close: () => closing ??= close(),
     }
   }
@@ -139,6 +140,12 @@ function pragmasFor({ path, journalMode, synchronous }: DatabaseConfig): Record<
     busy_timeout: { set: '0', is: 0 },
   }
 }
+
+/** Room for the pages that a group of large pushes changes: with SQLite's 2 MB some are written twice, and read again. */
+const pragmasOfWriter = { cache_size: { set: '-8000', is: -8_000 } }
+
+/** No checkpoint but its own (log-keeper.ts). */
+const pragmasOfLogKeeper = { wal_autocheckpoint: { set: '0', is: 0 } }
 
 async function assertPragmas(client: Client, pragmas: Record<string, Pragma>) {
   for (const [name, { set, is }] of Object.entries(pragmas)) {

@@ -1,7 +1,7 @@
 /** The local client and `@libsql/client` under one contract, then what only the local one promises. */
 import { join } from 'node:path'
 import { createClient } from '@libsql/client'
-import { LibsqlError } from '@libsql/core/api'
+import { type Client, LibsqlError, type Transaction } from '@libsql/core/api'
 import { expect, it } from 'vitest'
 import { createLocalClient } from '../../../server/db/local-client.ts'
 import { describeDrizzle } from '../../contract/drizzle.ts'
@@ -126,4 +126,64 @@ it('keeps its memory through a hundred thousand statements without a turn of the
   const before = process.memoryUsage.rss()
   await run(100_000)
   expect((process.memoryUsage.rss() - before) / 2 ** 20).toBeLessThan(48)
+})
+
+/** Some megabytes: its commit takes longer than a small one, on every disk. */
+async function beginLarge(client: Client): Promise<Transaction> {
+  const transaction = await client.transaction('write')
+  await transaction.execute(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO t SELECT randomblob(4000) FROM n`)
+  return transaction
+}
+
+/** Whether the loop turned before `done` was known. */
+async function turnsDuring(done: Promise<unknown>): Promise<boolean> {
+  let turned = false
+  setImmediate(() => turned = true)
+  await done
+  return turned
+}
+
+// Seen red with every commit on the loop.
+it('commits off the loop where the last commit took long, and at once where it did not', async () => {
+  const { client, other } = await openTwo()
+  expect(await turnsDuring((await beginLarge(client)).commit())).toBe(false)
+  expect(await turnsDuring((await beginLarge(client)).commit())).toBe(true)
+  expect((await other.execute('SELECT count(*) AS n FROM t')).rows).toEqual([{ n: 4_000 }])
+  await expect.poll(async () => {
+    const transaction = await client.transaction('write')
+    await transaction.execute('INSERT INTO t VALUES (1)')
+    return turnsDuring(transaction.commit())
+  }).toBe(false)
+})
+
+// Seen red with the look at the connection alone: it waited for the commit, and the loop with it.
+it('takes nothing more into a transaction that is being committed, and lets other calls wait', async () => {
+  const { client } = await openTwo()
+  await (await beginLarge(client)).commit()
+  const transaction = await beginLarge(client)
+  const commit = transaction.commit()
+  const isTurning = turnsDuring(commit)
+  expect(transaction.closed).toBe(true)
+  await expect(transaction.execute('SELECT 1')).rejects.toMatchObject({ code: 'TRANSACTION_CLOSED' })
+  const [count] = await Promise.all([client.execute('SELECT count(*) AS n FROM t'), commit])
+  expect(count.rows).toEqual([{ n: 4_000 }])
+  expect(await isTurning).toBe(true)
+})
+
+it('says truly whether a commit was made that was going on when it was closed', async () => {
+  const { client, other } = await openTwo()
+  await (await beginLarge(client)).commit()
+  const commit = (await beginLarge(client)).commit()
+  client.close()
+  const isMade = await commit.then(() => true, () => false)
+  expect((await other.execute('SELECT count(*) AS n FROM t')).rows).toEqual([{ n: isMade ? 4_000 : 2_000 }])
+})
+
+// Seen red with scripts on the loop.
+it('runs a script off the loop, and other calls wait for its end', async () => {
+  const { client } = await openTwo()
+  const script = client.executeMultiple('INSERT INTO t VALUES (1); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) INSERT INTO t SELECT i FROM n')
+  const count = client.execute('SELECT count(*) AS n FROM t')
+  expect(await turnsDuring(script)).toBe(true)
+  expect((await count).rows).toEqual([{ n: 100_001 }])
 })

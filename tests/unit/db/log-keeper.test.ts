@@ -38,6 +38,29 @@ async function write(database: TestDatabase, megabytes: number) {
   return found
 }
 
+// Seen red without the keeper: 39 MB.
+it('is moved into the file under small commits, of which none is large', async () => {
+  const database = await openQuickly()
+  let largest = 0
+  for (let turn = 0; turn < 3_000; turn++) {
+    await database.write(tx => tx.insert(users).values({ id: `user ${turn}`, createdAt: 1 }))
+    if (turn % 100 === 0) largest = Math.max(largest, await sizeOfLog(database))
+  }
+  expect(largest).toBeGreaterThan(megabyte)
+  expect(largest).toBeLessThan(10 * megabyte)
+})
+
+// Seen red on the reading connection: a write kept it from being emptied.
+it('is emptied on demand, between the commits', async () => {
+  const database = await openQuickly()
+  const writes = Promise.all(Array.from({ length: 200 }, (_, turn) => database.write(tx => tx.insert(users).values({ id: `user ${turn}`, displayName: 'x'.repeat(rowBytes / 4), createdAt: 1 }))))
+  expect(await Promise.all([database.emptyLog(), sleep(20).then(() => database.emptyLog())])).toEqual([true, true])
+  await writes
+  expect(await database.emptyLog()).toBe(true)
+  expect(await sizeOfLog(database)).toBe(0)
+  expect(await database.read.$count(users)).toBe(200)
+})
+
 // Seen red without the keeper: the log had all that was written.
 it('is emptied though somebody reads at every moment', { timeout: 60_000 }, async () => {
   const database = await openQuickly()

@@ -99,11 +99,11 @@ describe('the write-ahead log', () => {
   const sizeOf = (database: TestDatabase) => stat(`${database.path}-wal`).then(({ size }) => size / 2 ** 20)
 
   // A kept statement that stood in the middle of its rows would hold the log from being used again.
-  // Seen red with a read transaction left open on another connection: 19 MB.
+  // Seen red without the keeper: 56 MB.
   it('stays small under writes and reads, and is empty after closing', async () => {
     const database = await openTestDatabase()
     let largest = 0
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < 120; round++) {
       await Promise.all([
         ...Array.from({ length: 100 }, (_, index) => insert(database, `${round}-${index}`, 'x'.repeat(4_000))),
         database.read.select().from(users).where(like(users.id, `${round}-%`)),
@@ -116,7 +116,7 @@ describe('the write-ahead log', () => {
       largest = Math.max(largest, await sizeOf(database))
     }
     expect(largest).toBeGreaterThan(1)
-    expect(largest).toBeLessThan(8)
+    expect(largest).toBeLessThan(24)
     await database.close()
     expect(await sizeOf(database)).toBe(0)
   })
