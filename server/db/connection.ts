@@ -18,15 +18,17 @@ export interface ConnectionOptions {
   path: string
   /** Statements run once on the connection, before anything else. */
   pragmas: readonly string[]
+  /** Only with a write-ahead log: without one a commit on a thread and the reads of this process would lock each other out. */
+  commitsOffLoop?: boolean
 }
 
 export interface Connection {
   run(statement: InStatement): ResultSet
   /** Runs a script, or a BEGIN, COMMIT or ROLLBACK. */
   exec(sql: string): void
-  /** The same on a thread, so that the loop goes on. Nothing else may be asked of the connection until it is done. */
+  /** The same on a thread, so that the loop goes on. Nothing else may be asked of the connection until it is done: the loop would wait. */
   execOffLoop(sql: string): Promise<void>
-  /** Commits: off the loop where the last commit took long, at once otherwise, which is over when this returns. */
+  /** Commits: off the loop where that is allowed and the last commit took long, at once otherwise, which is over when this returns. */
   commit(): Promise<void> | undefined
   /** False on a closed connection too, where the driver would end the process. */
   readonly inTransaction: boolean
@@ -60,7 +62,7 @@ const neverKept = /(?<!\()\*/
 const endsInLimitOne = /^\s*(?:select|with)\b(?!.*(?:--|\/\*)).*\blimit 1\s*$/is
 
 /** Opens the file and sets `pragmas`. Throws `LibsqlError` where that fails; nothing stays open then. */
-export function openConnection({ path, pragmas }: ConnectionOptions): Connection {
+export function openConnection({ path, pragmas, commitsOffLoop = false }: ConnectionOptions): Connection {
   const kept = new Map<string, Statement>()
   let calls = 0
   let spoiled = false
@@ -139,7 +141,7 @@ export function openConnection({ path, pragmas }: ConnectionOptions): Connection
     const noteTime = () => {
       lastCommitMs = performance.now() - startedAt
     }
-    if (lastCommitMs >= longCommitMs) return execOffLoop('COMMIT').finally(noteTime)
+    if (commitsOffLoop && lastCommitMs >= longCommitMs) return execOffLoop('COMMIT').finally(noteTime)
     exec('COMMIT')
     noteTime()
     return undefined

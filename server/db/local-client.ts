@@ -13,7 +13,7 @@ import { isBusy } from './driver-error.ts'
 import { openConnection, type Connection, type ConnectionOptions } from './connection.ts'
 
 export interface LocalClientOptions extends ConnectionOptions {
-  /** How long a call outside a transaction waits for another process's lock, in milliseconds; not at all if left out. */
+  /** How long a call outside a transaction waits for another process's lock, in milliseconds; not at all if left out. A script does not. */
   busyTimeoutMs?: number
 }
 
@@ -135,7 +135,7 @@ function openTransaction(connection: Connection, mode: TransactionMode): OpenTra
   const isClosed = () => ending || over || !connection.inTransaction
 
   function assertUsable() {
-    if (isClosed()) throw new LibsqlError('The transaction is closed', 'TRANSACTION_CLOSED')
+    if (isClosed()) throw closedError()
   }
 
   function end() {
@@ -163,6 +163,7 @@ function openTransaction(connection: Connection, mode: TransactionMode): OpenTra
       connection.exec(sql)
     },
     commit: async () => {
+      if (ending) throw closedError()
       try {
         assertUsable()
         ending = true
@@ -173,13 +174,20 @@ function openTransaction(connection: Connection, mode: TransactionMode): OpenTra
         end()
       }
     },
-    rollback: async () => end(),
-    close: end,
+    // What is being committed ends by itself: a thread may have it, whose COMMIT would else meet the next transaction.
+    rollback: async () => ending ? ended : end(),
+    close: () => {
+      if (!ending) end()
+    },
     get closed() {
       return isClosed()
     },
   }
   return { transaction, ended }
+}
+
+function closedError() {
+  return new LibsqlError('The transaction is closed', 'TRANSACTION_CLOSED')
 }
 
 type BatchStatement = InStatement | [string, InArgs?]

@@ -23,16 +23,18 @@ const largeBytes = 32 * 2 ** 20
 const lookEveryMs = 10
 /** A checkpoint that took longer leaves the loop the next time. On a thread it takes twice as long. */
 const longMs = 10
-/** Writes wait no longer than this for readers to go, and once more: what stays longer is a backup or a studio. */
-const pauseMs = 150
+/** Writes wait no longer than this for readers to go: what stays longer is a backup or a studio. */
+const pauseMs = 300
 /** And not again so soon for one that stays. */
 const giveUpMs = 5_000
 
 const checkpoint = 'PRAGMA wal_checkpoint(PASSIVE)'
+/** All of it is moved once nobody reads an older state, and emptied once nobody reads from it. */
+const truncate = 'PRAGMA wal_checkpoint(TRUNCATE)'
 
 /** Called between two commits, it takes a moment now and then; a log that cannot be emptied is left as it is. */
 export function createLogKeeper(client: Client, path: string): () => Promise<void> | undefined {
-  const sizeOfLog = () => sizeOf(`${path}-wal`)
+  const sizeOfLog = () => sizeOf(logOf(path))
   let lookAgainAt = 0
   let emptyAgainAt = 0
   let lastMs = 0
@@ -48,10 +50,10 @@ export function createLogKeeper(client: Client, path: string): () => Promise<voi
     const isBulk = pages > commitsSince * bulkPagesPerCommit
     const isLarge = size >= largeBytes && performance.now() >= emptyAgainAt
     // The file keeps its length, so only growth tells that large payloads made more pages than that.
-    const isDue = pages >= (isBulk ? bulkPages : usualPages) || size > Math.max(bulkPages * pageBytes, sizeThen)
-    if (!isDue && !isLarge) return
+    const isGrown = size > Math.max(bulkPages * pageBytes, sizeThen)
+    if (pages < (isBulk ? bulkPages : usualPages) && !isGrown && !isLarge) return
     const startedAt = performance.now()
-    await (isBulk || isLarge || lastMs > longMs ? client.executeMultiple(checkpoint) : client.execute(checkpoint))
+    await (isBulk || isGrown || isLarge || lastMs > longMs ? client.executeMultiple(checkpoint) : client.execute(checkpoint))
     lastMs = performance.now() - startedAt
     if (isLarge) await emptyWithinPause()
     rowsMoved = rows
@@ -59,15 +61,11 @@ export function createLogKeeper(client: Client, path: string): () => Promise<voi
     sizeThen = sizeOfLog()
   }
 
+  /** Whoever comes from now on reads the file alone; those who are still there came before that. */
   async function emptyWithinPause() {
-    let until = performance.now() + pauseMs
-    let wasMoved = false
-    for (; performance.now() < until; await sleep(2)) {
-      const { isEmpty, isMoved } = await truncate(client)
-      if (isEmpty) return
-      // Whoever comes from now on reads the file alone; those who are still there came before that.
-      if (isMoved && !wasMoved) until = performance.now() + pauseMs
-      wasMoved ||= isMoved
+    for (const until = performance.now() + pauseMs; performance.now() < until; await sleep(2)) {
+      await client.executeMultiple(truncate).catch(() => {})
+      if (sizeOfLog() === 0) return
     }
     emptyAgainAt = performance.now() + giveUpMs
   }
@@ -82,9 +80,9 @@ export function createLogKeeper(client: Client, path: string): () => Promise<voi
 }
 
 /** Moves all of the log into the file and empties it; false where somebody reads from it, or it fails. */
-export async function emptyLog(client: Client): Promise<boolean> {
-  await client.executeMultiple(checkpoint).catch(() => {})
-  return (await truncate(client)).isEmpty
+export async function emptyLog(client: Client, path: string): Promise<boolean> {
+  await client.executeMultiple(truncate).catch(() => {})
+  return sizeOf(logOf(path)) === 0
 }
 
 /** By this connection since it was opened. */
@@ -93,6 +91,8 @@ async function countWrittenRows(client: Client): Promise<number> {
   return Number(row![0])
 }
 
+const logOf = (path: string) => `${path}-wal`
+
 /** Some microseconds, where the asynchronous call would keep the next commit waiting for longer. */
 function sizeOf(file: string): number {
   try {
@@ -100,16 +100,5 @@ function sizeOf(file: string): number {
   }
   catch {
     return 0
-  }
-}
-
-/** All of it is moved once nobody reads an older state, which is soon done after a checkpoint, and emptied once nobody reads from it. */
-async function truncate(client: Client): Promise<{ isEmpty: boolean, isMoved: boolean }> {
-  try {
-    const { rows: [row] } = await client.execute('PRAGMA wal_checkpoint(TRUNCATE)')
-    return { isEmpty: row?.busy === 0, isMoved: row?.checkpointed === row?.log }
-  }
-  catch {
-    return { isEmpty: false, isMoved: false }
   }
 }

@@ -69,13 +69,14 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
   try {
     const path = inMemory ? config.path : await resolveFile(config.path)
     if (!inMemory) opened.push(await takeOwnerLock(path, options.ownerTimeoutMs ?? defaultOwnerTimeoutMs))
+    const hasLog = !inMemory && config.journalMode === 'WAL'
     const connect = (pragmas: Record<string, Pragma>, waitMs: number) => retryWhileBusy(busyTimeoutMs, async () => {
-      const client = createLocalClient({ path, pragmas: Object.entries(pragmas).map(([name, { set }]) => `PRAGMA ${name} = ${set}`), busyTimeoutMs: waitMs })
+      const settings = Object.entries(pragmas).map(([name, { set }]) => `PRAGMA ${name} = ${set}`)
+      const client = createLocalClient({ path, pragmas: settings, busyTimeoutMs: waitMs, commitsOffLoop: hasLog })
       opened.push(client)
       await assertPragmas(client, pragmas)
       return options.wrapClient?.(client) ?? client
     })
-    const hasLog = !inMemory && config.journalMode === 'WAL'
     // The writer waits by itself: each job has its own deadline.
     const writing = await connect({ ...pragmasFor(config), ...pragmasOfWriter, ...hasLog && pragmasOfLogKeeper }, 0)
     await retryWhileBusy(busyTimeoutMs, () => migrate(writing, migrations))
@@ -85,7 +86,7 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
     const writer = createWriter(writing, { busyTimeoutMs, afterCommit })
     const close = async () => {
       await writer.drain()
-      await emptyLog(writing)
+      await emptyLog(writing, path)
       closeAll()
     }
     let closing: Promise<void> | undefined
@@ -94,7 +95,7 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
       activity: writer.activity,
       read: drizzle(reading),
       write: writer.write,
-      emptyLog: () => emptyLog(writing),
+      emptyLog: () => emptyLog(writing, path),
       close: () => closing ??= close(),
     }
   }

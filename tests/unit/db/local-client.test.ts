@@ -18,9 +18,9 @@ describeDrizzle('the local client', local)
 describeLibsqlClient('@libsql/client', theirs)
 describeDrizzle('@libsql/client', theirs)
 
-async function openTwo(options: { busyTimeoutMs?: number } = {}) {
+async function openTwo(options: { busyTimeoutMs?: number, commitsOffLoop?: boolean } = {}) {
   const path = join(await makeTempFolder(), 'two.db')
-  const client = createLocalClient({ path, pragmas: [...pragmas, 'PRAGMA synchronous = OFF'], ...options })
+  const client = createLocalClient({ path, pragmas: [...pragmas, 'PRAGMA synchronous = OFF'], commitsOffLoop: true, ...options })
   const other = local(path)
   await client.execute('CREATE TABLE t (a)')
   return { client, other, seenByOther: async () => (await other.execute('SELECT a FROM t ORDER BY a')).rows.map(row => row.a) }
@@ -129,10 +129,19 @@ it('keeps its memory through a hundred thousand statements without a turn of the
 })
 
 /** Some megabytes: its commit takes longer than a small one, on every disk. */
-async function beginLarge(client: Client): Promise<Transaction> {
+async function beginLarge(client: Client, rows = 2_000): Promise<Transaction> {
   const transaction = await client.transaction('write')
-  await transaction.execute(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO t SELECT randomblob(4000) FROM n`)
+  await transaction.execute(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows}) INSERT INTO t SELECT randomblob(4000) FROM n`)
   return transaction
+}
+
+async function isDoneAtOnce(done: Promise<unknown>): Promise<boolean> {
+  let isDone = false
+  void done.then(() => isDone = true)
+  for (let tick = 0; tick < 20; tick++) await null
+  const wasDone = isDone
+  await done
+  return wasDone
 }
 
 /** Whether the loop turned before `done` was known. */
@@ -147,26 +156,49 @@ async function turnsDuring(done: Promise<unknown>): Promise<boolean> {
 it('commits off the loop where the last commit took long, and at once where it did not', async () => {
   const { client, other } = await openTwo()
   expect(await turnsDuring((await beginLarge(client)).commit())).toBe(false)
-  expect(await turnsDuring((await beginLarge(client)).commit())).toBe(true)
-  expect((await other.execute('SELECT count(*) AS n FROM t')).rows).toEqual([{ n: 4_000 }])
+  expect(await turnsDuring((await beginLarge(client, 10_000)).commit())).toBe(true)
+  expect((await other.execute('SELECT count(*) AS n FROM t')).rows).toEqual([{ n: 12_000 }])
   await expect.poll(async () => {
     const transaction = await client.transaction('write')
     await transaction.execute('INSERT INTO t VALUES (1)')
-    return turnsDuring(transaction.commit())
-  }).toBe(false)
+    return isDoneAtOnce(transaction.commit())
+  }).toBe(true)
+})
+
+// Seen red with the option left unread: without a write-ahead log the commit would meet the locks of our own reads.
+it('commits on the loop where it is not told otherwise', async () => {
+  const { client } = await openTwo({ commitsOffLoop: false })
+  for (let turn = 0; turn < 2; turn++) expect(await turnsDuring((await beginLarge(client)).commit())).toBe(false)
+})
+
+// Seen red where a rollback did not mind: the commit on the thread came after it, and committed half of the next transaction.
+it.each(['rollback', 'close', 'commit'] as const)('is not disturbed in a commit by a %s', async (call) => {
+  const { client, other } = await openTwo()
+  await (await beginLarge(client)).commit()
+  for (let turn = 2; turn < 12; turn++) {
+    const transaction = await beginLarge(client)
+    const commit = transaction.commit()
+    const disturbance = Promise.resolve(transaction[call]()).catch((error: LibsqlError) => error.code)
+    const next = await client.transaction('write')
+    await next.execute('INSERT INTO t VALUES (1)')
+    await commit
+    expect(await disturbance).toBe(call === 'commit' ? 'TRANSACTION_CLOSED' : undefined)
+    expect((await other.execute('SELECT count(*) AS n FROM t')).rows).toEqual([{ n: turn * 2_000 }])
+    await next.rollback()
+  }
 })
 
 // Seen red with the look at the connection alone: it waited for the commit, and the loop with it.
 it('takes nothing more into a transaction that is being committed, and lets other calls wait', async () => {
   const { client } = await openTwo()
   await (await beginLarge(client)).commit()
-  const transaction = await beginLarge(client)
+  const transaction = await beginLarge(client, 10_000)
   const commit = transaction.commit()
   const isTurning = turnsDuring(commit)
   expect(transaction.closed).toBe(true)
   await expect(transaction.execute('SELECT 1')).rejects.toMatchObject({ code: 'TRANSACTION_CLOSED' })
   const [count] = await Promise.all([client.execute('SELECT count(*) AS n FROM t'), commit])
-  expect(count.rows).toEqual([{ n: 4_000 }])
+  expect(count.rows).toEqual([{ n: 12_000 }])
   expect(await isTurning).toBe(true)
 })
 
