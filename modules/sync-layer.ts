@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import {
   addServerPlugin, addServerTemplate, addTypeTemplate, defineNuxtModule, resolveFiles, useLogger,
 } from '@nuxt/kit'
+import { Cron } from 'croner'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 
 export interface SyncLayerOptions {
@@ -64,9 +65,13 @@ export default defineNuxtModule<SyncLayerOptions>({
       limits: { maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '' },
       cleanUp: '', retentionDays: '', metrics: '', slowStatementMs: '',
     }
-    nuxt.options.runtimeConfig.or3Sqlite = { ...defaults, ...nuxt.options.runtimeConfig.or3Sqlite as object }
+    // The app's own keys may have other types; and the environment overrides only keys that are there.
+    const given = nuxt.options.runtimeConfig.or3Sqlite as unknown as Partial<typeof defaults> | undefined
+    const merged = { ...defaults, ...given, limits: { ...defaults.limits, ...given?.limits } }
+    Object.assign(nuxt.options.runtimeConfig, { or3Sqlite: merged })
 
     const backupCron = options.backupCron || process.env.OR3_SQLITE_BACKUP_CRON?.trim()
+    if (backupCron) assertCron(backupCron)
     nuxt.hook('nitro:config', (config) => {
       // A host cleans up by its own job.
       addTasks(config, [...isHosted ? [] : [{ name: 'sync:clean-up', cron: cleanUpCron }], { name: 'db:backup', cron: backupCron }])
@@ -135,6 +140,16 @@ interface TaskConfig {
 }
 
 /** The layer's tasks, by files of their names; scheduled where they have a pattern. An app's task of that name stays. */
+/** Nitro would find out at the start, and answer every request with 500. */
+function assertCron(pattern: string) {
+  try {
+    new Cron(pattern, { paused: true })
+  }
+  catch {
+    throw new Error(`or3Sqlite.backupCron or OR3_SQLITE_BACKUP_CRON is ${JSON.stringify(pattern)}: set it to a cron pattern such as "0 3 * * *", every night at three.`)
+  }
+}
+
 function addTasks(config: TaskConfig, tasks: { name: string, cron: string | undefined }[]) {
   (config.experimental ??= {}).tasks = true
   for (const { name, cron } of tasks) {

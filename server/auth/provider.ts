@@ -76,8 +76,8 @@ function findActive(): Registered | undefined {
   if (!active && !hasWarned) {
     hasWarned = true
     log.warn(selectedId === undefined
-      ? 'No auth provider is registered: every route answers 401. Call registerAuthProvider() from a server plugin.'
-      : `No auth provider "${selectedId}" is registered: every route answers 401. Register it, or change the setting.`)
+      ? 'No auth provider is registered: every route that needs a user answers 401. Call registerAuthProvider() from a server plugin.'
+      : `No auth provider "${selectedId}" is registered: every route that needs a user answers 401. Register it, or change the setting.`)
   }
   return active
 }
@@ -85,7 +85,7 @@ function findActive(): Registered | undefined {
 function checkSession(session: AuthSession | null | undefined): AuthSession | null {
   if (session === null || session === undefined) return null
   const { user, expiresAt } = session
-  if (!isId(user?.id)) throw new TypeError('getSession() answered a user.id that is not 1 to 256 characters.')
+  if (!isId(user?.id)) throw new TypeError('getSession() answered a user.id that is not text of 1 to 256 characters.')
   for (const key of ['email', 'displayName'] as const) {
     const value: unknown = user[key]
     if (value !== undefined && value !== null && typeof value !== 'string') {

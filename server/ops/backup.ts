@@ -118,7 +118,8 @@ function backupFolder(path: string, { folder }: BackupOptions): string {
   return resolve(folder ?? (process.env.OR3_SQLITE_BACKUP_DIR?.trim() || join(dirname(path), 'backups')))
 }
 
-function readKeep(): number {
+/** Throws `BackupError`, whose message names the setting. */
+export function readKeep(): number {
   const text = process.env.OR3_SQLITE_BACKUP_KEEP?.trim()
   if (!text) return defaultKeep
   const keep = Number(text)

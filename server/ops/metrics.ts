@@ -85,8 +85,10 @@ async function addDatabaseFigures(registers: Registry[], database: () => SyncDat
   gauge('last_backup_timestamp_seconds', '0 where there was none.', async ({ path }) => toSeconds(await readLastBackupAt(path)))
 }
 
+/** Only what there is: a name that anybody may make up would stay among the figures for ever. */
 function operationOf(event: H3Event): string | undefined {
-  return /^\/api\/sync\/([a-z-]+)$/.exec(pathOf(event))?.[1]
+  if (event.method !== 'POST') return undefined
+  return /^\/api\/sync\/(push|pull|snapshot|update-cursor|gc-change-log|gc-tombstones)$/.exec(pathOf(event))?.[1]
 }
 
 interface Receipt { success: boolean, applied?: boolean, replayed?: boolean, errorCode?: string }

@@ -17,6 +17,7 @@ import { readDatabaseConfig } from '../db/config.ts'
 import { registerWithHost } from '../host/register.ts'
 import { layerStarted, startLayer, stopLayer, useSyncDatabase } from '../layer.ts'
 import { createSyncGatewayAdapter, providerId } from '../sync/gateway/adapter.ts'
+import { readKeep } from '../ops/backup.ts'
 import { configureOps } from '../ops/settings.ts'
 import { statementWatch, watchRequests } from '../ops/watch.ts'
 import { isSelected, readHostSettings } from '../selection.ts'
@@ -34,6 +35,8 @@ export default defineNitroPlugin((nitroApp) => {
   const configure = () => {
     configureSync(config.or3Sqlite.limits)
     configureOps(process.env, config.or3Sqlite)
+    // Else the first backup that is due would find it out.
+    readKeep()
     watchRequests(nitroApp.hooks)
     return readDatabaseConfig(process.env, config.or3Sqlite)
   }

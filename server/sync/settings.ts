@@ -43,10 +43,11 @@ export function configureSync(input: SyncSettingsInput = {}): void {
 
 function readRateLimits(input: SyncSettingsInput['rateLimits']): SyncSettings['rateLimits'] {
   if (isOff(input)) return { 'push': null, 'pull': null, 'snapshot': null, 'update-cursor': null, 'gc': null, 'session': null }
-  if (input === undefined || typeof input !== 'object') return defaults.rateLimits
+  if (input === undefined || isOn(input)) return defaults.rateLimits
+  if (typeof input !== 'object') throw new Error(`or3Sqlite.limits.rateLimits is ${JSON.stringify(input)}: set it to true or false, or to a number for each operation.`)
   const limits: Record<RateLimitedOperation, number | null> = { ...defaults.rateLimits }
   for (const [operation, value] of Object.entries(input)) {
-    if (!isRateLimited(operation)) throw new Error(`rateLimits.${operation} is not a limited operation: use one of ${Object.keys(limits).join(', ')}.`)
+    if (!isRateLimited(operation)) throw new Error(`or3Sqlite.limits.rateLimits.${operation} is not a limited operation: use one of ${Object.keys(limits).join(', ')}.`)
     if (isOff(value)) limits[operation] = null
     else if (value !== true) limits[operation] = readCount(`rateLimits.${operation}`, value) ?? defaults.rateLimits[operation]
   }
@@ -61,15 +62,19 @@ function isOff(value: unknown): value is false | 0 | 'false' | '0' {
   return value === false || value === 0 || value === 'false' || value === '0'
 }
 
+function isOn(value: unknown): value is true | 'true' | '1' | '' {
+  return value === true || value === 'true' || value === '1' || value === ''
+}
+
 function readProxies(value: SyncSettingsInput['trustedProxies']): number {
   const count = isOff(value) ? 0 : readCount('trustedProxies', value) ?? defaults.trustedProxies
-  if (count > maxTrustedProxies) throw new Error(`trustedProxies is ${count}: set it to how many proxies stand before the server, at most ${maxTrustedProxies}.`)
+  if (count > maxTrustedProxies) throw new Error(`or3Sqlite.limits.trustedProxies is ${count}: set it to how many proxies stand before the server, at most ${maxTrustedProxies}.`)
   return count
 }
 
 function readCount(name: string, value: number | string | undefined): number | undefined {
   if (value === undefined || value === '') return undefined
   const count = Number(value)
-  if (!Number.isSafeInteger(count) || count < 1) throw new Error(`${name} is ${JSON.stringify(value)}: set it to a whole number from 1.`)
+  if (!Number.isSafeInteger(count) || count < 1) throw new Error(`or3Sqlite.limits.${name} is ${JSON.stringify(value)}: set it to a whole number from 1.`)
   return count
 }

@@ -112,6 +112,10 @@ it.each(['server/ops/cli.ts', 'bin/or3-layer-sqlite.js'])('is a command for a ru
   const run = (...args: string[]) =>
     promisify(execFile)(process.execPath, ['--no-warnings', fileURLToPath(new URL(`../../../${entry}`, import.meta.url)), ...args], { env })
   expect((await run('backup')).stdout).toMatch(/1 changes, verified/)
+  // The name that README gives for a runtime config; without it the command would copy another file.
+  const { OR3_SQLITE_DB_PATH: path, ...others } = env
+  const byRuntimeConfig = promisify(execFile)(process.execPath, ['--no-warnings', fileURLToPath(new URL(`../../../${entry}`, import.meta.url)), 'backup'], { env: { ...others, NUXT_OR3_SQLITE_DB_PATH: path } })
+  expect((await byRuntimeConfig).stdout).toMatch(/1 changes, verified/)
   const [backup] = await listBackups(database.path)
   const file = join(folderOf(database), backup!.name)
   await expect(run('restore', file)).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(/stop it/) })

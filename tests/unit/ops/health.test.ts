@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { randomBytes } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import { expect, it } from 'vitest'
@@ -57,6 +58,21 @@ it('counts what was written, in the text that Prometheus reads', async () => {
   expect(text).toMatch(/^or3_sync_writes_total 1$/m)
   expect(text).toMatch(/^or3_sync_queued_writes 0$/m)
   expect(await read()).toMatch(/^or3_sync_writes_total 1$/m)
+})
+
+// Seen red where any name under /api/sync was a label: each stays among the figures for ever.
+it('counts the requests of the operations that there are, and makes no figure of a name that somebody made up', async () => {
+  const { begin, read } = await createMetrics(() => undefined)
+  const ask = (method: string, path: string) => {
+    const res = Object.assign(new EventEmitter(), { statusCode: 200 })
+    begin({ method, path, node: { req: { url: path }, res } } as never)
+    res.emit('finish')
+  }
+  ask('POST', '/api/sync/push')
+  ask('GET', '/api/sync/push')
+  ask('POST', '/api/sync/made-up')
+  const counted = (await read()).split('\n').filter(line => line.startsWith('or3_sync_requests_total{'))
+  expect(counted).toEqual(['or3_sync_requests_total{operation="push",status="200"} 1'])
 })
 
 // Seen red where the last run's figure was told: without a run there is none.

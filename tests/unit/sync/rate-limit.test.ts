@@ -80,6 +80,7 @@ describe('the settings', () => {
     expect(() => configureSync({ maxBodyBytes: 'lots' })).toThrow(/maxBodyBytes is "lots"/)
     expect(() => configureSync({ maxOpsPerPush: 0 })).toThrow(/maxOpsPerPush is 0/)
     expect(() => configureSync({ rateLimits: { push: -1 } })).toThrow(/rateLimits\.push is -1/)
+    expect(() => configureSync({ rateLimits: 'no' })).toThrow(/or3Sqlite\.limits\.rateLimits is "no": set it to true or false/)
     expect(() => configureSync({ trustedProxies: 'all' })).toThrow(/trustedProxies is "all"/)
     expect(() => configureSync({ trustedProxies: 11 })).toThrow(/trustedProxies is 11/)
     expect(() => configureSync({ rateLimits: { poll: 1 } as object })).toThrow(/rateLimits\.poll/)
