@@ -24,9 +24,9 @@ const lookEveryMs = 10
 /** A checkpoint that took longer leaves the loop the next time. On a thread it takes twice as long. */
 const longMs = 10
 /** Writes wait no longer than this for readers to go: what stays longer is a backup or a studio. */
-const pauseMs = 300
+const pauseMs = 600
 /** And not again so soon for one that stays. */
-const giveUpMs = 5_000
+const giveUpMs = 10_000
 
 const checkpoint = 'PRAGMA wal_checkpoint(PASSIVE)'
 /** All of it is moved once nobody reads an older state, and emptied once nobody reads from it. */

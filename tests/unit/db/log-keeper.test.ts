@@ -86,7 +86,7 @@ it('is left to a reader that stays: a write waits for it but for a moment, now a
   expect(largestLog, 'the reader holds all of it').toBeGreaterThan(120 * megabyte)
   expect(longestMs).toBeLessThan(1_000)
   expect(waits).toBeGreaterThan(0)
-  expect(waits, 'within five seconds it does not wait again').toBeLessThan(4)
+  expect(waits, 'within ten seconds it does not wait again').toBeLessThan(4)
   await reader.end()
 })
 
@@ -100,5 +100,5 @@ it('is emptied soon after the last reader has gone', { timeout: 60_000 }, async 
   await expect.poll(async () => {
     await write(database, 0.25)
     return sizeOfLog(database)
-  }, { timeout: 10_000 }).toBeLessThan(8 * megabyte)
+  }, { timeout: 30_000 }).toBeLessThan(8 * megabyte)
 })
