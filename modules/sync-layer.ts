@@ -139,7 +139,6 @@ interface TaskConfig {
   scheduledTasks?: Record<string, string | (string | undefined)[] | undefined>
 }
 
-/** The layer's tasks, by files of their names; scheduled where they have a pattern. An app's task of that name stays. */
 /** Nitro would find out at the start, and answer every request with 500. */
 function assertCron(pattern: string) {
   try {
@@ -150,6 +149,7 @@ function assertCron(pattern: string) {
   }
 }
 
+/** The layer's tasks, by files of their names; scheduled where they have a pattern. An app's task of that name stays. */
 function addTasks(config: TaskConfig, tasks: { name: string, cron: string | undefined }[]) {
   (config.experimental ??= {}).tasks = true
   for (const { name, cron } of tasks) {

@@ -36,7 +36,8 @@ export class ConfigError extends Error {
   override name = 'ConfigError'
 }
 
-export function readDatabaseConfig(env: Record<string, string | undefined>, settings: DatabaseSettings = {}): DatabaseConfig {
+/** `settings` are the server's runtime config; a command has none, and takes from the environment what would override it. */
+export function readDatabaseConfig(env: Record<string, string | undefined>, settings: DatabaseSettings = { dbPath: env.NUXT_OR3_SQLITE_DB_PATH }): DatabaseConfig {
   const read = (name: string, setting: unknown): Given => ({ name, value: textOf(env[name]) || textOf(setting) })
   const strict = readBoolean(read('OR3_SQLITE_STRICT', settings.strict))
   const allowInMemory = readBoolean(read('OR3_SQLITE_ALLOW_IN_MEMORY', settings.allowInMemory))

@@ -129,24 +129,29 @@ function openTransaction(connection: Connection, mode: TransactionMode): OpenTra
   connection.exec(transactionModeToBegin(mode))
   const { promise: ended, resolve }: PromiseWithResolvers<void> = Promise.withResolvers()
   let ending = false
-  let over = false
 
   /** SQLite ends a transaction by itself after some errors, a full disk among them: no statement may follow then. */
-  const isClosed = () => ending || over || !connection.inTransaction
+  const isClosed = () => ending || !connection.inTransaction
 
   function assertUsable() {
     if (isClosed()) throw closedError()
   }
 
+  /** Once: the connection may be another transaction's afterwards. */
   function end() {
-    if (over) return
-    over = true
     try {
       rollBack(connection)
     }
     finally {
       resolve()
     }
+  }
+
+  /** What is being committed ends by itself: a thread may have it, whose COMMIT would else meet the next transaction. */
+  function close() {
+    if (ending) return
+    ending = true
+    end()
   }
 
   function run(statement: InStatement): ResultSet {
@@ -164,9 +169,9 @@ function openTransaction(connection: Connection, mode: TransactionMode): OpenTra
     },
     commit: async () => {
       if (ending) throw closedError()
+      ending = true
       try {
-        assertUsable()
-        ending = true
+        if (!connection.inTransaction) throw closedError()
         const rest = connection.commit()
         if (rest) await rest
       }
@@ -174,11 +179,11 @@ function openTransaction(connection: Connection, mode: TransactionMode): OpenTra
         end()
       }
     },
-    // What is being committed ends by itself: a thread may have it, whose COMMIT would else meet the next transaction.
-    rollback: async () => ending ? ended : end(),
-    close: () => {
-      if (!ending) end()
+    rollback: async () => {
+      close()
+      return ended
     },
+    close,
     get closed() {
       return isClosed()
     },

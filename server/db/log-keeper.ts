@@ -64,8 +64,7 @@ export function createLogKeeper(client: Client, path: string): () => Promise<voi
   /** Whoever comes from now on reads the file alone; those who are still there came before that. */
   async function emptyWithinPause() {
     for (const until = performance.now() + pauseMs; performance.now() < until; await sleep(2)) {
-      await client.executeMultiple(truncate).catch(() => {})
-      if (sizeOfLog() === 0) return
+      if (await emptyLog(client, path)) return
     }
     emptyAgainAt = performance.now() + giveUpMs
   }

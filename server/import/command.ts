@@ -67,7 +67,7 @@ function readArguments(args: readonly string[]) {
 
 function readTarget(env: Record<string, string | undefined>): string {
   if (!env.OR3_SQLITE_DB_PATH?.trim()) throw new ImportError('Where to? Give --to <new.db>, or set OR3_SQLITE_DB_PATH.')
-  const { path } = readDatabaseConfig(env, { dbPath: env.NUXT_OR3_SQLITE_DB_PATH })
+  const { path } = readDatabaseConfig(env)
   if (path === ':memory:') throw new ImportError('OR3_SQLITE_DB_PATH is ":memory:": give --to <new.db>.')
   return path
 }

@@ -21,7 +21,7 @@ export async function runCommand(args: readonly string[], env: Record<string, st
   const say = (line: string) => stdout.write(`${line}\n`)
   const [command, file, ...more] = args
   const configure = () => {
-    const config = readDatabaseConfig(env, { dbPath: env.NUXT_OR3_SQLITE_DB_PATH })
+    const config = readDatabaseConfig(env)
     // A shell does not know what the server was started with.
     if (config.warning) stderr.write(`${config.warning}\n`)
     return config

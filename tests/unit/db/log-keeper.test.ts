@@ -100,5 +100,5 @@ it('is emptied soon after the last reader has gone', { timeout: 60_000 }, async 
   await expect.poll(async () => {
     await write(database, 0.25)
     return sizeOfLog(database)
-  }, { timeout: 30_000 }).toBeLessThan(8 * megabyte)
+  }, { timeout: 15_000 }).toBeLessThan(8 * megabyte)
 })

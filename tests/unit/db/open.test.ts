@@ -116,7 +116,7 @@ describe('the write-ahead log', () => {
       largest = Math.max(largest, await sizeOf(database))
     }
     expect(largest).toBeGreaterThan(1)
-    expect(largest).toBeLessThan(24)
+    expect(largest).toBeLessThan(16)
     await database.close()
     expect(await sizeOf(database)).toBe(0)
   })
