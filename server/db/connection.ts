@@ -5,6 +5,7 @@
  * write on the same connection resolves and is never committed (tursodatabase/libsql-client-ts#352). So BEGIN, COMMIT
  * and ROLLBACK go through `exec`, which leaves nothing open, and a connection where another statement met it is spoiled.
  */
+import { isMainThread } from 'node:worker_threads'
 import { LibsqlError, type InStatement, type ResultSet } from '@libsql/core/api'
 import { ResultSetImpl } from '@libsql/core/util'
 import Database from 'libsql'
@@ -127,6 +128,8 @@ export function openConnection({ path, pragmas, commitsOffLoop = false }: Connec
   }
 
   async function execOffLoop(sql: string) {
+    // A worker that is terminated meanwhile, as a dev server's is with each reload, would take the process with it.
+    if (!isMainThread) return exec(sql)
     try {
       // The driver's two faces share their handle: the statements of this one run at once, the scripts of the other on a thread.
       await AsyncDatabase.prototype.exec.call(database, sql)
