@@ -51,7 +51,7 @@ interface Statement {
 }
 
 /** More than the layer's own statements; the rest is room for an app's. The least recently used one is let go. */
-const maxKeptStatements = 256
+const maxKeptStatements = 512
 
 /** A commit that took longer leaves the loop the next time. A thread costs 0.1 ms. */
 const longCommitMs = 2

@@ -13,9 +13,9 @@ import type { Client } from '@libsql/core/api'
 const pageBytes = 4_096
 /** SQLite does not tell how much is to be moved: a row that was written makes about one page, a commit three more. */
 const pagesPerCommit = 3
-/** When to move it: 4 MB, which is SQLite's own measure, and 12 MB where commits are large. */
+/** When to move it: 4 MB, which is SQLite's own measure, and 20 MB where commits are large. */
 const usualPages = 1_000
-const bulkPages = 3_000
+const bulkPages = 5_000
 const bulkPagesPerCommit = 100
 /** Far above that, by what a quick reader causes. */
 const largeBytes = 32 * 2 ** 20

@@ -60,11 +60,11 @@ const selectCounters = compileSql<InWorkspace, BeforeRow>(value => sql`
 
 const winnerTuple = sql.raw(`json_array(wanted.place, c.server_version, c.op, c.clock, c.hlc, c.op_id, c.owner_user_id)`)
 
-function writeKey(args: InValue[], { tableName, pk }: AdmittedOp, _: InWorkspace, place: number) {
+function writeKey(args: InValue[], { tableName, pk }: AdmittedOp, place: number) {
   args.push(place, tableName, pk)
 }
 
-const selectBeforeMany = compileRowsSql<AdmittedOp, InWorkspace, BeforeRow>(3, writeKey, (rows, value) => sql`
+const selectBeforeMany = compileRowsSql<AdmittedOp, InWorkspace, BeforeRow>([], 3, writeKey, (rows, value) => sql`
   select l.id as "logId", l.head, l.horizon, (
     select group_concat(${winnerTuple})
     from (select column1 as place, column2 as table_name, column3 as pk from (${rows})) as wanted
@@ -104,12 +104,12 @@ export async function readSeen(tx: WriteTransaction, workspaceId: string, ops: r
   return seen
 }
 
-function writeWanted(args: InValue[], op: AdmittedOp, _: InWorkspace, place: number) {
+function writeWanted(args: InValue[], op: AdmittedOp, place: number) {
   args.push(place, op.opId, op.payload === null ? null : Buffer.byteLength(op.payload))
 }
 
 /** A payload is read only where its length is right. */
-const selectSeen = compileRowsSql<AdmittedOp, InWorkspace, { seen: string, payloads: string | null }>(3, writeWanted, (rows, value) => sql`
+const selectSeen = compileRowsSql<AdmittedOp, InWorkspace, { seen: string, payloads: string | null }>([], 3, writeWanted, (rows, value) => sql`
   select
     json_group_array(json_array(wanted.place, s.server_version, s.table_name, s.pk, s.op, s.clock, s.hlc, s.device_id,
       octet_length(s.payload) is wanted.bytes)) as seen,

@@ -17,16 +17,16 @@ export async function appendLog(tx: WriteTransaction, logId: number, log: readon
 
 interface At extends InLog { now: number }
 
-function writeChange(args: InValue[], entry: LogEntry, { logId, now }: At) {
+function writeChange(args: InValue[], entry: LogEntry) {
   args.push(
-    logId, entry.serverVersion, entry.tableName, entry.pk, entry.operation, entry.clock, entry.hlc,
-    entry.deviceId, entry.opId, entry.ownerUserId, entry.obsoletes, now, entry.payload,
+    entry.serverVersion, entry.tableName, entry.pk, entry.operation, entry.clock, entry.hlc,
+    entry.deviceId, entry.opId, entry.ownerUserId, entry.obsoletes, entry.payload,
   )
 }
 
-const insertChanges = compileRowsSql<LogEntry, At>(13, writeChange, rows => sql`
+const insertChanges = compileRowsSql<LogEntry, At>(['logId', 'now'], 11, writeChange, rows => sql`
   insert into changes
-    (log_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at, payload)
+    (log_id, created_at, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, payload)
   ${rows}`)
 
 /** What `appendLog` wrote beyond `head`, or a part of it, and what was claimed. Nothing points to it yet. */
@@ -48,14 +48,14 @@ export async function pointRows(tx: WriteTransaction, logId: number, rows: reado
   for (const part of inParts(rows)) await tx.execute(upsertRows(part, { logId }))
 }
 
-function writeRow(args: InValue[], { tableName, pk, serverVersion }: LogEntry, { logId }: InLog) {
-  args.push(logId, tableName, pk, serverVersion)
+function writeRow(args: InValue[], { tableName, pk, serverVersion }: LogEntry) {
+  args.push(tableName, pk, serverVersion)
 }
 
-const insertRows = compileRowsSql<LogEntry, InLog>(4, writeRow, rows => sql`
+const insertRows = compileRowsSql<LogEntry, InLog>(['logId'], 3, writeRow, rows => sql`
   insert into records (log_id, table_name, pk, server_version) ${rows}`)
 
-const upsertRows = compileRowsSql<LogEntry, InLog>(4, writeRow, rows => sql`
+const upsertRows = compileRowsSql<LogEntry, InLog>(['logId'], 3, writeRow, rows => sql`
   insert into records (log_id, table_name, pk, server_version) ${rows}
   on conflict (log_id, table_name, pk) do update
     set server_version = excluded.server_version, tombstone_version = null, tombstone_at = null`)
@@ -64,12 +64,12 @@ export async function pointTombstones(tx: WriteTransaction, logId: number, tombs
   for (const part of inParts(tombstones)) await tx.execute(upsertTombstones(part, { logId, now }))
 }
 
-function writeTombstone(args: InValue[], one: Tombstone, { logId, now }: At) {
-  args.push(logId, one.tableName, one.pk, one.serverVersion, one.newestVersion, now)
+function writeTombstone(args: InValue[], one: Tombstone) {
+  args.push(one.tableName, one.pk, one.serverVersion, one.newestVersion)
 }
 
-const upsertTombstones = compileRowsSql<Tombstone, At>(6, writeTombstone, rows => sql`
-  insert into records (log_id, table_name, pk, server_version, tombstone_version, tombstone_at) ${rows}
+const upsertTombstones = compileRowsSql<Tombstone, At>(['logId', 'now'], 4, writeTombstone, rows => sql`
+  insert into records (log_id, tombstone_at, table_name, pk, server_version, tombstone_version) ${rows}
   on conflict (log_id, table_name, pk) do update
     set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version, tombstone_at = excluded.tombstone_at`)
 

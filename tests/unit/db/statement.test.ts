@@ -7,23 +7,24 @@ import { compileRowsSql, compileSql, maxRowsPerStatement, readRows } from '../..
 import { openTestDatabase } from '../../helpers/database.ts'
 import { event, putOf, scope } from '../../helpers/sync.ts'
 
-interface Ends { first: number, last: string }
+interface Ends { first: number, factor: number, last: string }
 
-const sumRows = compileRowsSql<[number, number], Ends, { count: number, sum: number, ends: string }>(2, (args, pair) => args.push(...pair), (rows, value) => sql`
-  select count(*) as count, sum(column1 * column2) + ${value('first')} as sum, ${value('last')} as ends from (${rows}) limit 1`)
+const sumRows = compileRowsSql<[number, number], Ends, { count: number, sum: number, ends: string }>(['factor'], 2, (args, pair) => args.push(...pair), (rows, value) => sql`
+  with given (factor, a, b) as (${rows})
+  select count(*) as count, sum(factor * a * b) + ${value('first')} as sum, ${value('last')} as ends from given limit 1`)
 
-it.each([0, 1, 2, 3, 5, 64, 100, maxRowsPerStatement])('gives a statement %i rows and no more', async (count) => {
+it.each([0, 1, 2, 3, 5, 9, 64, 65, 100, 1_000, maxRowsPerStatement])('gives a statement %i rows and no more', async (count) => {
   const { read } = await openTestDatabase()
   const rows = Array.from({ length: count }, (_, index): [number, number] => [index, 2])
-  const expected = { count, sum: count === 0 ? null : count * (count - 1) + 7, ends: 'end' }
+  const expected = { count, sum: count === 0 ? null : 3 * count * (count - 1) + 7, ends: 'end' }
   for (let turn = 0; turn < 2; turn++) {
-    const [found] = await readRows(read.$client, sumRows(rows, { first: 7, last: 'end' }))
+    const [found] = await readRows(read.$client, sumRows(rows, { first: 7, factor: 3, last: 'end' }))
     expect({ ...found }).toEqual(expected)
   }
 })
 
 it('refuses more rows than a statement takes', () => {
-  expect(() => sumRows(Array.from({ length: maxRowsPerStatement + 1 }, (): [number, number] => [1, 1]), { first: 0, last: '' })).toThrow(RangeError)
+  expect(() => sumRows(Array.from({ length: maxRowsPerStatement + 1 }, (): [number, number] => [1, 1]), { first: 0, factor: 0, last: '' })).toThrow(RangeError)
 })
 
 it('fills in values by name, as often as one is used', async () => {
