@@ -69,6 +69,8 @@ function fitsDouble(token: string): boolean {
 }
 
 function refuseDeep(text: string) {
+  // Nearly always, and then nothing more need be read.
+  if (!hasMoreBrackets(text, maxDepth)) return
   let depth = 0
   for (let index = 0; index < text.length; index++) {
     switch (text.charCodeAt(index)) {
@@ -82,6 +84,17 @@ function refuseDeep(text: string) {
         depth--
     }
   }
+}
+
+/** Whether it has more than `count` opening brackets, those in strings too. */
+function hasMoreBrackets(text: string, count: number): boolean {
+  let found = 0
+  for (const bracket of '[{') {
+    for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
+      if (++found > count) return true
+    }
+  }
+  return false
 }
 
 /** Where the string that starts at `from` ends: after the first quote with an even number of backslashes before it. */

@@ -23,7 +23,7 @@ it.each([
 
 it('ends what would take too long', () => {
   const startedAt = performance.now()
-  for (const text of ['['.repeat(10_001), '{"a":'.repeat(10_001), `[${'1e999,'.repeat(10_001)}1]`]) expect(() => parseJson(text)).toThrow(RangeError)
+  for (const text of ['['.repeat(10_001), '{"a":'.repeat(10_001), '[{"a":'.repeat(5_001), `[${'1e999,'.repeat(10_001)}1]`]) expect(() => parseJson(text)).toThrow(RangeError)
   expect(performance.now() - startedAt).toBeLessThan(1_000)
   expect(parseJson(`["${'['.repeat(20_000)}","\\"${'{'.repeat(20_000)}"]`)).toHaveLength(2)
 })
