@@ -14,9 +14,12 @@ import {
 
 const scope = z.object({ workspaceId: z.string(), projectId: z.string().optional() })
 const tables = z.array(z.string().min(1).max(maxTableNameLength)).max(maxTablesInFilter).optional()
-const version = z.number().int().min(0)
+/** One that no double holds is out of range, and still a number. */
+const rounded = (value: unknown) => toNumber(value) ?? value
+const integer = (schema: z.ZodNumber) => z.preprocess(rounded, schema.int())
+const version = integer(z.number().min(0))
 
-/** A clock that no double holds is out of range, which is one op's own fault, and still a number. */
+/** Whether a clock is an integer, and in range, is one op's own matter. */
 const anyNumber = z.unknown().transform((value, context) => {
   const number = toNumber(value)
   if (number !== undefined) return number
@@ -38,13 +41,13 @@ export const pushBatch = z.object({
 export const pullRequest = z.object({
   scope,
   cursor: version,
-  limit: z.number().int().min(1).max(maxPullLimit).default(defaultPullLimit),
+  limit: integer(z.number().min(1).max(maxPullLimit)).default(defaultPullLimit),
   tables,
 })
 
 export const snapshotRequest = z.object({
   scope,
-  pageSize: z.number().int().min(1).max(maxSnapshotPageSize),
+  pageSize: integer(z.number().min(1).max(maxSnapshotPageSize)),
   pageToken: z.string().min(1).max(maxPageTokenLength).optional(),
   tables,
 })
@@ -53,7 +56,7 @@ export const updateCursorRequest = z.object({ scope, deviceId: z.string(), versi
 
 export const cleanUpRequest = z.object({
   scope,
-  retentionSeconds: z.number().int().min(minRetentionSeconds).max(maxRetentionSeconds),
+  retentionSeconds: integer(z.number().min(minRetentionSeconds).max(maxRetentionSeconds)),
 })
 
 /** `value` in the shape of `schema`, or a 400 whose message starts with `what` and names the first wrong field. */

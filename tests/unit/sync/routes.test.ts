@@ -67,6 +67,16 @@ it('lets an op with a clock that no number holds fail alone', async () => {
   })
 })
 
+// Seen red: such a number called an object.
+it.each([['9007199254740993', 'Too big'], ['1e400', 'received Infinity'], ['12345678901234567890', 'Too big']])('says that %s is out of range', async (number, why) => {
+  const { post, meet } = await serveSync()
+  const scope = { workspaceId: (await meet('ann')).workspaceId }
+  for (const [route, field] of [['pull', 'cursor'], ['pull', 'limit'], ['snapshot', 'pageSize'], ['update-cursor', 'version'], ['gc-change-log', 'retentionSeconds']] as const) {
+    const text = JSON.stringify({ scope, deviceId: 'd', cursor: 0, [field]: 'it' }).replace('"it"', number)
+    expect(await post(route, text)).toMatchObject({ status: 400, body: { message: expect.stringMatching(new RegExp(`: ${field}: .*${why}`)) } })
+  }
+})
+
 it('refuses nobody with 401, another workspace with 403, before it reads anything of it', async () => {
   const { post, meet } = await serveSync()
   const scope = { workspaceId: (await meet('ben')).workspaceId }
