@@ -66,6 +66,15 @@ it('leaves nothing behind where it cannot copy', async () => {
   expect(await readdir(folder)).toEqual([])
 })
 
+// Seen red: the folder made, and only "unable to open database file" said.
+it('makes nothing where there is no database', async () => {
+  const { path } = await openTestDatabase()
+  const elsewhere = join(dirname(path), 'elsewhere')
+  await mkdir(elsewhere)
+  await expect(backUp({ path: join(elsewhere, 'sync.db') })).rejects.toThrow(/no database file.*OR3_SQLITE_DB_PATH/)
+  expect(await readdir(elsewhere)).toEqual([])
+})
+
 it('restores a verified copy, keeps what was there, and refuses while a server has it', async () => {
   const database = await openTestDatabase()
   await pushOne(database, 'early')
