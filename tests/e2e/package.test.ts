@@ -3,9 +3,11 @@
  * extends it, adds a table, a synced table and a sign-in of its own, and takes one of its routes for itself.
  */
 import { existsSync } from 'node:fs'
-import { cp, lstat, rm } from 'node:fs/promises'
+import { cp, lstat, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { startServer } from '../helpers/server.ts'
 import { deleteOf, putOf } from '../helpers/sync.ts'
 import { buildDbPath, buildFixture, listPackedFiles, runNode, runNuxt } from './builds.ts'
 import { itServesSync } from './checks.ts'
@@ -75,12 +77,30 @@ describe('an app that extends it, built and moved to another folder', () => {
     expect(changes[0]).toMatchObject({ tableName: 'recipes', payload: { id: 'soup', title: 'Soup', minutes: 20, servings: 4 } })
   })
 
+  // Seen red: a limit of the app's alone, whose whole `limits` then stood in place of the layer's.
+  it('has limits of its own, and takes the others from the environment', async () => {
+    const dbPath = join(await mkdtemp(join(tmpdir(), 'or3-limits-')), 'sync.db')
+    const server = await startServer({ output: built.output, dbPath, env: { NUXT_OR3_SQLITE_LIMITS_MAX_BODY_BYTES: '600000' } })
+    const ada = createClient(server, header, 'ada')
+    const scope = { workspaceId: await ada.workspaceId() }
+    const push = (ops: object[]) => ada.request('/api/sync/push', { body: { scope, ops } })
+    const many = await push(Array.from({ length: 901 }, (_, index) => putOf(`m${index}`)))
+    expect({ status: many.status, text: await many.text() }).toMatchObject({ status: 400, text: expect.stringContaining('at most 900') })
+    expect((await push([putOf('a', { payload: { id: 'a', text: 'x'.repeat(600_000) } })])).status).toBe(413)
+  })
+
   it('answers with its own route where the layer has one of the same name', async () => {
     expect(await readAnswer(await as('ada').request('/api/auth/session'))).toMatchObject({ answeredBy: 'app-consumer' })
   })
 })
 
 describe('the app\'s tools', () => {
+  // Seen red: built, and every request answered with 500.
+  it('`nuxt build` refuses a cron pattern that is none', async () => {
+    const building = runNuxt(built.app.folder, ['build'], { OR3_SQLITE_BACKUP_CRON: 'at three' })
+    await expect(building).rejects.toThrow(/OR3_SQLITE_BACKUP_CRON is "at three": set it to a cron pattern/)
+  })
+
   it('`nuxt typecheck` passes, the layer\'s own TypeScript included', async () => {
     await runNuxt(built.app.folder, ['typecheck'])
   }, 120_000)
