@@ -4,7 +4,8 @@
  * host's. The same file works by `extends` and, as `or3-layer-sqlite/nuxt`, listed in `modules`.
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
   addServerPlugin, addServerTemplate, addTypeTemplate, defineNuxtModule, resolveFiles, useLogger,
@@ -28,6 +29,18 @@ const layerServer = join(layerRoot, 'server')
 /** A linked package has one name in `extends` and another here. */
 const isLayerServer = (dir: string) => existsSync(dir) && realpathSync(dir) === realpathSync(layerServer)
 
+const withSlashes = (path: string) => path.replaceAll('\\', '/')
+
+/**
+ * The layer's own copies of packages that start faster in the bundle: Node reads a package.json for each file of a package,
+ * and Drizzle's has 180 KB, so that outside of it a start takes three times as long and 125 MB more. A function, because
+ * nitro lets a pattern win only over a shorter path; and only these copies, because an app's may be of another version. A
+ * development server would be built slower.
+ */
+const requireOwn = createRequire(join(realpathSync(layerRoot), 'package.json'))
+const ownFolders = ['drizzle-orm', 'zod'].map(name => `${withSlashes(dirname(requireOwn.resolve(name)))}/`)
+const isOfManyFiles = (id: string) => ownFolders.some(folder => withSlashes(id).startsWith(folder))
+
 /** What makes an app a host: both of these, which the layer has files of its own for where it is alone. */
 const registries = {
   '#or3-sqlite/sync-registry': 'sync/gateway/registry',
@@ -47,7 +60,7 @@ const hostRegistries = {
 }
 
 export default defineNuxtModule<SyncLayerOptions>({
-  meta: { name: 'or3-layer-sqlite', configKey: 'or3Sqlite', compatibility: { nuxt: '>=4.0.0' } },
+  meta: { name: 'or3-layer-sqlite', configKey: 'or3Sqlite', compatibility: { nuxt: '>=4.5.0' } },
   async setup(options, nuxt) {
     const appServer = nuxt.options.serverDir
     const found = await Promise.all(Object.values(registries).map(name => resolveFile(appServer, name)))
@@ -80,7 +93,7 @@ export default defineNuxtModule<SyncLayerOptions>({
       config.scanDirs = isHosted ? others : [...others, layerServer]
       // The TypeScript of a package is transpiled and bundled; its own node_modules are not, for a native binding cannot be.
       config.externals ??= {}
-      config.externals.inline = [...config.externals.inline ?? [], layerServer, ...nuxt.options.dev ? [] : manyFiles]
+      config.externals.inline = [...config.externals.inline ?? [], layerServer, ...nuxt.options.dev ? [] : [isOfManyFiles]]
       const esbuild = ((config.esbuild ??= {}).options ??= {})
       // The oldest Node that runs this has all of it; nitro's own choice, es2019, has no bigint.
       esbuild.target ??= 'es2022'
@@ -113,7 +126,7 @@ export default defineNuxtModule<SyncLayerOptions>({
         '}',
       ].join('\n'),
     })
-    const relativeToTypes = (name: string) => relative(join(nuxt.options.buildDir, 'types'), join(layerServer, name))
+    const relativeToTypes = (name: string) => withSlashes(relative(join(nuxt.options.buildDir, 'types'), join(layerServer, name)))
     addTypeTemplate({
       filename: 'types/or3-layer-sqlite.d.ts',
       getContents: () => `declare module '#or3-sqlite/migrations' {
@@ -131,12 +144,6 @@ declare module '#or3-sqlite/host' {
     if (nuxt.options.dev) nuxt.options.watch.push(...[layerDrizzle, ...hasAppHistory ? [appDrizzle] : []].map(dir => join(dir, 'meta/_journal.json')))
   },
 })
-
-/**
- * Packages that start faster in the bundle: Node reads a package.json for each file of a package, and Drizzle's has 180 KB.
- * Outside of it a start takes three times as long and 150 MB more. A development server would be built slower.
- */
-const manyFiles = [/\/node_modules\/(?:drizzle-orm|zod)\//]
 
 /** What the hook hands over of nitro's config: any part of it may be missing. */
 interface TaskConfig {

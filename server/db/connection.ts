@@ -53,6 +53,9 @@ interface Statement {
 /** More than the layer's own statements; the rest is room for an app's. The least recently used one is let go. */
 const maxKeptStatements = 512
 
+/** In UTF-16 units. What a statement was bound with last stays with it: one that was bound with more is let go. */
+const maxKeptTextLength = 1024 * 1024
+
 /** A commit that took longer leaves the loop the next time. A thread costs 0.1 ms. */
 const longCommitMs = 2
 
@@ -102,7 +105,10 @@ export function openConnection({ path, pragmas, commitsOffLoop = false }: Connec
     const args = toNativeArgs((typeof statement === 'string' ? undefined : statement.args) ?? [])
     try {
       const known = prepare(sql, args)
-      if (Array.isArray(args)) padArgs(known, args)
+      if (Array.isArray(args)) {
+        padArgs(known, args)
+        if (textLengthOf(args) > maxKeptTextLength) kept.delete(sql)
+      }
       const { native, shape } = known
       if (shape) {
         const rows = known.single ? toArray(native.get(args)) : native.all(args)
@@ -188,6 +194,10 @@ function leastRecentlyUsed(kept: ReadonlyMap<string, Statement>): string {
 
 function toArray(row: unknown): unknown[] {
   return row === undefined ? [] : [row]
+}
+
+function textLengthOf(args: readonly unknown[]): number {
+  return args.reduce<number>((sum, arg) => sum + (typeof arg === 'string' || arg instanceof Uint8Array ? arg.length : 0), 0)
 }
 
 /** The driver never clears what was bound: an argument that is missing now would have its value of an earlier call. */

@@ -61,7 +61,7 @@ export function* inParts<T>(rows: readonly T[]): Generator<readonly T[]> {
 /**
  * The same for a statement over rows that come with each call, made of `items`: `writeRow` adds the `width` values of
  * one to the arguments, the first of them never null; `build` gets a query that gives the rows, as `column1` and so on,
- * each after the values that are `shared` by all. They are bound value by value, so that SQLite parses nothing: two thirds
+ * each before the values that are `shared` by all. They are bound value by value, so that SQLite parses nothing: two thirds
  * of the time of a JSON parameter. There are four texts for each power of two, filled up with null rows that the query
  * leaves out. A call throws `RangeError` beyond `maxRowsPerStatement`.
  */
@@ -76,12 +76,12 @@ export function compileRowsSql<Item, Values extends object, Row = never>(
   function compile(size: number) {
     const firstCell = sql.placeholder('first cell of the rows')
     const otherCells = ',?'.repeat(width - 1)
-    const before = sql.join(shared.map(name => sql`${sql.placeholder(name)},`))
+    const sharedCells = sql.join(shared.map(name => sql`,${sql.placeholder(name)}`))
     // Named, because a statement with a `*` is prepared anew each time.
     const columns = sql.raw(Array.from({ length: width }, (_, index) => `column${index + 1}`).join())
     const rows = size === 1
-      ? sql`values (${before}${firstCell}${sql.raw(otherCells)})`
-      : sql`select ${before}${columns} from (values (${firstCell}${sql.raw(`${otherCells})${`,(?${otherCells})`.repeat(size - 1)}`)}) where column1 is not null`
+      ? sql`values (${firstCell}${sql.raw(otherCells)}${sharedCells})`
+      : sql`select ${columns}${sharedCells} from (values (${firstCell}${sql.raw(`${otherCells})${`,(?${otherCells})`.repeat(size - 1)}`)}) where column1 is not null`
     const query = dialect.sqlToQuery(build(rows, name => sql.placeholder(name)))
     const at = query.params.indexOf(firstCell)
     const slots = query.params.map(toSlot)

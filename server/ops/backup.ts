@@ -73,8 +73,8 @@ export async function readLastBackupAt(path: string, options: BackupOptions = {}
 
 async function makeBackup(path: string, folder: string, keep: number): Promise<BackupResult> {
   const startedAt = performance.now()
-  const isThere = await stat(path).then(() => true, () => false)
-  if (!isThere) throw new BackupError('There is no database file to copy. Set OR3_SQLITE_DB_PATH to the one that the server has.')
+  const isMissing = await stat(path).then(() => false, (error: NodeJS.ErrnoException) => ['ENOENT', 'ENOTDIR'].includes(error.code ?? ''))
+  if (isMissing) throw new BackupError('There is no database file to copy. Set OR3_SQLITE_DB_PATH to the one that the server has.')
   await mkdir(folder, { recursive: true })
   await removeAbandoned(path, folder)
   const createdAt = new Date().toISOString()

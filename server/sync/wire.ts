@@ -14,7 +14,7 @@ import {
 
 const scope = z.object({ workspaceId: z.string(), projectId: z.string().optional() })
 const tables = z.array(z.string().min(1).max(maxTableNameLength)).max(maxTablesInFilter).optional()
-/** One that no double holds is out of range, and still a number. */
+/** A number that no double holds is rounded, as `JSON.parse` would: then it is out of range, or as good as another. */
 const rounded = (value: unknown) => toNumber(value) ?? value
 const integer = (schema: z.ZodNumber) => z.preprocess(rounded, schema.int())
 const version = integer(z.number().min(0))

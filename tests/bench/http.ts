@@ -22,11 +22,20 @@ const results: Record<string, object> = { start: { ms: round(performance.now() -
 try {
   const session = JSON.parse((await call('GET', '/api/auth/session')).toString()) as { session: { workspace: { id: string } } }
   const scope = { workspaceId: session.session.workspace.id }
-  const pushOf = (size: number) => () => ['/api/sync/push', { scope, ops: Array.from({ length: size }, () => makeOp()) }] as const
+  /** More than will be sent, made before: the clients are to leave the two cores to the server. */
+  const pushesOf = (size: number, callsPerSecond: number) => {
+    const bodies = Array.from({ length: callsPerSecond * seconds }, () =>
+      Buffer.from(JSON.stringify({ scope, ops: Array.from({ length: size }, () => makeOp()) })))
+    return () => {
+      const body = bodies.pop()
+      if (!body) throw new Error(`More than ${callsPerSecond} pushes a second: prepare more`)
+      return ['/api/sync/push', body] as const
+    }
+  }
 
-  results.push100x16 = await load(16, 100, pushOf(100))
-  results.push1x1 = await load(1, 1, pushOf(1))
-  results.push1x64 = await load(64, 1, pushOf(1))
+  results.push100x16 = await load(16, 100, pushesOf(100, 500))
+  results.push1x1 = await load(1, 1, pushesOf(1, 5_000))
+  results.push1x64 = await load(64, 1, pushesOf(1, 15_000))
   let cursor = 0
   results.pull500 = await load(1, 500, () => {
     cursor = (cursor + 500) % 20_000
@@ -48,16 +57,15 @@ process.stdout.write(values.json
   : `${machine}\n${Object.entries(results).map(([name, figures]) => `${name.padEnd(12)} ${JSON.stringify(figures)}`).join('\n')}\n`)
 
 /** `clients` send one request after the other for some seconds. */
-async function load(clients: number, opsPerCall: number, makeRequest: () => readonly [path: string, body: object]) {
+async function load(clients: number, opsPerCall: number, nextRequest: () => readonly [path: string, body: object]) {
   const calls: number[] = []
   const until = performance.now() + seconds * 1000
   const beganAt = performance.now()
   await Promise.all(Array.from({ length: clients }, async () => {
     while (performance.now() < until) {
-      const [path, body] = makeRequest()
-      const text = JSON.stringify(body)
+      const [path, body] = nextRequest()
       const sentAt = performance.now()
-      await call('POST', path, text)
+      await call('POST', path, body)
       calls.push(performance.now() - sentAt)
     }
   }))
@@ -70,10 +78,10 @@ async function load(clients: number, opsPerCall: number, makeRequest: () => read
   }
 }
 
-function call(method: string, path: string, body?: object | string): Promise<Buffer> {
-  const text = typeof body === 'string' ? body : JSON.stringify(body)
+function call(method: string, path: string, body?: object): Promise<Buffer> {
+  const text = body === undefined || Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body))
   return new Promise((resolve, reject) => {
-    const headers = { 'x-demo-user': 'bench', 'content-type': 'application/json', 'x-request-id': randomUUID(), ...text !== undefined && { 'content-length': Buffer.byteLength(text) } }
+    const headers = { 'x-demo-user': 'bench', 'content-type': 'application/json', 'x-request-id': randomUUID(), ...text && { 'content-length': text.length } }
     const sent = request(new URL(path, server.url), { method, agent, headers }, (answer) => {
       const chunks: Buffer[] = []
       answer.on('data', (chunk: Buffer) => chunks.push(chunk))

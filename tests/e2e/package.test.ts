@@ -2,7 +2,7 @@
  * What an app gets that installs the package: the fixture `app-consumer` has the packed tarball in its node_modules,
  * extends it, adds a table, a synced table and a sign-in of its own, and takes one of its routes for itself.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { cp, lstat, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -75,6 +75,14 @@ describe('an app that extends it, built and moved to another folder', () => {
     expect(results.map(result => result.errorCode ?? result.serverVersion)).toEqual([1, 'VALIDATION_ERROR', 2, 'VALIDATION_ERROR'])
     const { changes } = await ada.pull(workspaceId, 0)
     expect(changes[0]).toMatchObject({ tableName: 'recipes', payload: { id: 'soup', title: 'Soup', minutes: 20, servings: 4 } })
+  })
+
+  // Seen red: Drizzle outside the bundle, 220 MB.
+  it('starts with less than 150 MB', async () => {
+    const server = await startServer({ output: built.output, dbPath: join(await mkdtemp(join(tmpdir(), 'or3-memory-')), 'sync.db') })
+    await createClient(server, header, 'ada').workspaceId()
+    const status = readFileSync(`/proc/${server.pid}/status`, 'utf8')
+    expect(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1024).toBeLessThan(150)
   })
 
   // Seen red: a limit of the app's alone, whose whole `limits` then stood in place of the layer's.

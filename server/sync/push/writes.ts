@@ -26,7 +26,7 @@ function writeChange(args: InValue[], entry: LogEntry) {
 
 const insertChanges = compileRowsSql<LogEntry, At>(['logId', 'now'], 11, writeChange, rows => sql`
   insert into changes
-    (log_id, created_at, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, payload)
+    (server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, payload, log_id, created_at)
   ${rows}`)
 
 /** What `appendLog` wrote beyond `head`, or a part of it, and what was claimed. Nothing points to it yet. */
@@ -53,10 +53,10 @@ function writeRow(args: InValue[], { tableName, pk, serverVersion }: LogEntry) {
 }
 
 const insertRows = compileRowsSql<LogEntry, InLog>(['logId'], 3, writeRow, rows => sql`
-  insert into records (log_id, table_name, pk, server_version) ${rows}`)
+  insert into records (table_name, pk, server_version, log_id) ${rows}`)
 
 const upsertRows = compileRowsSql<LogEntry, InLog>(['logId'], 3, writeRow, rows => sql`
-  insert into records (log_id, table_name, pk, server_version) ${rows}
+  insert into records (table_name, pk, server_version, log_id) ${rows}
   on conflict (log_id, table_name, pk) do update
     set server_version = excluded.server_version, tombstone_version = null, tombstone_at = null`)
 
@@ -69,7 +69,7 @@ function writeTombstone(args: InValue[], one: Tombstone) {
 }
 
 const upsertTombstones = compileRowsSql<Tombstone, At>(['logId', 'now'], 4, writeTombstone, rows => sql`
-  insert into records (log_id, tombstone_at, table_name, pk, server_version, tombstone_version) ${rows}
+  insert into records (table_name, pk, server_version, tombstone_version, log_id, tombstone_at) ${rows}
   on conflict (log_id, table_name, pk) do update
     set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version, tombstone_at = excluded.tombstone_at`)
 

@@ -10,7 +10,7 @@ import { event, putOf, scope } from '../../helpers/sync.ts'
 interface Ends { first: number, factor: number, last: string }
 
 const sumRows = compileRowsSql<[number, number], Ends, { count: number, sum: number, ends: string }>(['factor'], 2, (args, pair) => args.push(...pair), (rows, value) => sql`
-  with given (factor, a, b) as (${rows})
+  with given (a, b, factor) as (${rows})
   select count(*) as count, sum(factor * a * b) + ${value('first')} as sum, ${value('last')} as ends from given limit 1`)
 
 it.each([0, 1, 2, 3, 5, 9, 64, 65, 100, 1_000, maxRowsPerStatement])('gives a statement %i rows and no more', async (count) => {
