@@ -31,14 +31,15 @@ const isLayerServer = (dir: string) => existsSync(dir) && realpathSync(dir) === 
 
 const withSlashes = (path: string) => path.replaceAll('\\', '/')
 
+const requireOwn = createRequire(join(realpathSync(layerRoot), 'package.json'))
+const ownFolders = ['drizzle-orm', 'zod'].map(name => `${withSlashes(dirname(requireOwn.resolve(name)))}/`)
+
 /**
  * The layer's own copies of packages that start faster in the bundle: Node reads a package.json for each file of a package,
  * and Drizzle's has 180 KB, so that outside of it a start takes three times as long and 125 MB more. A function, because
  * nitro lets a pattern win only over a shorter path; and only these copies, because an app's may be of another version. A
  * development server would be built slower.
  */
-const requireOwn = createRequire(join(realpathSync(layerRoot), 'package.json'))
-const ownFolders = ['drizzle-orm', 'zod'].map(name => `${withSlashes(dirname(requireOwn.resolve(name)))}/`)
 const isOfManyFiles = (id: string) => ownFolders.some(folder => withSlashes(id).startsWith(folder))
 
 /** What makes an app a host: both of these, which the layer has files of its own for where it is alone. */
@@ -145,13 +146,6 @@ declare module '#or3-sqlite/host' {
   },
 })
 
-/** What the hook hands over of nitro's config: any part of it may be missing. */
-interface TaskConfig {
-  experimental?: { tasks?: boolean }
-  tasks?: Record<string, { handler?: string, description?: string } | undefined>
-  scheduledTasks?: Record<string, string | (string | undefined)[] | undefined>
-}
-
 /** Nitro would find out at the start, and answer every request with 500. */
 function assertCron(pattern: string) {
   try {
@@ -160,6 +154,13 @@ function assertCron(pattern: string) {
   catch {
     throw new Error(`or3Sqlite.backupCron or OR3_SQLITE_BACKUP_CRON is ${JSON.stringify(pattern)}: set it to a cron pattern such as "0 3 * * *", every night at three.`)
   }
+}
+
+/** What the hook hands over of nitro's config: any part of it may be missing. */
+interface TaskConfig {
+  experimental?: { tasks?: boolean }
+  tasks?: Record<string, { handler?: string, description?: string } | undefined>
+  scheduledTasks?: Record<string, string | (string | undefined)[] | undefined>
 }
 
 /** The layer's tasks, by files of their names; scheduled where they have a pattern. An app's task of that name stays. */
@@ -174,7 +175,7 @@ function addTasks(config: TaskConfig, tasks: { name: string, cron: string | unde
 /** Nuxt spares layers that are extended from what it excludes with all node_modules; a listed module it does not. */
 function sparingLayer<T>(pattern: T): T | RegExp {
   if (!(pattern instanceof RegExp)) return pattern
-  const path = `${layerServer.replaceAll('\\', '/')}/`.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  const path = `${withSlashes(layerServer)}/`.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
   return new RegExp(`^(?!${path}).*(?:${pattern.source})`, pattern.flags)
 }
 

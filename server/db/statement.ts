@@ -76,12 +76,14 @@ export function compileRowsSql<Item, Values extends object, Row = never>(
   function compile(size: number) {
     const firstCell = sql.placeholder('first cell of the rows')
     const otherCells = ',?'.repeat(width - 1)
+    const firstRow = sql`${firstCell}${sql.raw(otherCells)}`
+    const otherRows = sql.raw(`,(?${otherCells})`.repeat(size - 1))
     const sharedCells = sql.join(shared.map(name => sql`,${sql.placeholder(name)}`))
     // Named, because a statement with a `*` is prepared anew each time.
     const columns = sql.raw(Array.from({ length: width }, (_, index) => `column${index + 1}`).join())
     const rows = size === 1
-      ? sql`values (${firstCell}${sql.raw(otherCells)}${sharedCells})`
-      : sql`select ${columns}${sharedCells} from (values (${firstCell}${sql.raw(`${otherCells})${`,(?${otherCells})`.repeat(size - 1)}`)}) where column1 is not null`
+      ? sql`values (${firstRow}${sharedCells})`
+      : sql`select ${columns}${sharedCells} from (values (${firstRow})${otherRows}) where column1 is not null`
     const query = dialect.sqlToQuery(build(rows, name => sql.placeholder(name)))
     const at = query.params.indexOf(firstCell)
     const slots = query.params.map(toSlot)

@@ -6,9 +6,9 @@ import { randomUUID } from 'node:crypto'
 import { Agent, request } from 'node:http'
 import { cpus } from 'node:os'
 import process from 'node:process'
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { startServer } from '../../.playground/demo/server.ts'
+import { readRssMb } from '../helpers/memory.ts'
 import { makeOp } from './implementation.ts'
 
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } } })
@@ -43,8 +43,7 @@ try {
   })
   const { serverVersion: head } = JSON.parse((await call('POST', '/api/sync/push', { scope, ops: [] })).toString()) as { serverVersion: number }
   results.idlePoll = await load(1, 1, () => ['/api/sync/pull', { scope, cursor: head, limit: 500 }] as const)
-  const status = readFileSync(`/proc/${server.pid}/status`, 'utf8')
-  results.memory = { rssMb: Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024), logRows: head }
+  results.memory = { rssMb: readRssMb(server.pid), logRows: head }
 }
 finally {
   agent.destroy()

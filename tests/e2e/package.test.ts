@@ -2,11 +2,11 @@
  * What an app gets that installs the package: the fixture `app-consumer` has the packed tarball in its node_modules,
  * extends it, adds a table, a synced table and a sign-in of its own, and takes one of its routes for itself.
  */
-import { existsSync, readFileSync } from 'node:fs'
-import { cp, lstat, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
+import { cp, lstat, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { readRssMb } from '../helpers/memory.ts'
 import { startServer } from '../helpers/server.ts'
 import { deleteOf, putOf } from '../helpers/sync.ts'
 import { buildDbPath, buildFixture, listPackedFiles, runNode, runNuxt } from './builds.ts'
@@ -79,16 +79,14 @@ describe('an app that extends it, built and moved to another folder', () => {
 
   // Seen red: Drizzle outside the bundle, 220 MB.
   it('starts with less than 150 MB', async () => {
-    const server = await startServer({ output: built.output, dbPath: join(await mkdtemp(join(tmpdir(), 'or3-memory-')), 'sync.db') })
+    const server = await startServer({ output: built.output, dbPath: 'sync.db' })
     await createClient(server, header, 'ada').workspaceId()
-    const status = readFileSync(`/proc/${server.pid}/status`, 'utf8')
-    expect(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1024).toBeLessThan(150)
+    expect(readRssMb(server.pid)).toBeLessThan(150)
   })
 
   // Seen red: a limit of the app's alone, whose whole `limits` then stood in place of the layer's.
   it('has limits of its own, and takes the others from the environment', async () => {
-    const dbPath = join(await mkdtemp(join(tmpdir(), 'or3-limits-')), 'sync.db')
-    const server = await startServer({ output: built.output, dbPath, env: { NUXT_OR3_SQLITE_LIMITS_MAX_BODY_BYTES: '600000' } })
+    const server = await startServer({ output: built.output, dbPath: 'sync.db', env: { NUXT_OR3_SQLITE_LIMITS_MAX_BODY_BYTES: '600000' } })
     const ada = createClient(server, header, 'ada')
     const scope = { workspaceId: await ada.workspaceId() }
     const push = (ops: object[]) => ada.request('/api/sync/push', { body: { scope, ops } })

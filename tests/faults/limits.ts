@@ -2,12 +2,12 @@
  * What a server bears: a write-ahead log that stays small under load with readers about, requests that are cut off
  * half-way and change nothing, a thousand idle devices. Upholds P9.
  */
-import { readFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DatabaseSync } from 'node:sqlite'
+import { readRssMb } from '../helpers/memory.ts'
 import { makeOp, pullOnce, pushOnce, signIn } from './devices.ts'
 import { type Check, createLedger } from './ledger.ts'
 import type { StartServer } from './process.ts'
@@ -117,8 +117,4 @@ async function open(url: string): Promise<Socket> {
   socket.on('error', () => {})
   await once(socket, 'connect')
   return socket
-}
-
-function readRssMb(pid: number): number {
-  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024)
 }
