@@ -62,5 +62,5 @@ async function tryToWrite(database: SyncDatabase): Promise<void> {
   }).catch(() => {})
 }
 
-/** Larger than the little room that a refused push leaves over. */
-const probeBytes = 16_384
+/** Larger than the little room that a refused push leaves over: a small one dirties up to some fifteen pages. */
+const probeBytes = 65_536

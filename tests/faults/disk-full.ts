@@ -20,6 +20,9 @@ export interface SmallDisk {
 
 const diskBytes = 48 * 2 ** 20
 
+/** As many small ones as a log of the whole disk has room for. */
+const maxWrites = 10_000
+
 /** `limitPages` sets SQLite's page limit; undefined takes it away. */
 export async function makeSmallDisk(limitPages: (extra: number | undefined) => Promise<unknown>): Promise<SmallDisk> {
   const folder = await mkdtemp(join(tmpdir(), 'or3-layer-disk-'))
@@ -30,7 +33,10 @@ export async function makeSmallDisk(limitPages: (extra: number | undefined) => P
     async fill(bytes) {
       if (!mounted) return void await limitPages(Math.ceil(bytes / 4096))
       const { bavail, bsize } = await statfs(folder)
-      await appendFile(ballast, Buffer.alloc(Math.max(0, bavail * bsize - bytes)))
+      await appendFile(ballast, Buffer.alloc(Math.max(0, bavail * bsize - bytes))).catch((error) => {
+        // The database may have taken some of it meanwhile.
+        if (error.code !== 'ENOSPC') throw error
+      })
     },
     async empty() {
       if (mounted) await rm(ballast, { force: true })
@@ -95,6 +101,13 @@ export async function runDiskFull({ disk, cycles, write, readIds, deleteAll, isR
         else figures.failures.push(String(error))
       }
     }
+    const writeUntilRefused = async (bytes: number) => {
+      const before = refused.length
+      for (let turn = 0; refused.length === before && figures.failures.length === 0; turn++) {
+        if (turn < maxWrites) await attempt(`${cycle}-last-${bytes}-${acked.length}`, bytes)
+        else figures.failures.push(`${maxWrites} writes of ${bytes} bytes on a full disk, and none refused`)
+      }
+    }
     await disk.fill((50 + cycle * 20) * 1024)
     // Together, so that they meet the end of the disk inside a shared commit; of several sizes, so that at all places.
     for (let turn = 0; turn < 8 || (refused.length === 0 && turn < 1_000); turn++) {
@@ -102,11 +115,17 @@ export async function runDiskFull({ disk, cycles, write, readIds, deleteAll, isR
     }
     await disk.fill(0)
     // The log has room of its own left: what is too large for it first, then what fills it up.
-    for (const bytes of [40_000, 8_000, 100]) {
+    for (const bytes of [40_000, 8_000, 100]) await writeUntilRefused(bytes)
+    // One that is begun anew has room again, and then a write must find it as well.
+    while (figures.failures.length === 0 && await isHealthy()) {
       const before = refused.length
-      for (let turn = 0; turn < 300 && refused.length === before && figures.failures.length === 0; turn++) await attempt(`${cycle}-last-${bytes}-${turn}`, bytes)
+      await attempt(`${cycle}-healthy-${acked.length}`, 100)
+      if (refused.length > before) {
+        figures.wrongHealth++
+        break
+      }
+      await writeUntilRefused(100)
     }
-    if (await isHealthy()) figures.wrongHealth++
     const whileFull = new Set(await readIds())
     await disk.empty()
     if (!await isHealthy()) figures.wrongHealth++

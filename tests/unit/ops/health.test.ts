@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm'
 import { expect, it } from 'vitest'
 import { logs, users } from '../../../server/db/schema/index.ts'
 import { backUp } from '../../../server/ops/backup.ts'
-import { readHealth } from '../../../server/ops/health.ts'
+import { readHealth, readWalBytes } from '../../../server/ops/health.ts'
 import { createMetrics } from '../../../server/ops/metrics.ts'
 import { configureOps, readOpsSettings } from '../../../server/ops/settings.ts'
 import { type SlowStatement, watchStatements } from '../../../server/ops/statements.ts'
@@ -38,14 +38,17 @@ it('answers 503 while nothing is open', async () => {
 it('answers 503 while the disk is full, and 200 once there is room, without a restart or a push', async () => {
   const database = await openTestDatabase()
   await limitPages(database, 2)
-  const fill = () => database.write(tx => tx.insert(users).values({ id: 'big', displayName: randomBytes(40_000).toString('hex'), createdAt: 1 }))
+  const fill = () => database.write(tx => tx.insert(users).values({ id: 'big', displayName: randomBytes(100_000).toString('hex'), createdAt: 1 }))
   await expect(fill()).rejects.toMatchObject({ data: { code: 'DATABASE_FULL' } })
   expect(await readHealth(database)).toMatchObject({ status: 503, health: { ready: true, writable: false } })
   expect(await readHealth(database)).toMatchObject({ status: 503 })
   // Room for a push, not for so large a row: health finds out by a write of its own.
-  await limitPages(database, 10)
+  await limitPages(database, 30)
   await expect(fill()).rejects.toMatchObject({ data: { code: 'DATABASE_FULL' } })
+  const before = await readWalBytes(database)
   expect(await readHealth(database)).toMatchObject({ status: 200, health: { writable: true } })
+  // More than the little room that a refused push leaves over. Seen red with 28 KB.
+  expect(await readWalBytes(database) - before).toBeGreaterThan(65_536)
   await limitPages(database, undefined)
   await fill()
 })
