@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { ConfigError, readChoice, readSwitch, textOf } from '../setting.ts'
 
 export interface DatabaseConfig {
   /** An absolute file path, or `:memory:`. */
@@ -31,16 +32,11 @@ export interface DatabaseSettings {
 
 export const defaultPath = '.data/or3-layer.db'
 
-/** A setting that cannot be used; its message is the one sentence the operator reads. */
-export class ConfigError extends Error {
-  override name = 'ConfigError'
-}
-
 /** `settings` are the server's runtime config; a command has none, and takes from the environment what would override it. */
 export function readDatabaseConfig(env: Record<string, string | undefined>, settings: DatabaseSettings = { dbPath: env.NUXT_OR3_SQLITE_DB_PATH }): DatabaseConfig {
-  const read = (name: string, setting: unknown): Given => ({ name, value: textOf(env[name]) || textOf(setting) })
-  const strict = readBoolean(read('OR3_SQLITE_STRICT', settings.strict))
-  const allowInMemory = readBoolean(read('OR3_SQLITE_ALLOW_IN_MEMORY', settings.allowInMemory))
+  const read = (name: string, setting: unknown) => ({ name, value: textOf(env[name]) || textOf(setting) })
+  const strict = readSwitch(read('OR3_SQLITE_STRICT', settings.strict), false)
+  const allowInMemory = readSwitch(read('OR3_SQLITE_ALLOW_IN_MEMORY', settings.allowInMemory), false)
   const given = read('OR3_SQLITE_DB_PATH', settings.dbPath).value
   const pragmas = {
     journalMode: readChoice(read('OR3_SQLITE_PRAGMA_JOURNAL_MODE', settings.journalMode), journalModes, 'WAL'),
@@ -82,27 +78,4 @@ function readPath(given: string): string {
   catch {
     throw new ConfigError('OR3_SQLITE_DB_PATH is not a usable file: URL: write it as file:///absolute/path.db or as a plain path.')
   }
-}
-
-/** A setting by the name of its variable, and its text; empty where it is not set. */
-interface Given { name: string, value: string }
-
-/** An empty value is no value: compose files and shells set variables to it. */
-function textOf(value: unknown): string {
-  return value === undefined || value === null ? '' : String(value).trim()
-}
-
-function readBoolean({ name, value }: Given): boolean {
-  switch (value.toLowerCase()) {
-    case 'true': case '1': return true
-    case 'false': case '0': case '': return false
-    default: throw new ConfigError(`${name} is ${JSON.stringify(value)}: set it to true or false.`)
-  }
-}
-
-function readChoice<T extends string>({ name, value }: Given, choices: readonly T[], fallback: T): T {
-  if (value === '') return fallback
-  const choice = choices.find(one => one === value.toUpperCase())
-  if (choice === undefined) throw new ConfigError(`${name} is ${JSON.stringify(value)}: set it to one of ${choices.join(', ')}.`)
-  return choice
 }

@@ -5,6 +5,7 @@
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import process from 'node:process'
+import { readNumber } from '../setting.ts'
 import { copyDatabase, BackupError } from './copy.ts'
 
 export interface BackupOptions {
@@ -120,13 +121,9 @@ function backupFolder(path: string, { folder }: BackupOptions): string {
   return resolve(folder ?? (process.env.OR3_SQLITE_BACKUP_DIR?.trim() || join(dirname(path), 'backups')))
 }
 
-/** Throws `BackupError`, whose message names the setting. */
+/** Throws `ConfigError`, whose message names the setting. */
 export function readKeep(): number {
-  const text = process.env.OR3_SQLITE_BACKUP_KEEP?.trim()
-  if (!text) return defaultKeep
-  const keep = Number(text)
-  if (!Number.isSafeInteger(keep) || keep < 1) throw new BackupError(`OR3_SQLITE_BACKUP_KEEP is ${JSON.stringify(text)}: set it to a whole number from 1.`)
-  return keep
+  return readNumber({ name: 'OR3_SQLITE_BACKUP_KEEP', value: process.env.OR3_SQLITE_BACKUP_KEEP }, { least: 1 }) ?? defaultKeep
 }
 
 function stem(path: string): string {

@@ -1,5 +1,5 @@
 /** What an operator may set of the room, from the environment and the `or3Sqlite` runtime config (the environment wins). */
-import { ConfigError } from '../db/config.ts'
+import { readNumber, readSwitch, textOf } from '../setting.ts'
 
 export interface OpsSettings {
   /** Whether the scheduled clean-up runs. */
@@ -40,29 +40,12 @@ export function configureOps(env: Record<string, string | undefined>, input: Ops
 }
 
 function read(env: Record<string, string | undefined>, input: OpsSettingsInput): OpsSettings {
-  const given = (name: string, setting: Text | undefined) => ({ name, text: (env[name]?.trim() || String(setting ?? '')).trim() })
+  const given = (name: string, setting: Text | undefined) => ({ name, value: textOf(env[name]) || textOf(setting) })
+  const retentionDays = readNumber(given('OR3_SQLITE_RETENTION_DAYS', input.retentionDays), { least: 1, most: maxRetentionDays }) ?? defaultRetentionDays
   return {
     cleanUp: readSwitch(given('OR3_SQLITE_CLEAN_UP', input.cleanUp), true),
-    retentionSeconds: readNumber(given('OR3_SQLITE_RETENTION_DAYS', input.retentionDays), defaultRetentionDays, 1, maxRetentionDays) * secondsPerDay,
+    retentionSeconds: retentionDays * secondsPerDay,
     metrics: readSwitch(given('OR3_SQLITE_METRICS', input.metrics), false),
-    slowStatementMs: readNumber(given('OR3_SQLITE_SLOW_STATEMENT_MS', input.slowStatementMs), defaultSlowStatementMs, 0, 3_600_000),
+    slowStatementMs: readNumber(given('OR3_SQLITE_SLOW_STATEMENT_MS', input.slowStatementMs), { least: 0, most: 3_600_000 }) ?? defaultSlowStatementMs,
   }
-}
-
-interface Given { name: string, text: string }
-
-function readSwitch({ name, text }: Given, fallback: boolean): boolean {
-  switch (text.toLowerCase()) {
-    case '': return fallback
-    case 'true': case '1': return true
-    case 'false': case '0': return false
-    default: throw new ConfigError(`${name} is ${JSON.stringify(text)}: set it to true or false.`)
-  }
-}
-
-function readNumber({ name, text }: Given, fallback: number, least: number, most: number): number {
-  if (text === '') return fallback
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < least || value > most) throw new ConfigError(`${name} is ${JSON.stringify(text)}: set it to a whole number from ${least} to ${most}.`)
-  return value
 }

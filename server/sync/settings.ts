@@ -2,6 +2,7 @@
  * What an operator may change of the sync protocol. Set once while the server starts, from the runtime config; read
  * wherever a request is bounded.
  */
+import { ConfigError, readNumber, switchOf, textOf } from '../setting.ts'
 import { maxBodyBytes, maxOpsPerPush, maxTrustedProxies, requestsPerMinute } from './limits.ts'
 
 export type RateLimitedOperation = keyof typeof requestsPerMinute
@@ -31,50 +32,43 @@ export function readSyncSettings(): SyncSettings {
   return settings
 }
 
-/** What is not given stays at its default. Throws an `Error` that names the setting. */
+/** What is not given stays at its default. Throws `ConfigError`, whose message names the setting. */
 export function configureSync(input: SyncSettingsInput = {}): void {
   settings = {
-    maxBodyBytes: readCount('maxBodyBytes', input.maxBodyBytes) ?? defaults.maxBodyBytes,
-    maxOpsPerPush: readCount('maxOpsPerPush', input.maxOpsPerPush) ?? defaults.maxOpsPerPush,
+    maxBodyBytes: read('maxBodyBytes', input.maxBodyBytes) ?? defaults.maxBodyBytes,
+    maxOpsPerPush: read('maxOpsPerPush', input.maxOpsPerPush) ?? defaults.maxOpsPerPush,
     rateLimits: readRateLimits(input.rateLimits),
     trustedProxies: readProxies(input.trustedProxies),
   }
 }
 
 function readRateLimits(input: SyncSettingsInput['rateLimits']): SyncSettings['rateLimits'] {
-  if (isOff(input)) return { 'push': null, 'pull': null, 'snapshot': null, 'update-cursor': null, 'gc': null, 'session': null }
-  if (input === undefined || isOn(input)) return defaults.rateLimits
-  if (typeof input !== 'object') throw new Error(`or3Sqlite.limits.rateLimits is ${JSON.stringify(input)}: set it to true or false, or to a number for each operation.`)
+  if (typeof input !== 'object' || input === null) return readAllRateLimits(input)
   const limits: Record<RateLimitedOperation, number | null> = { ...defaults.rateLimits }
   for (const [operation, value] of Object.entries(input)) {
-    if (!isRateLimited(operation)) throw new Error(`or3Sqlite.limits.rateLimits.${operation} is not a limited operation: use one of ${Object.keys(limits).join(', ')}.`)
-    if (isOff(value)) limits[operation] = null
-    else if (value !== true) limits[operation] = readCount(`rateLimits.${operation}`, value) ?? defaults.rateLimits[operation]
+    if (!isRateLimited(operation)) throw new ConfigError(`or3Sqlite.limits.rateLimits.${operation} is not a limited operation: use one of ${Object.keys(limits).join(', ')}.`)
+    if (switchOf(value) === false) limits[operation] = null
+    else if (textOf(value) !== 'true') limits[operation] = read(`rateLimits.${operation}`, value) ?? defaults.rateLimits[operation]
   }
   return limits
+}
+
+function readAllRateLimits(input: boolean | string | undefined): SyncSettings['rateLimits'] {
+  if (textOf(input) === '' || switchOf(input) === true) return defaults.rateLimits
+  if (switchOf(input) === false) return { 'push': null, 'pull': null, 'snapshot': null, 'update-cursor': null, 'gc': null, 'session': null }
+  throw new ConfigError(`or3Sqlite.limits.rateLimits is ${JSON.stringify(input)}: set it to true or false, or to a number for each operation.`)
 }
 
 function isRateLimited(operation: string): operation is RateLimitedOperation {
   return Object.hasOwn(requestsPerMinute, operation)
 }
 
-function isOff(value: unknown): value is false | 0 | 'false' | '0' {
-  return value === false || value === 0 || value === 'false' || value === '0'
-}
-
-function isOn(value: unknown): value is true | 'true' | '1' | '' {
-  return value === true || value === 'true' || value === '1' || value === ''
-}
-
 function readProxies(value: SyncSettingsInput['trustedProxies']): number {
-  const count = isOff(value) ? 0 : readCount('trustedProxies', value) ?? defaults.trustedProxies
-  if (count > maxTrustedProxies) throw new Error(`or3Sqlite.limits.trustedProxies is ${count}: set it to how many proxies stand before the server, at most ${maxTrustedProxies}.`)
+  const count = switchOf(value) === false ? 0 : read('trustedProxies', value) ?? defaults.trustedProxies
+  if (count > maxTrustedProxies) throw new ConfigError(`or3Sqlite.limits.trustedProxies is ${count}: set it to how many proxies stand before the server, at most ${maxTrustedProxies}.`)
   return count
 }
 
-function readCount(name: string, value: number | string | undefined): number | undefined {
-  if (value === undefined || value === '') return undefined
-  const count = Number(value)
-  if (!Number.isSafeInteger(count) || count < 1) throw new Error(`or3Sqlite.limits.${name} is ${JSON.stringify(value)}: set it to a whole number from 1.`)
-  return count
+function read(name: string, value: unknown): number | undefined {
+  return readNumber({ name: `or3Sqlite.limits.${name}`, value }, { least: 1 })
 }

@@ -1,7 +1,8 @@
 /** Each setting once from the environment, once from the runtime config, and each value that is refused. */
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { ConfigError, databaseUrl, readDatabaseConfig } from '../../../server/db/config.ts'
+import { databaseUrl, readDatabaseConfig } from '../../../server/db/config.ts'
+import { ConfigError } from '../../../server/setting.ts'
 
 describe('the path', () => {
   // Seen red with `resolve` left out, and with `given.slice(5)` left encoded.

@@ -78,6 +78,8 @@ describe('the settings', () => {
 
   it('name what cannot be used', () => {
     expect(() => configureSync({ maxBodyBytes: 'lots' })).toThrow(/maxBodyBytes is "lots"/)
+    // Seen red where true was taken for 1.
+    expect(() => configureSync({ maxBodyBytes: true as never })).toThrow(/or3Sqlite\.limits\.maxBodyBytes is true: set it to a whole number from 1/)
     expect(() => configureSync({ maxOpsPerPush: 0 })).toThrow(/maxOpsPerPush is 0/)
     expect(() => configureSync({ rateLimits: { push: -1 } })).toThrow(/rateLimits\.push is -1/)
     expect(() => configureSync({ rateLimits: 'no' })).toThrow(/or3Sqlite\.limits\.rateLimits is "no": set it to true or false/)
