@@ -2,7 +2,7 @@
 // @ts-check
 /**
  * The package ships its TypeScript as it is, and Node strips no types under node_modules: this does it for the package's
- * own files, then starts the command (server/ops/command.ts, server/import/command.ts).
+ * own files, then starts the command (server/command.ts).
  */
 import { readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
@@ -31,8 +31,9 @@ nodeModule.registerHooks({
 })
 
 const stop = new AbortController()
-for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(signal, () => stop.abort())
+// A restore has nothing to tidy up that the next one would not: it ends as any process does.
+const signals = process.argv[2] === 'restore' ? [] : /** @type {const} */ (['SIGINT', 'SIGTERM'])
+for (const signal of signals) process.once(signal, () => stop.abort())
 
-const room = ['backup', 'restore'].includes(process.argv[2] ?? '') ? 'ops' : 'import'
-const { runCommand } = await import(new URL(`${room}/command.ts`, server).href)
+const { runCommand } = await import(new URL('command.ts', server).href)
 process.exitCode = await runCommand(process.argv.slice(2), process.env, process, stop.signal)

@@ -13,6 +13,8 @@ export interface BackupOptions {
   folder?: string
   /** How many are kept; default `OR3_SQLITE_BACKUP_KEEP`, else 7. */
   keep?: number
+  /** Aborted, the copying ends and nothing is left of it. */
+  signal?: AbortSignal
 }
 
 export interface Backup {
@@ -47,7 +49,7 @@ export function backUp({ path }: { path: string }, options: BackupOptions = {}):
   if (path === ':memory:') return Promise.reject(new BackupError('The database is in memory: there is no file to back up.'))
   const under = running.get(path)
   if (under) return under
-  const made = makeBackup(path, backupFolder(path, options), options.keep ?? readKeep()).finally(() => running.delete(path))
+  const made = makeBackup(path, backupFolder(path, options), options).finally(() => running.delete(path))
   running.set(path, made)
   return made
 }
@@ -72,7 +74,7 @@ export async function readLastBackupAt(path: string, options: BackupOptions = {}
   return names.map(name => readMoment(path, name) ?? '').sort().at(-1) || null
 }
 
-async function makeBackup(path: string, folder: string, keep: number): Promise<BackupResult> {
+async function makeBackup(path: string, folder: string, { keep = readKeep(), signal }: BackupOptions): Promise<BackupResult> {
   const startedAt = performance.now()
   const isMissing = await stat(path).then(() => false, (error: NodeJS.ErrnoException) => ['ENOENT', 'ENOTDIR'].includes(error.code ?? ''))
   if (isMissing) throw new BackupError('There is no database file to copy. Set OR3_SQLITE_DB_PATH to the one that the server has.')
@@ -82,7 +84,7 @@ async function makeBackup(path: string, folder: string, keep: number): Promise<B
   const name = `${stem(path)}-${createdAt.replaceAll(':', '-').replace('.', '-')}.db`
   const partial = join(folder, `${name}.${process.pid}${unfinished}`)
   try {
-    const { workspaces, changes } = await copyDatabase(path, partial)
+    const { workspaces, changes } = await copyDatabase(path, partial, signal)
     await rename(partial, join(folder, name))
     await flushFolder(folder)
     const { size: bytes } = await stat(join(folder, name))

@@ -40,8 +40,10 @@ if (before) {
 }
 const changes = [...after.heads.values()].reduce((sum, head) => sum + head, -after.skipped)
 database.close()
-const file = openSync(copy, 'r+')
-fsyncSync(file)
-closeSync(file)
+if (source !== '') {
+  const file = openSync(copy, 'r+')
+  fsyncSync(file)
+  closeSync(file)
+}
 console.log(JSON.stringify({ problems, ledgers: after.ledgers, workspaces: after.heads.size, changes }))
 `

@@ -14,14 +14,14 @@ export interface VerifiedFile {
   changes: number
 }
 
-/** The path is in no message: an administrator's page shows them. */
+/** The operator reads its message as it is. */
 export class BackupError extends Error {
   override name = 'BackupError'
 }
 
-/** Makes the file `copy` from the database `source`, flushed to disk. Throws `BackupError` where it is not whole. */
-export async function copyDatabase(source: string, copy: string): Promise<VerifiedFile> {
-  return runScript(source, copy)
+/** Makes the file `copy` from the database `source` and its log, flushed to disk. Throws `BackupError` where it is not whole. */
+export async function copyDatabase(source: string, copy: string, signal?: AbortSignal): Promise<VerifiedFile> {
+  return runScript(source, copy, signal)
 }
 
 /** Throws `BackupError` where the file is not a whole database. */
@@ -29,10 +29,11 @@ export async function verifyDatabase(path: string): Promise<VerifiedFile> {
   return runScript('', path)
 }
 
-async function runScript(source: string, copy: string): Promise<VerifiedFile> {
+async function runScript(source: string, copy: string, signal?: AbortSignal): Promise<VerifiedFile> {
   // The server's own NODE_OPTIONS, a debugger's port among them, are not for the child.
   const env = { ...process.env, NODE_OPTIONS: '' }
-  const child = spawn(process.execPath, ['--no-warnings', '--input-type=commonjs', '-e', copyScript, source, copy], { stdio: ['ignore', 'pipe', 'pipe'], env })
+  const args = ['--no-warnings', '--input-type=commonjs', '-e', copyScript, source, copy]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env, signal, killSignal: 'SIGKILL' })
   const endWithUs = () => child.kill('SIGKILL')
   process.once('exit', endWithUs)
   let said = ''
@@ -42,6 +43,9 @@ async function runScript(source: string, copy: string): Promise<VerifiedFile> {
   try {
     const [code] = await once(child, 'close') as [number | null]
     if (code !== 0) throw new BackupError(`${source === '' ? 'That file is no whole database' : 'The copying process failed'}: ${reasonOf(complaint)}`)
+  }
+  catch (error) {
+    throw signal?.aborted ? new BackupError('It was stopped; nothing is left of it.') : error
   }
   finally {
     process.off('exit', endWithUs)

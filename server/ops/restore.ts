@@ -10,11 +10,11 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Migration } from '../db/migrate.ts'
 import { takeOwnerLock } from '../db/owner-lock.ts'
 import { flushFolder } from './backup.ts'
-import { BackupError, type LedgerRow, verifyDatabase, type VerifiedFile } from './copy.ts'
+import { BackupError, copyDatabase, type LedgerRow, verifyDatabase, type VerifiedFile } from './copy.ts'
 import { skippedVersionsName } from './copy-script.ts'
 
 export interface RestoreResult extends VerifiedFile {
-  /** Where the database that was there is now; null where there was none. */
+  /** Where the database that was there is now, or what there was of it; null where there was nothing. */
   replaced: string | null
 }
 
@@ -28,24 +28,26 @@ export interface RestoreOptions {
 
 /** Throws `BackupError` or `DatabaseInUseError`, and has changed nothing then. */
 export async function restoreBackup({ from, to, migrations }: RestoreOptions): Promise<RestoreResult> {
-  const verified = await verify(from, migrations)
+  await verify(from, migrations)
   await mkdir(dirname(to), { recursive: true })
   const path = await realpath(to).catch(() => to)
   if (path === await realpath(from)) throw new BackupError('That file is the database itself.')
   const lock = await takeOwnerLock(path, 0)
   const incoming = `${path}.restoring`
   try {
-    await copyFile(from, incoming)
-    await verify(incoming, migrations)
+    // Of one that was ended: its journal would be applied to this copy.
+    await removeParts(incoming)
+    // Not the file alone: one that a server left behind has the newest changes in its log.
+    const restored = assertFits(await copyDatabase(from, incoming), migrations)
     skipVersions(incoming, readHeads(path))
     await flushFile(incoming)
     const replaced = await keepReplaced(path)
     await rename(incoming, path)
     await flushFolder(dirname(path))
-    return { ...verified, replaced }
+    return { ...restored, replaced }
   }
   finally {
-    await rm(incoming, { force: true })
+    await removeParts(incoming)
     lock.close()
   }
 }
@@ -100,11 +102,14 @@ function headsOf(database: DatabaseSync): Map<string, number> {
   return new Map(rows.map(({ workspace_id, head }) => [String(workspace_id), Number(head)]))
 }
 
-async function verify(path: string, migrations: readonly Migration[]): Promise<VerifiedFile> {
+async function verify(path: string, migrations: readonly Migration[]) {
   await access(path, constants.R_OK).catch(() => {
     throw new BackupError(`There is no readable file ${path}.`)
   })
-  const verified = await verifyDatabase(path)
+  assertFits(await verifyDatabase(path), migrations)
+}
+
+function assertFits(verified: VerifiedFile, migrations: readonly Migration[]): VerifiedFile {
   const [layer] = verified.ledgers
   if (layer.length === 0) throw new BackupError('That is not a backup of this layer: it has none of its migrations.')
   if (layer.length > migrations.length) throw new BackupError('That backup is of a newer release: install that one first.')
@@ -113,24 +118,33 @@ async function verify(path: string, migrations: readonly Migration[]): Promise<V
   return verified
 }
 
+/** What SQLite would apply to the file that it finds beside them. */
+const logs = ['-wal', '-shm', '-journal']
+
 /**
  * A second name for the old file, so that at no moment there is none: a server started then would make an empty one.
  * Its log must be gone before, or SQLite would apply it to the file that comes.
  */
 async function keepReplaced(path: string): Promise<string | null> {
-  if (!await exists(path)) {
-    await rm(`${path}-wal`, { force: true })
-    return null
-  }
   const replaced = `${path}.replaced-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`
-  emptyLog(path)
-  await link(path, replaced).catch(() => copyFile(path, replaced, constants.COPYFILE_EXCL))
-  // Still there only where the old file is too damaged to be opened.
-  for (const suffix of ['-wal', '-shm', '-journal']) {
-    if (await exists(`${path}${suffix}`)) await rename(`${path}${suffix}`, `${replaced}${suffix}`)
+  const kept: string[] = []
+  if (await exists(path)) {
+    emptyLog(path)
+    await link(path, replaced).catch(() => copyFile(path, replaced, constants.COPYFILE_EXCL))
+    kept.push(replaced)
+  }
+  // Still there only where the old file is lost, or too damaged to be opened.
+  for (const suffix of logs) {
+    if (!await exists(`${path}${suffix}`)) continue
+    await rename(`${path}${suffix}`, `${replaced}${suffix}`)
+    kept.push(`${replaced}${suffix}`)
   }
   await flushFolder(dirname(path))
-  return replaced
+  return kept[0] ?? null
+}
+
+async function removeParts(path: string) {
+  for (const suffix of ['', ...logs]) await rm(`${path}${suffix}`, { force: true })
 }
 
 /** The last connection to close a whole database removes its log. */

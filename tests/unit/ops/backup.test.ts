@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { sql } from 'drizzle-orm'
 import { expect, it } from 'vitest'
 import { backUp, listBackups, readLastBackupAt } from '../../../server/ops/backup.ts'
 import { restoreBackup } from '../../../server/ops/restore.ts'
@@ -13,6 +15,7 @@ import { event, payloads, pullAll, putOf, scope, snapshotAll } from '../../helpe
 const put = (pk: string) => putOf(pk, { tableName: 'threads', payload: payloads.threads(pk) })
 const adapterOf = (database: TestDatabase) => createSyncGatewayAdapter(async () => database)
 const pushOne = (database: TestDatabase, pk: string) => adapterOf(database).push(event, { scope, ops: [put(pk)] })
+const commandPath = fileURLToPath(new URL('../../../bin/or3-layer-sqlite.js', import.meta.url))
 const folderOf = ({ path }: TestDatabase) => join(dirname(path), 'backups')
 
 /** `path` opened, and nothing written to it. */
@@ -114,16 +117,16 @@ it('refuses to restore what is damaged, foreign, newer, or the database itself, 
   expect((await readFile(database.path)).equals(before)).toBe(true)
 })
 
-it.each(['server/ops/cli.ts', 'bin/or3-layer-sqlite.js'])('is a command for a running server, and one that refuses to restore beside it: %s', async (entry) => {
+it('is a command for a running server, and one that refuses to restore beside it', async () => {
   const database = await openTestDatabase()
   await pushOne(database, 'row')
   const env = { ...process.env, OR3_SQLITE_DB_PATH: database.path }
   const run = (...args: string[]) =>
-    promisify(execFile)(process.execPath, ['--no-warnings', fileURLToPath(new URL(`../../../${entry}`, import.meta.url)), ...args], { env })
+    promisify(execFile)(process.execPath, ['--no-warnings', commandPath, ...args], { env })
   expect((await run('backup')).stdout).toMatch(/1 changes, verified/)
   // The name that README gives for a runtime config; without it the command would copy another file.
   const { OR3_SQLITE_DB_PATH: path, ...others } = env
-  const byRuntimeConfig = promisify(execFile)(process.execPath, ['--no-warnings', fileURLToPath(new URL(`../../../${entry}`, import.meta.url)), 'backup'], { env: { ...others, NUXT_OR3_SQLITE_DB_PATH: path } })
+  const byRuntimeConfig = promisify(execFile)(process.execPath, ['--no-warnings', commandPath, 'backup'], { env: { ...others, NUXT_OR3_SQLITE_DB_PATH: path } })
   expect((await byRuntimeConfig).stdout).toMatch(/1 changes, verified/)
   const [backup] = await listBackups(database.path)
   const file = join(folderOf(database), backup!.name)
@@ -133,4 +136,21 @@ it.each(['server/ops/cli.ts', 'bin/or3-layer-sqlite.js'])('is a command for a ru
   const elsewhere = join(dirname(database.path), 'kept.db')
   await copyFile(file, elsewhere)
   expect((await run('restore', elsewhere)).stdout).toMatch(/1 workspaces, 1 changes/)
+})
+
+// Seen red where the command did not listen: the backup went on to its end.
+it('ends when it is told to, and leaves nothing behind', async () => {
+  const { path, write, close } = await openTestDatabase()
+  await write(tx => tx.run(sql.raw('insert into users (id, display_name, created_at) with recursive n (i) as (select 1 union all select i + 1 from n where i < 20000) select i, hex(randomblob(2000)), 1 from n')))
+  await close()
+  const folder = join(dirname(path), 'backups')
+  const command = execFile(process.execPath, [commandPath, 'backup'], { env: { ...process.env, OR3_SQLITE_DB_PATH: path } })
+  let complaint = ''
+  command.stderr!.on('data', (text: string) => complaint += text)
+  const ended = once(command, 'close')
+  await expect.poll(() => readdir(folder).catch(() => []), { interval: 5, timeout: 10_000 }).not.toEqual([])
+  command.kill('SIGTERM')
+  expect(await ended).toEqual([1, null])
+  expect(complaint).toMatch(/was stopped/)
+  expect(await readdir(folder)).toEqual([])
 })

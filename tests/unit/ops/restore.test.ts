@@ -2,8 +2,10 @@
  * What devices learn of a restored backup, whenever they come. Seen red: versions that go on from the backup's head,
  * and a horizon that stays where it was.
  */
-import { copyFile, readFile, rm } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { expect, it } from 'vitest'
 import { readDatabaseFacts } from '../../../server/admin/database-facts.ts'
 import { backUp } from '../../../server/ops/backup.ts'
@@ -103,3 +105,50 @@ it('leaves the backup as it was, to be restored again', async () => {
   await restore(database, backup)
   expect((await readFile(backup)).equals(await readFile(kept))).toBe(true)
 })
+
+// Seen red where the file alone was copied: 1 of 3 changes, and 3 told.
+it('takes what is only in the log of a file that a server left behind', async () => {
+  const before = await openTestDatabase()
+  await pushOne(before, 'in the file')
+  await before.emptyLog()
+  await pushOne(before, 'in the log')
+  await pushOne(before, 'in the log too')
+  const kept = `${before.path}.kept`
+  for (const suffix of ['', '-wal']) await copyFile(`${before.path}${suffix}`, `${kept}${suffix}`)
+  await before.close()
+  const { changes } = await restoreBackup({ from: kept, to: `${before.path}.new`, migrations: layerMigrations })
+  expect(changes).toBe(3)
+  const { items } = await snapshotAll(adapterOf(await openTestDatabase({ path: `${before.path}.new` })))
+  expect(items.map(item => item.pk)).toEqual(['in the file', 'in the log', 'in the log too'])
+})
+
+// Seen red where the old journal stayed: SQLite took it for the restored file's, and damaged that.
+it('is not damaged by the journal of a lost file or of a restore that was ended', async () => {
+  const before = await openTestDatabase({ env: { OR3_SQLITE_PRAGMA_JOURNAL_MODE: 'DELETE' } })
+  for (let turn = 0; turn < 3; turn++) await adapterOf(before).push(event, { scope, ops: Array.from({ length: 100 }, (_, index) => putOf(`row ${turn} ${index}`)) })
+  const backup = await makeBackup(before)
+  await before.close()
+  const journal = makeHotJournal(before.path)
+  await rm(before.path)
+  await writeFile(`${before.path}-journal`, journal)
+  await copyFile(backup, `${before.path}.restoring`)
+  await writeFile(`${before.path}.restoring-journal`, journal)
+
+  const { replaced } = await restoreBackup({ from: backup, to: before.path, migrations: layerMigrations })
+  expect(replaced).toMatch(/\.replaced-.+-journal$/)
+  expect((await readFile(replaced!)).equals(journal)).toBe(true)
+  const { items } = await snapshotAll(adapterOf(await openTestDatabase({ path: before.path })))
+  expect(items).toHaveLength(300)
+  expect((await readdir(dirname(before.path))).filter(name => name.includes('restoring'))).toEqual([])
+})
+
+/** What a process leaves beside the file that ends in the middle of a large write. */
+function makeHotJournal(path: string): Buffer {
+  const database = new DatabaseSync(path)
+  database.exec('pragma cache_size = 5; begin immediate')
+  database.exec('update changes set payload = \'{}\' || payload')
+  const journal = readFileSync(`${path}-journal`)
+  database.exec('rollback')
+  database.close()
+  return journal
+}
