@@ -16,8 +16,20 @@ export async function withoutDriverText<T>(what: string, work: () => Promise<T>)
   }
 }
 
+/** `room` with the same methods, from which no other error leaves; `isRefusal` knows refusals that are no h3 errors. */
+export function guardRoom<T extends object>(what: string, room: T, isRefusal: (error: unknown) => boolean = isError): T {
+  const guard = (method: (...args: unknown[]) => unknown) => (...args: unknown[]) => {
+    const answer = method(...args)
+    if (!(answer instanceof Promise)) return answer
+    return answer.catch((error: unknown) => {
+      throw isRefusal(error) ? error : hideDriverText(what, error)
+    })
+  }
+  return Object.fromEntries(Object.entries(room).map(([name, value]) => [name, typeof value === 'function' ? guard(value) : value])) as T
+}
+
 /** The error that may leave. */
-export function hideDriverText(what: string, error: unknown): Error {
+function hideDriverText(what: string, error: unknown): Error {
   const known = toPublicError(error)
   if (isError(known)) return known
   log.error(`${what} failed:`, error)

@@ -1,6 +1,7 @@
 /** The stores behind a host's admin pages, as one registration. The host asks for them anew on each request. */
 import type { SyncDatabase } from '../db/open.ts'
 import { providerId } from '../sync/gateway/adapter.ts'
+import { guardRoom } from '../without-driver-text.ts'
 import { createWorkspaceAccessStore } from './access-store.ts'
 import { createAdminUserStore } from './admin-users.ts'
 import { createWorkspaceSettingsStore } from './settings-store.ts'
@@ -10,9 +11,9 @@ import type { AdminStoreProvider } from './types.ts'
 export function createAdminStoreProvider(database: () => Promise<SyncDatabase>, authProvider: string): AdminStoreProvider {
   return {
     id: providerId,
-    createWorkspaceAccessStore: () => createWorkspaceAccessStore(database, authProvider),
-    createWorkspaceSettingsStore: () => createWorkspaceSettingsStore(database),
-    createAdminUserStore: () => createAdminUserStore(database),
+    createWorkspaceAccessStore: () => guardRoom('The workspace access store', createWorkspaceAccessStore(database, authProvider)),
+    createWorkspaceSettingsStore: () => guardRoom('The workspace settings', createWorkspaceSettingsStore(database)),
+    createAdminUserStore: () => guardRoom('The admin user store', createAdminUserStore(database)),
     getCapabilities: () => ({
       supportsServerSideAdmin: true,
       supportsUserSearch: true,

@@ -8,10 +8,11 @@ import { createSyncAdminAdapter } from '../admin/sync-status.ts'
 import type { AdminStoreProvider, DeploymentAdminChecker, ProviderAdminAdapter } from '../admin/types.ts'
 import type { SyncDatabase } from '../db/open.ts'
 import { createBackgroundJobProvider } from '../jobs/provider.ts'
-import type { BackgroundJobProvider, JobLimits } from '../jobs/types.ts'
+import { type BackgroundJobProvider, isJobRefusal, type JobLimits } from '../jobs/types.ts'
 import { createRateLimitProvider } from '../rate-limit-provider/provider.ts'
 import type { RateLimitProvider } from '../rate-limit-provider/types.ts'
 import { providerId } from '../sync/gateway/adapter.ts'
+import { guardRoom } from '../without-driver-text.ts'
 
 interface CheckerRegistration { id: string, create: () => DeploymentAdminChecker }
 
@@ -40,11 +41,12 @@ export function registerWithHost(
   { authProvider, jobLimits }: HostSettings,
 ): void {
   registries.registerAdminStoreProvider?.(createAdminStoreProvider(database, authProvider))
-  registries.registerProviderAdminAdapter?.(createSyncAdminAdapter(database))
-  registries.registerRateLimitProvider?.(providerId, createRateLimitProvider(database))
-  registries.registerBackgroundJobProvider?.(providerId, createBackgroundJobProvider(database, { limits: jobLimits }))
+  registries.registerProviderAdminAdapter?.(guardRoom('The admin page', createSyncAdminAdapter(database)))
+  registries.registerRateLimitProvider?.(providerId, guardRoom('The rate limits', createRateLimitProvider(database)))
+  const jobs = createBackgroundJobProvider(database, { limits: jobLimits })
+  registries.registerBackgroundJobProvider?.(providerId, guardRoom('The background jobs', jobs, isJobRefusal))
   const register = registries.registerDeploymentAdminChecker
-  const create = () => createDeploymentAdminChecker(database)
+  const create = () => guardRoom('The admin checker', createDeploymentAdminChecker(database))
   if (register && takesOneObject(register)) register({ id: providerId, create })
   else register?.(providerId, create)
 }

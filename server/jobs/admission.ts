@@ -14,17 +14,17 @@ import { finishJob } from './writes.ts'
 /** Longer than any request is under way. */
 const cancellationMs = 600_000
 
-/** Throws `AdmissionCancelledError`, and RATE_LIMITED over a limit. */
+/** The job is a new one, or the admission's. Throws `AdmissionCancelledError`, and RATE_LIMITED over a limit. */
 export async function admitJob<T extends JobTypes>(
   tx: WriteTransaction,
   params: CreateJobParams<T>,
   limits: JobLimits,
   nowMs: number,
-): Promise<string> {
+): Promise<{ id: string, isRunning: boolean }> {
   const { userId, idempotencyKey } = params
   if (idempotencyKey !== undefined) {
     const known = await findAdmitted(tx, userId, idempotencyKey)
-    if (known) return known.id
+    if (known) return { id: known.id, isRunning: known.status === 'streaming' }
     const [cancelled] = await tx.select().from(cancelledAdmissions)
       .where(and(isAdmission(userId, idempotencyKey), gt(cancelledAdmissions.expiresAtMs, nowMs)))
     if (cancelled) throw new AdmissionCancelledError(`The admission ${idempotencyKey} was cancelled.`)
@@ -32,7 +32,7 @@ export async function admitJob<T extends JobTypes>(
   await requireRoom(tx, userId, limits)
   const id = randomUUID()
   await tx.insert(backgroundJobs).values(toRow(id, params, nowMs))
-  return id
+  return { id, isRunning: true }
 }
 
 /** Ends the admission's job where it runs; where there is none yet, it will not come to be. */

@@ -41,12 +41,11 @@ export function createBackgroundJobProvider<T extends JobTypes = JobTypes>(
     controllers.delete(jobId)
   }
 
-  /** A job that hangs must end even if nobody starts another. */
+  /** A job that hangs must end even if nobody starts another, and if a clean-up failed before. */
   function startWatch() {
     watch ??= setInterval(() => {
-      cleanUp().then(() => {
-        if (controllers.size === 0) stopWatch()
-      }, stopWatch)
+      if (controllers.size === 0) stopWatch()
+      else cleanUp().catch(() => {})
     }, cleanUpEveryMs).unref()
   }
 
@@ -62,10 +61,13 @@ export function createBackgroundJobProvider<T extends JobTypes = JobTypes>(
     return timedOut.length + removed
   }
 
-  function start<J extends BackgroundJob<T> | null>(job: J): J {
-    if (!job) return job
+  function start(jobId: string) {
     startWatch()
-    controllers.set(job.id, new AbortController())
+    controllers.set(jobId, new AbortController())
+  }
+
+  function startClaimed(job: BackgroundJob<T> | null) {
+    if (job) start(job.id)
     return job
   }
 
@@ -76,10 +78,9 @@ export function createBackgroundJobProvider<T extends JobTypes = JobTypes>(
 
     async createJob(params) {
       if (now() - cleanedAtMs >= cleanUpEveryMs) await cleanUp()
-      const jobId = await write((tx, nowMs) => admitJob(tx, params, limits, nowMs))
-      startWatch()
-      if (!controllers.has(jobId)) controllers.set(jobId, new AbortController())
-      return jobId
+      const { id, isRunning } = await write((tx, nowMs) => admitJob(tx, params, limits, nowMs))
+      if (isRunning && !controllers.has(id)) start(id)
+      return id
     },
 
     async getJob(jobId, userId) {
@@ -127,9 +128,9 @@ export function createBackgroundJobProvider<T extends JobTypes = JobTypes>(
     },
 
     claimJob: async (jobId, leaseOwner, nowMs, leaseExpiresAtMs) =>
-      start(await write(tx => claimJob<T>(tx, jobId, { leaseOwner, nowMs, leaseExpiresAtMs }))),
+      startClaimed(await write(tx => claimJob<T>(tx, jobId, { leaseOwner, nowMs, leaseExpiresAtMs }))),
     claimNextJob: async (leaseOwner, nowMs, leaseExpiresAtMs) =>
-      start(await write(tx => claimNextJob<T>(tx, { leaseOwner, nowMs, leaseExpiresAtMs }))),
+      startClaimed(await write(tx => claimNextJob<T>(tx, { leaseOwner, nowMs, leaseExpiresAtMs }))),
     renewJobLease: (jobId, leaseOwner, nowMs, leaseExpiresAtMs) =>
       write(tx => renewLease(tx, jobId, { leaseOwner, nowMs, leaseExpiresAtMs })),
     updateJobExecution: (jobId, execution, leaseOwner) =>

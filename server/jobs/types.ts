@@ -2,6 +2,7 @@
  * The host's background-job contract as real types: a job is one generation that goes on without its browser. Moments
  * are epoch milliseconds. What a host defines itself and the database only keeps comes as the type parameter.
  */
+import { isError } from 'h3'
 
 /** The host's own types within a job. */
 export interface JobTypes {
@@ -123,4 +124,8 @@ export class AdmissionCancelledError extends Error {
 
 export class LeaseLostError extends Error {
   override name = 'BackgroundJobLeaseLostError'
+}
+
+export function isJobRefusal(error: unknown): boolean {
+  return error instanceof AdmissionCancelledError || error instanceof LeaseLostError || isError(error)
 }

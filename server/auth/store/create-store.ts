@@ -4,7 +4,7 @@
  * The instance holds nothing, since it is made anew for every look-up.
  */
 import type { SyncDatabase } from '../../db/open.ts'
-import { hideDriverText } from '../../without-driver-text.ts'
+import { withoutDriverText } from '../../without-driver-text.ts'
 import { acceptInviteAndProvisionUser, consumeInvite, validateInvite } from '../invite-acceptance.ts'
 import { createInvite, listInvites, revokeInvite } from '../invites.ts'
 import { getWorkspaceRole, listMembers, removeMember, setMemberRole } from '../members.ts'
@@ -17,14 +17,8 @@ import type { AuthWorkspaceStore } from './types.ts'
 
 /** `database` is asked on every call, so that a store can be registered before the database is open. */
 export function createAuthWorkspaceStore(database: () => Promise<SyncDatabase>): Required<AuthWorkspaceStore> {
-  const serve = <I, T>(room: (database: SyncDatabase, input: I) => Promise<T>) => async (input: I): Promise<T> => {
-    try {
-      return await room(await database(), input)
-    }
-    catch (error) {
-      throw hideDriverText('The user and workspace store', error)
-    }
-  }
+  const serve = <I, T>(room: (database: SyncDatabase, input: I) => Promise<T>) => async (input: I): Promise<T> =>
+    withoutDriverText('The user and workspace store', async () => room(await database(), input))
   return {
     getUser: serve(getUser),
     getOrCreateUser: serve(getOrCreateUser),

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { type BackgroundJobOptions, createBackgroundJobProvider } from '../../../server/jobs/provider.ts'
 import type { CreateJobParams } from '../../../server/jobs/types.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
@@ -110,6 +110,36 @@ it('ends a job without progress and forgets one that ended long ago, but no time
   clock.ms += 1_001
   expect(await restarted.cleanupExpired()).toBe(1)
   expect(await restarted.getJob(live, 'ada')).toMatchObject({ status: 'error' })
+})
+
+// Seen red where a failed clean-up stopped the watch.
+it('ends a job that hangs though a clean-up before failed, and watches no longer than a job runs', async () => {
+  const database = await openTestDatabase()
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] })
+  onTestFinished(() => void vi.useRealTimers())
+  let isLost = false
+  const jobs = createBackgroundJobProvider(() => isLost ? Promise.reject(new Error('lost')) : Promise.resolve(database), { limits: { jobTimeoutMs: 100_000 } })
+  const { signal } = jobs.getAbortController(await jobs.createJob(about))!
+  isLost = true
+  await vi.advanceTimersByTimeAsync(60_000)
+  isLost = false
+  expect(signal.aborted).toBe(false)
+  vi.advanceTimersByTime(60_000)
+  await vi.waitFor(() => expect(signal.aborted).toBe(true))
+  vi.advanceTimersByTime(60_000)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+// Seen red where it got a controller, which nothing took away.
+it('starts nothing for an admission whose job has ended', async () => {
+  const { jobs, create } = await setUp()
+  const id = await create({ idempotencyKey: 'k' })
+  const controller = jobs.getAbortController(id)
+  expect(await create({ idempotencyKey: 'k' })).toBe(id)
+  expect(jobs.getAbortController(id)).toBe(controller)
+  await jobs.completeJob(id, 'done')
+  expect(await create({ idempotencyKey: 'k' })).toBe(id)
+  expect(jobs.getAbortController(id)).toBeUndefined()
 })
 
 it('gives a job to one worker, which alone writes until its lease ends', async () => {

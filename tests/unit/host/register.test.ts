@@ -22,7 +22,8 @@ it('registers all that a host takes, at once and before the database is open', a
   opening.resolve(await openTestDatabase())
   const [, jobs] = taken.get('jobs') as Parameters<NonNullable<HostRegistries['registerBackgroundJobProvider']>>
   const job = { userId: 'u', threadId: 't', messageId: 'm', model: 'x' }
-  await jobs.createJob(job)
+  const id = await jobs.createJob(job)
+  await expect(jobs.completeJob(id, 'done', 'a worker that has no lease'), 'the host knows it by its name').rejects.toMatchObject({ name: 'BackgroundJobLeaseLostError' })
   await expect(jobs.createJob(job)).rejects.toMatchObject({ statusCode: 429 })
   const [, limits] = taken.get('limits') as Parameters<NonNullable<HostRegistries['registerRateLimitProvider']>>
   expect(await limits.checkAndRecord('k', { windowMs: 1_000, maxRequests: 1 })).toEqual({ allowed: true, remaining: 0 })
