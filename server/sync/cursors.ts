@@ -14,11 +14,16 @@ import { isCleanText } from './json.ts'
 import { maxIdLength } from './limits.ts'
 import { parseRequest, updateCursorRequest } from './wire.ts'
 
+/** What the cursor of a device is kept under: a stamp may hold the id as the device wrote it. */
+export function cursorNameOf(deviceId: string): string {
+  return deviceId.trim()
+}
+
 /** Throws 400 beyond the head, 401 without a user, 403 for another user's device, 409 going back. */
 export async function updateCursor(database: SyncDatabase, event: H3Event, request: UpdateCursorRequest): Promise<void> {
   const { scope, deviceId: given, version } = parseRequest(updateCursorRequest, request, 'Invalid cursor update')
   const { workspaceId, userId } = identifyCaller(event, scope.workspaceId)
-  const deviceId = given.trim()
+  const deviceId = cursorNameOf(given)
   if (deviceId === '' || deviceId.length > maxIdLength || !isCleanText(deviceId)) {
     throw fail('INVALID_REQUEST', `Invalid cursor update: deviceId: must have 1 to ${maxIdLength} characters`)
   }

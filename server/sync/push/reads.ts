@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm'
 import type { WriteTransaction } from '../../db/open.ts'
 import { compileRowsSql, compileSql, inParts, readRows } from '../../db/statement.ts'
 import { parseJson } from '../../parse-json.ts'
+import { cursorNameOf } from '../cursors.ts'
 import type { SyncOperation, Winner } from '../gateway/types.ts'
 import { splitTexts } from '../json.ts'
 import { maxWinnerBytes } from '../limits.ts'
@@ -84,8 +85,10 @@ const selectBeforeOne = compileSql<InWorkspace & { tableName: string, pk: string
 
 /** The devices of the batch that last reported a cursor behind the horizon. */
 export async function readBehind(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<string[]> {
-  const rows = await readRows(tx, selectBehind({ workspaceId, devices: JSON.stringify([...new Set(ops.map(op => op.deviceId))]) }))
-  return rows.map(row => row.deviceId)
+  const devices = [...new Set(ops.map(op => op.deviceId))]
+  const rows = await readRows(tx, selectBehind({ workspaceId, devices: JSON.stringify(devices.map(cursorNameOf)) }))
+  const behind = new Set(rows.map(row => row.deviceId))
+  return devices.filter(device => behind.has(cursorNameOf(device)))
 }
 
 const selectBehind = compileSql<InWorkspace & { devices: string }, { deviceId: string }>(value => sql`

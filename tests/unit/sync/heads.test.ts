@@ -66,3 +66,16 @@ it('guesses wrong where a clean-up has moved the horizon, and holds what has to 
   await adapter.updateCursor(event, { scope, deviceId: 'device-1', version: 1 })
   expect(await push('late')).toEqual([2])
 })
+
+// Seen red where the cursor's name alone was trimmed: the row came back in silence.
+it('holds a device whose id has white space around it', async () => {
+  const { database, adapter } = await openWithOne()
+  const deviceId = ' device-1\t'
+  await adapter.updateCursor(event, { scope, deviceId, version: 0 })
+  await database.write(tx => tx.run(sql`update logs set horizon = 1`))
+  const put = putOf('late', { stamp: { deviceId } })
+  expect(await adapter.push(event, { scope, ops: [put] })).toMatchObject({ results: [{ success: false, errorCode: 'RATE_LIMITED' }] })
+  await adapter.pull(event, { scope, cursor: 1 })
+  await adapter.updateCursor(event, { scope, deviceId, version: 1 })
+  expect(await adapter.push(event, { scope, ops: [put] })).toMatchObject({ results: [{ success: true, serverVersion: 2 }] })
+})
