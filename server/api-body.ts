@@ -42,7 +42,9 @@ async function readBoundedText(event: H3Event, maxBytes: number): Promise<string
     return fail('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes`)
   }
   if (Number(getRequestHeader(event, 'content-length') ?? 0) > maxBytes) throw refuse()
-  const body = readRawBody(event, false)
+  const body = readRawBody(event, false).catch((error: unknown) => {
+    throw fail('INVALID_REQUEST', 'The body ended before all of it had come', { cause: error })
+  })
   if (getRequestHeader(event, 'content-length') !== undefined) return (await body)?.toString('utf8') ?? ''
 
   // Without a length the bytes are counted as they come.

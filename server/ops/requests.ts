@@ -35,10 +35,20 @@ function describe(error: Error): { status: number, code: string } {
 }
 
 function isApi(event: H3Event): boolean {
-  return event.path.startsWith('/api/')
+  return pathOf(event).startsWith('/api/')
 }
 
-/** Without the query, in which a token may stand. */
+/** By request: h3 takes an app's base URL off the path while it routes, so at times it is there and at times not. */
+const paths = new WeakMap<H3Event, string>()
+
+/** To be called before the request is routed. */
+export function notePath(event: H3Event, baseURL: string): void {
+  const base = baseURL.replace(/\/$/, '')
+  const path = pathOf(event)
+  paths.set(event, path.startsWith(`${base}/`) ? path.slice(base.length) : path)
+}
+
+/** As the routes have it, and without the query, in which a token may stand. */
 export function pathOf(event: H3Event): string {
-  return event.path.split('?', 1)[0]!
+  return paths.get(event) ?? event.path.split('?', 1)[0]!
 }

@@ -18,6 +18,7 @@ import { registerWithHost } from '../host/register.ts'
 import { layerStarted, startLayer, stopLayer, useSyncDatabase } from '../layer.ts'
 import { createSyncGatewayAdapter, providerId } from '../sync/gateway/adapter.ts'
 import { readKeep } from '../ops/backup.ts'
+import { notePath, pathOf } from '../ops/requests.ts'
 import { configureOps } from '../ops/settings.ts'
 import { statementWatch, watchRequests } from '../ops/watch.ts'
 import { isSelected, readHostSettings } from '../selection.ts'
@@ -31,6 +32,7 @@ export default defineNitroPlugin((nitroApp) => {
   registerWithHost(hostRegistries, useSyncDatabase, readHostSettings(config))
   if (import.meta.prerender) return
 
+  nitroApp.hooks.hook('request', event => notePath(event, config.app.baseURL))
   selectAuthProvider(config.or3Sqlite.authProvider)
   const configure = () => {
     configureSync(config.or3Sqlite.limits)
@@ -47,6 +49,6 @@ export default defineNitroPlugin((nitroApp) => {
   // By then the app's own plugins have run.
   void layerStarted().then(warnWithoutProvider)
   // Who asks for its health wants to know that it is still starting.
-  nitroApp.hooks.hook('request', event => event.path === '/api/health' ? undefined : layerStarted())
+  nitroApp.hooks.hook('request', event => pathOf(event) === '/api/health' ? undefined : layerStarted())
   nitroApp.hooks.hook('close', stopLayer)
 })

@@ -1,10 +1,12 @@
 /** The playground as `npm run build` makes it: what it serves, and that it needs nothing but its own folder. */
 import { existsSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { maxBodyBytes } from '../../server/sync/limits.ts'
+import { startServer } from '../helpers/server.ts'
 import { buildDbPath, buildPlayground } from './builds.ts'
 import { itServesSync } from './checks.ts'
 import { createClient } from './client.ts'
@@ -58,6 +60,20 @@ describe('a body that cannot be served', () => {
     expect(await response.json()).toMatchObject({ message: expect.stringContaining('ops.0.tableName') })
   })
 
+  // Seen red: two errors in the log with each, one of them a stack.
+  it.each([undefined, '1000'])('is nothing to log where its client goes away in the middle, content-length: %s', async (length) => {
+    const { workspaceId } = ada()
+    await workspaceId()
+    const before = built.server.output()
+    const request = httpRequest(new URL('/api/sync/push', built.server.url), { method: 'POST', headers: { [header]: 'bodies', ...length && { 'content-length': length } } })
+    request.on('error', () => {})
+    request.write('{"scope":')
+    await sleep(100)
+    request.destroy()
+    await sleep(300)
+    expect(built.server.output()).toBe(before)
+  })
+
   it('leaves the server serving', async () => {
     expect((await ada().request('/api/auth/session')).status).toBe(200)
   })
@@ -85,4 +101,16 @@ describe('a body that cannot be served', () => {
     request.destroy()
     return answer
   }
+})
+
+// Seen red where the path was taken as the request has it: no id and no figure, and health waited for the start.
+it.each(['/', '/sub/'])('names and counts its requests under the base URL %s', async (base) => {
+  const server = await startServer({ output: built.output, dbPath: join(built.dataFolder, `base-${base.length}.db`), env: { NUXT_APP_BASE_URL: base, OR3_SQLITE_METRICS: 'true' } })
+  const ask = (path: string, init?: RequestInit) => server.fetch(`${base}${path}`, init)
+  expect((await ask('')).headers.get('x-request-id'), 'a page is no API').toBeNull()
+  expect((await ask('api/health?from=probe')).headers.get('x-request-id')).toMatch(/^[\da-f-]{36}$/)
+  expect((await ask('api/health', { headers: { 'x-request-id': 'mine-1' } })).headers.get('x-request-id')).toBe('mine-1')
+  expect((await ask('api/health', { headers: { 'x-request-id': 'not usable' } })).headers.get('x-request-id')).toMatch(/^[\da-f-]{36}$/)
+  expect((await ask('api/sync/pull', { method: 'POST', headers: { [header]: 'ada' }, body: '{}' })).status).toBe(400)
+  expect(await (await ask('api/metrics')).text()).toContain('or3_sync_requests_total{operation="pull",status="400"} 1')
 })
