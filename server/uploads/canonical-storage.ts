@@ -18,12 +18,14 @@ import { readOnReferences } from './file-references.ts'
 
 const defaultLimit = 100
 const maxLimit = 500
+/** The longest key is some 1,400 characters, each at most six bytes of JSON, and base64 is a third longer. */
+const maxCursorLength = 16_384
 
 const kinds = ['live_metadata', 'reference_edges', 'active_reservations'] as const
 const requestShape = z.object({
   scope: z.object({ workspaceId: z.string() }),
   kind: z.enum(kinds),
-  cursor: z.string().max(8_192).optional(),
+  cursor: z.string().max(maxCursorLength).optional(),
   limit: z.int().min(1).optional(),
   hash: z.string().min(1).max(256).optional(),
   now: z.number().optional(),

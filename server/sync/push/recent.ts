@@ -81,7 +81,7 @@ function forgetOldest(recent: Recent) {
   const { of, log, textLength } = recent.batches[recent.oldest]!
   of.byFirstOpId.delete(log[0]!.opId)
   // Not where another has taken its place since a clean-up.
-  if (of.byFirstOpId.size === 0 && recent.workspaces.get(of.workspaceId) === of) recent.workspaces.delete(of.workspaceId)
+  if (of.byFirstOpId.size === 0 && recent.workspaces.get(of.workspaceId) === of) forgetLog(recent, of)
   recent.ops -= log.length
   recent.textLength -= textLength
   recent.batches[recent.oldest++] = undefined
@@ -90,9 +90,16 @@ function forgetOldest(recent: Recent) {
   recent.oldest = 0
 }
 
+function forgetLog(recent: Recent, { workspaceId, obsolete }: RecentLog) {
+  recent.workspaces.delete(workspaceId)
+  recent.obsolete -= obsolete.size
+}
+
 /** For whoever drops winners from the log: what it no longer knows must not be known here. */
 export function forgetWorkspace(database: SyncDatabase, workspaceId: string): void {
-  recents.get(database)?.workspaces.delete(workspaceId)
+  const recent = recents.get(database)
+  const known = recent?.workspaces.get(workspaceId)
+  if (recent && known) forgetLog(recent, known)
 }
 
 /** The answer of a batch that is known whole; undefined where the database must be asked. */

@@ -51,6 +51,14 @@ it('lists each live reference once, whatever the page size', async () => {
   expect(await readAll('reference_edges', { hash: 'a' })).toEqual([])
 })
 
+// Seen red with 8,192 characters: the page after it was refused.
+it('goes on behind the longest key there can be', async () => {
+  const { push, readAll } = await setUp()
+  const ids = ['1', '2', '3'].map(end => '\u0001'.repeat(1_023) + end)
+  await push(...ids.map(id => message(id, JSON.stringify([`sha256:${'\u00e9'.repeat(249)}`]))))
+  expect(await readAll('reference_edges', { limit: 1 })).toHaveLength(3)
+})
+
 it('follows every later change: another file, a soft delete, a delete, a loser, a revival', async () => {
   const { push, readAll } = await setUp()
   const now = async () => edges(await readAll('reference_edges'))
