@@ -3,6 +3,8 @@
  * nitrojs/nitro#2150), and it is read as JSON whatever its content type says. A wrong one is a 400 that names the
  * field, a long one a 413.
  */
+import { isUtf8 } from 'node:buffer'
+import { IncomingMessage } from 'node:http'
 import { getRequestHeader, type H3Event, readRawBody } from 'h3'
 import type { ZodType } from 'zod'
 import { fail } from './errors.ts'
@@ -18,8 +20,8 @@ export async function readJsonBody<T>(event: H3Event, schema: ZodType<T>, { maxB
 }
 
 /** The body of a sync request, its shape not yet checked. */
-export function readSyncBody(event: H3Event, maxBytes = readSyncSettings().maxBodyBytes): Promise<unknown> {
-  return readAnyJson(event, maxBytes)
+export function readSyncBody(event: H3Event, maxBytes = Infinity): Promise<unknown> {
+  return readAnyJson(event, Math.min(maxBytes, readSyncSettings().maxBodyBytes))
 }
 
 async function readAnyJson(event: H3Event, maxBytes: number): Promise<unknown> {
@@ -35,27 +37,54 @@ async function readAnyJson(event: H3Event, maxBytes: number): Promise<unknown> {
 
 async function readBoundedText(event: H3Event, maxBytes: number): Promise<string> {
   const request = event.node.req
-  const refuse = () => {
-    // What still comes is read and thrown away: a connection closed at once would often lose the answer on its way.
-    request.removeAllListeners?.('data')
-    request.resume?.()
-    return fail('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes`)
-  }
-  if (Number(getRequestHeader(event, 'content-length') ?? 0) > maxBytes) throw refuse()
-  const body = readRawBody(event, false).catch((error: unknown) => {
-    throw fail('INVALID_REQUEST', 'The body ended before all of it had come', { cause: error })
-  })
-  if (getRequestHeader(event, 'content-length') !== undefined) return (await body)?.toString('utf8') ?? ''
+  const encoding = getRequestHeader(event, 'content-encoding')
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') throw fail('UNSUPPORTED_ENCODING', 'The body is compressed: send it as it is, without a content-encoding')
+  const length = Number(getRequestHeader(event, 'content-length') ?? 0)
+  if (length > maxBytes) throw refuseRest(request, maxBytes)
+  const bytes = isUnread(request) ? await readStream(request, length, maxBytes) : await readRawBody(event, false) ?? Buffer.alloc(0)
+  if (bytes.length > maxBytes) throw refuseRest(request, maxBytes)
+  if (!isUtf8(bytes)) throw fail('INVALID_REQUEST', 'The body is not UTF-8')
+  return bytes.toString('utf8')
+}
 
-  // Without a length the bytes are counted as they come.
-  const tooLong = new Promise<never>((_, reject) => {
+/** Else something has read it before us, as a middleware may, or it never was a stream: h3 knows where it is then. */
+function isUnread(request: IncomingMessage): boolean {
+  return request instanceof IncomingMessage && !request.readableDidRead && !request.readableEnded && !('body' in request) && !('rawBody' in request)
+}
+
+const firstBytes = 16 * 1024
+const mostAtFirst = 1024 * 1024
+
+/** Into one buffer: a chunk kept as it comes is some hundred bytes more, and a client may send one byte in each. */
+function readStream(request: IncomingMessage & { rawBody?: Buffer }, length: number, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    let buffer = Buffer.allocUnsafe(Math.min(Math.max(length, firstBytes), mostAtFirst))
     let size = 0
-    request.on?.('data', (chunk: Buffer) => {
-      size += chunk.length
-      if (size > maxBytes) reject(refuse())
+    request.on('data', (chunk: Buffer) => {
+      const needed = size + chunk.length
+      // Without a length it is counted as it comes.
+      if (needed > maxBytes) return reject(refuseRest(request, maxBytes))
+      if (needed > buffer.length) {
+        const larger = Buffer.allocUnsafe(Math.max(2 * buffer.length, needed))
+        buffer.copy(larger, 0, 0, size)
+        buffer = larger
+      }
+      size += chunk.copy(buffer, size)
     })
+    request.once('end', () => {
+      // Where h3 looks for it, should anybody read the body after us.
+      request.rawBody = buffer.subarray(0, size)
+      resolve(request.rawBody)
+    })
+    const refuse = (cause?: Error) => reject(fail('INVALID_REQUEST', 'The body ended before all of it had come', { cause }))
+    request.once('error', refuse)
+    request.once('close', refuse)
   })
-  const whole = await Promise.race([body, tooLong])
-  if (whole && whole.length > maxBytes) throw refuse()
-  return whole?.toString('utf8') ?? ''
+}
+
+/** What still comes is read and thrown away: a connection closed at once would often lose the answer on its way. */
+function refuseRest(request: IncomingMessage, maxBytes: number) {
+  request.removeAllListeners?.('data')
+  request.resume?.()
+  return fail('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes`)
 }

@@ -28,6 +28,7 @@ export const errorKinds = {
   CURSOR_REGRESSED: { status: 409, wire: 'CONFLICT', retryable: false, meaning: 'A device cursor only moves forward.', operator: none },
   SNAPSHOT_EXPIRED: { status: 410, wire: 'CONFLICT', retryable: true, meaning: 'The snapshot is too old to be continued; start over without a page token.', operator: none },
   BODY_TOO_LARGE: { status: 413, wire: 'OVERSIZED', retryable: false, meaning: 'The body is larger than the server reads.', operator: 'Raise `maxBodyBytes` if devices really send that much.' },
+  UNSUPPORTED_ENCODING: { status: 415, wire: 'VALIDATION_ERROR', retryable: false, meaning: 'The body is compressed.', operator: none },
   QUOTA_EXCEEDED: { status: 413, wire: 'OVERSIZED', retryable: false, meaning: 'The file would take the workspace over its storage quota; nothing was reserved.', operator: 'Raise the workspace\'s quota in the host, or have files deleted.' },
   RATE_LIMITED: { status: 429, wire: 'RATE_LIMITED', retryable: true, meaning: 'Too many requests of this user, or for a session from this address, in the last minute.', operator: 'Raise the operation\'s limit if the use is legitimate; behind a proxy set `trustedProxies`.' },
   AUTH_UNAVAILABLE: { status: 503, wire: 'SERVER_ERROR', retryable: true, meaning: 'The auth provider failed, so nobody can tell who is asking; nobody was signed out.', operator: 'Read the log: the provider\'s own error stands there.' },

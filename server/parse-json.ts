@@ -24,11 +24,8 @@ export function parseJson(text: string): unknown {
   if (!suspicious.test(text)) return JSON.parse(text)
   // Nobody can send what nobody can foresee.
   const mark = randomUUID()
-  const marked = markNumbers(text, mark)
-  return marked === text
-    ? JSON.parse(text)
-    : JSON.parse(marked, (_key, value: unknown) =>
-        typeof value === 'string' && value.startsWith(mark) ? (JSON as unknown as RawJson).rawJSON(value.slice(mark.length)) : value)
+  const { marked, count } = markNumbers(text, mark)
+  return count === 0 ? JSON.parse(text) : replaceMarked(JSON.parse(marked), mark, count)
 }
 
 /** The number that `value` is, where it is one; a raw one is rounded, or infinite. */
@@ -44,8 +41,8 @@ function isRawJson(value: unknown): value is { rawJSON: string } {
 /** A string's start, or a whole number with an exponent or at least 16 characters; a key cannot be one. */
 const stringOrNumber = /"|(?<![\w.+-])(?=-?[\d.]{16}|-?[\d.]+[eE])-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.+-]|\s*:)/g
 
-/** Every number that a double cannot hold as a string of `mark` and its digits. */
-function markNumbers(text: string, mark: string): string {
+/** Every number that a double cannot hold as a string of `mark` and its digits, and how many there are. */
+function markNumbers(text: string, mark: string): { marked: string, count: number } {
   let marked = ''
   let from = 0
   let count = 0
@@ -59,7 +56,30 @@ function markNumbers(text: string, mark: string): string {
       from = stringOrNumber.lastIndex
     }
   }
-  return marked + text.slice(from)
+  return { marked: marked + text.slice(from), count }
+}
+
+type Container = Record<string, unknown>
+
+/** A reviver would be called for each of millions of values, at a microsecond or three; this ends with the last mark. */
+function replaceMarked(value: unknown, mark: string, count: number): unknown {
+  const whole: Container = { value }
+  const waiting: Container[] = [whole]
+  for (let left = count; left > 0 && waiting.length > 0;) {
+    const container = waiting.pop()!
+    // What `Object.keys` gives of an array is made as text first.
+    const keys = Array.isArray(container) ? container.keys() : Object.keys(container)
+    for (const key of keys as Iterable<string>) {
+      const part = container[key]
+      if (typeof part === 'object' && part !== null) waiting.push(part as Container)
+      else if (typeof part === 'string' && part.startsWith(mark)) {
+        left--
+        // Assigned, `__proto__` would be the prototype.
+        Object.defineProperty(container, key, { value: (JSON as unknown as RawJson).rawJSON(part.slice(mark.length)), enumerable: true, configurable: true, writable: true })
+      }
+    }
+  }
+  return whole.value
 }
 
 function fitsDouble(token: string): boolean {
@@ -111,7 +131,14 @@ function endOfString(text: string, from: number): number {
 function canonical(decimal: string): string {
   const [, sign, whole = '', fraction = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(decimal) ?? []
   const digits = (whole + fraction).replace(/^0+/, '')
-  const significant = digits.replace(/0+$/, '')
+  const significant = digits.slice(0, endOfZeros(digits))
   if (significant === '') return whole === '' ? decimal : '0'
   return `${sign}${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`
+}
+
+/** Where the zeros at the end begin. A pattern would look at each run of zeros on the way, from each of its places. */
+function endOfZeros(digits: string): number {
+  let end = digits.length
+  while (end > 0 && digits[end - 1] === '0') end--
+  return end
 }

@@ -48,6 +48,13 @@ export function readSessionContext(event: Partial<Pick<H3Event, 'context'>>): Se
   return null
 }
 
+/** For whoever resolves it anew: a request keeps no more than one. */
+export function dropSessionContext({ context }: Pick<H3Event, 'context'>): void {
+  for (const key of Object.keys(context)) {
+    if (key.startsWith(KEY_PREFIX)) context[key] = undefined
+  }
+}
+
 function isSessionContext(value: unknown): value is SessionContext {
   return typeof value === 'object' && value !== null && 'authenticated' in value
     && typeof value.authenticated === 'boolean'

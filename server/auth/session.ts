@@ -8,7 +8,7 @@ import { fail } from '../errors.ts'
 import { refuseCrossSite } from './cross-site.ts'
 import { activeAuthProviderId, readAuthSession, type AuthSession } from './provider.ts'
 import { can, type Permission } from './roles.ts'
-import { sessionContextKey, type SessionContext, type SignedInSession } from './session-context.ts'
+import { dropSessionContext, sessionContextKey, type SessionContext, type SignedInSession } from './session-context.ts'
 import { getAuthWorkspaceStore } from './store/registry.ts'
 import type { AccountInput, AuthWorkspaceStore } from './store/types.ts'
 
@@ -29,6 +29,12 @@ export async function resolveSession(event: H3Event): Promise<SignedInSession | 
   }
   const resolved = await resolving
   return resolved.authenticated ? resolved : null
+}
+
+/** After a wait: who was signed in, or had a right, when the request began may have neither now. */
+export function forgetSession(event: H3Event): void {
+  resolvedByRequest.delete(event)
+  dropSessionContext(event)
 }
 
 /** Throws UNAUTHENTICATED, and CROSS_SITE where a request that changes state comes from another site. */

@@ -9,6 +9,10 @@ export const maxOpsPerPush = 1_000
  * session is asked for before anybody is known, so it counts by address: a page does so once, as it is opened.
  */
 export const requestsPerMinute = { 'push': 200, 'pull': 120, 'snapshot': 60, 'update-cursor': 60, 'gc': 10, 'session': 60 }
+/** Of a request that is no push: a scope, a cursor or page token, and fifty names of tables fit many times over. */
+export const maxQueryBytes = 64 * 1024
+/** Made or on their way to one user, who has some devices with some tabs, each of which asks for one at a time. */
+export const maxOpenPages = 16
 /** A chain of proxies is not longer; and a number that is wrong by far would believe what a client wrote. */
 export const maxTrustedProxies = 10
 

@@ -1,6 +1,6 @@
 /**
  * How often a user may ask: a sliding minute per user and operation, in memory, since one process serves a database.
- * A request counts when it has succeeded, so that a refused one costs nothing. Who asks for a session is counted by
+ * A request counts from when it is served and is taken back where it fails, so that a refused one costs nothing. Who asks for a session is counted by
  * address, apart from the users, of whom many addresses must not make anything forgotten.
  */
 import { type H3Event, setResponseHeader, setResponseHeaders } from 'h3'
@@ -50,14 +50,20 @@ export function createRateLimiter({ readLimits, now }: Options) {
       const freeAt = moments[moments.length - limit]! + windowMs
       return { allowed: false, limit, remaining: 0, retryAfterSeconds: Math.max(1, Math.ceil((freeAt - now()) / 1000)) }
     },
-    record(operation: RateLimitedOperation, userId: string): void {
-      if (readLimits()[operation] === null) return
+    /** Returns what takes it back. */
+    record(operation: RateLimitedOperation, userId: string): () => void {
+      if (readLimits()[operation] === null) return () => {}
       const key = keyOf(operation, userId)
       const moments = recent(key)
-      moments.push(now())
+      const moment = now()
+      moments.push(moment)
       counted.delete(key)
       counted.set(key, moments)
       if (counted.size > maxCounted) counted.delete(counted.keys().next().value!)
+      return () => {
+        const at = moments.lastIndexOf(moment)
+        if (at !== -1) moments.splice(at, 1)
+      }
     },
     get size() {
       return counted.size
@@ -75,9 +81,10 @@ export function checkRateLimit(operation: RateLimitedOperation, userId: string):
   return limiterOf(operation).check(operation, userId)
 }
 
-/** Counts a request that succeeded. */
-export function recordRequest(operation: RateLimitedOperation, userId: string): void {
-  limiterOf(operation).record(operation, userId)
+/** Counts the request, or refuses it as `refuseTooMany` does; what it returns takes that back. */
+export function countRequest(event: H3Event, operation: RateLimitedOperation, userId: string): () => void {
+  refuseTooMany(event, operation, userId)
+  return limiterOf(operation).record(operation, userId)
 }
 
 /** Says on the answer what is left, and throws RATE_LIMITED where that is nothing. */

@@ -2,14 +2,18 @@
 import { defineEventHandler, setResponseHeader } from 'h3'
 import { readAddress } from '../../auth/address.ts'
 import { resolveSession } from '../../auth/session.ts'
-import { recordRequest, refuseTooMany } from '../../sync/rate-limit.ts'
+import { countRequest } from '../../sync/rate-limit.ts'
 import { readSyncSettings } from '../../sync/settings.ts'
 
 export default defineEventHandler(async (event) => {
   setResponseHeader(event, 'Cache-Control', 'no-store')
   const address = readAddress(event, readSyncSettings().trustedProxies)
-  if (address !== null) refuseTooMany(event, 'session', address)
-  const session = await resolveSession(event)
-  if (address !== null) recordRequest('session', address)
-  return { session }
+  const takeBack = address === null ? undefined : countRequest(event, 'session', address)
+  try {
+    return { session: await resolveSession(event) }
+  }
+  catch (error) {
+    takeBack?.()
+    throw error
+  }
 })

@@ -22,10 +22,9 @@ import { readBefore, readBehind, readSeen, readWinners } from './reads.ts'
 import { addRows, appendLog, claimVersions, moveHead, pointRows, pointTombstones, takeBack } from './writes.ts'
 
 export async function push(database: SyncDatabase, event: H3Event, batch: PushBatch): Promise<PushResult> {
+  refuseTooManyOps(batch)
   const { scope, ops } = parseRequest(pushBatch, batch, 'Invalid push request')
   const caller = identifyCaller(event, scope.workspaceId)
-  const { maxOpsPerPush } = readSyncSettings()
-  if (ops.length > maxOpsPerPush) throw fail('INVALID_REQUEST', `Invalid push request: ops: at most ${maxOpsPerPush} in one push`)
   const repeat = answerRepeat(database, caller, ops)
   if (repeat) return repeat
   const admitted = ops.map(op => admitOp(op, caller))
@@ -33,6 +32,13 @@ export async function push(database: SyncDatabase, event: H3Event, batch: PushBa
   remember(database, caller, merge)
   hold(database, caller, merge.heldDevices, horizon)
   return { results: merge.receipts, serverVersion: merge.head }
+}
+
+/** Before their shape is looked at: what is wrong with each of millions would fill the memory. */
+function refuseTooManyOps(batch: Partial<PushBatch> | null | undefined) {
+  const ops = batch?.ops
+  const { maxOpsPerPush } = readSyncSettings()
+  if (Array.isArray(ops) && ops.length > maxOpsPerPush) throw fail('INVALID_REQUEST', `Invalid push request: ops: at most ${maxOpsPerPush} in one push`)
 }
 
 /**

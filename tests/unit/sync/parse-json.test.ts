@@ -28,6 +28,20 @@ it('ends what would take too long', () => {
   expect(parseJson(`["${'['.repeat(20_000)}","\\"${'{'.repeat(20_000)}"]`)).toHaveLength(2)
 })
 
+// Seen red: 65,000 digits took more than a second, and each digit more makes it worse.
+it('reads a number of any length in the time of its length', () => {
+  const text = `{"n":1${'0'.repeat(200_000)}1}`
+  const startedAt = performance.now()
+  expect(JSON.stringify(parseJson(text))).toBe(text)
+  expect(performance.now() - startedAt).toBeLessThan(1_000)
+})
+
+it('finds each raw number, whatever is beside it', () => {
+  const text = '{"__proto__":1e400,"a":[[],1e400,{"b":12345678901234567890,"c":{"__proto__":{"x":1e999}}}],"d":"1e400"}'
+  expect(JSON.stringify(parseJson(text))).toBe(text)
+  expect(JSON.stringify(parseJson('{"a":[1e400],"a":[2,1e401]}'))).toBe('{"a":[2,1e401]}')
+})
+
 it('rounds a raw number where a number is wanted', () => {
   expect((parseJson('[1,9007199254740993,1e999]') as unknown[]).map(toNumber)).toEqual([1, 9007199254740992, Infinity])
   expect([toNumber('1'), toNumber(null), toNumber({ rawJSON: '1' })]).toEqual([undefined, undefined, undefined])

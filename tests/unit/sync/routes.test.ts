@@ -49,7 +49,7 @@ it('answers broken JSON and another shape with 400 and the path', async () => {
     expect(await post('push', body)).toMatchObject({ status: 400, body: { message: expect.stringMatching(message), data: { code: 'INVALID_REQUEST', retryable: false } } })
   await expectRefused('', /empty/)
   await expectRefused('{"scope":', /not valid JSON/)
-  await expectRefused(new Uint8Array([0xff, 0xfe]), /not valid JSON/)
+  await expectRefused(new Uint8Array([0xff, 0xfe]), /not UTF-8/)
   await expectRefused('['.repeat(100_000), /JSON|nested/i)
   await expectRefused([], /workspaceId/)
   await expectRefused({ scope }, /^Invalid push request: ops/)
