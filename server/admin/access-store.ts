@@ -3,6 +3,7 @@
  * admin, but what holds for members holds here too. A living workspace keeps an owner.
  */
 import { asc, eq, sql } from 'drizzle-orm'
+import { revokeInvitesAbove } from '../auth/invites.ts'
 import { changeRole, endMembership } from '../auth/members.ts'
 import { moveActiveAway, readRole, requireMember } from '../auth/membership.ts'
 import type { WorkspaceRole } from '../auth/store/types.ts'
@@ -51,8 +52,9 @@ async function upsertMember(database: SyncDatabase, input: NewMember): Promise<v
     await requireWorkspace(tx, workspaceId, 'living')
     const userId = await findOrMakeUser(tx, input)
     const known = await readRole(tx, { workspaceId, userId })
-    if (known) await changeRole(tx, { workspaceId, userId, role: known }, role)
-    else await tx.insert(workspaceMembers).values({ workspaceId, userId, role, createdAt: nowSeconds() })
+    if (known) return changeRole(tx, { workspaceId, userId, role: known }, role)
+    await tx.insert(workspaceMembers).values({ workspaceId, userId, role, createdAt: nowSeconds() })
+    await revokeInvitesAbove(tx, { workspaceId, userId }, role)
   })
 }
 

@@ -7,6 +7,7 @@ import { and, eq, isNull } from 'drizzle-orm'
 import type { ReadDatabase, SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { invites, workspaceMembers, workspaces } from '../db/schema/index.ts'
 import { nowSeconds } from '../clock.ts'
+import { revokeInvitesTo } from './invites.ts'
 import { isMembership, readRole } from './membership.ts'
 import { higherRole } from './roles.ts'
 import type { AccountInput, InviteRef, InviteRefusal, WorkspaceRole } from './store/types.ts'
@@ -14,7 +15,7 @@ import { normalizeEmail } from './text.ts'
 import { ensureUser, readAccount, readProfile, requireUser } from './users.ts'
 
 export interface InviteRefused { ok: false, reason: InviteRefusal }
-interface UsableInvite { ok: true, id: string, workspaceId: string, role: WorkspaceRole }
+interface UsableInvite { ok: true, id: string, workspaceId: string, email: string, role: WorkspaceRole }
 
 /** Reads only: what an acceptance at this moment would say. */
 export async function validateInvite(
@@ -75,10 +76,13 @@ async function judgeInvite(
   if (invite.status === 'accepted') return { ok: false, reason: 'already_used' }
   if (invite.status === 'revoked') return { ok: false, reason: 'revoked' }
   if (invite.status === 'expired' || invite.expiresAt <= nowSeconds()) return { ok: false, reason: 'expired' }
-  return { ok: true, id: invite.id, workspaceId, role: invite.role }
+  return { ok: true, id: invite.id, workspaceId, email: invite.email, role: invite.role }
 }
 
-/** Uses the invite up. The active workspace stays; a newcomer's first session finds this one, their only one. */
+/**
+ * Uses the invite up, and with it the others to its address, so that none of them raises the member again later. The
+ * active workspace stays; a newcomer's first session finds this one, their only one.
+ */
 async function join(tx: WriteTransaction, invite: UsableInvite, userId: string): Promise<WorkspaceRole> {
   const { workspaceId } = invite
   const now = nowSeconds()
@@ -89,5 +93,6 @@ async function join(tx: WriteTransaction, invite: UsableInvite, userId: string):
   await tx.update(invites)
     .set({ status: 'accepted', acceptedAt: now, acceptedUserId: userId, updatedAt: now })
     .where(and(eq(invites.workspaceId, workspaceId), eq(invites.id, invite.id)))
+  await revokeInvitesTo(tx, workspaceId, invite.email)
   return role
 }

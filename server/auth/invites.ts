@@ -1,15 +1,16 @@
 /**
  * Invites: a role in one workspace for one email address. Only the token's hash is known here.
  * Owners may invite as any role, editors as editor or viewer, viewers not at all; who could have made an invite may
- * revoke it, and an invite falls with its inviter's right to it. `invite-acceptance.ts` lets people in.
+ * revoke it, and an invite falls with its inviter's right to it. A member's role is what was decided last: older invites
+ * to them that grant more fall. `invite-acceptance.ts` lets people in.
  */
 import { randomUUID } from 'node:crypto'
-import { and, count, desc, eq, gt, inArray, lte, sql, type SQL } from 'drizzle-orm'
+import { and, count, desc, eq, gt, inArray, lte, or, sql, type SQL } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
-import { invites } from '../db/schema/index.ts'
+import { invites, users } from '../db/schema/index.ts'
 import { fail } from '../errors.ts'
 import { nowSeconds } from '../clock.ts'
-import { requireRole, type Membership } from './membership.ts'
+import { requireRole } from './membership.ts'
 import { isAtLeast, workspaceRoles } from './roles.ts'
 import type { InviteStatus, WorkspaceInvite, WorkspaceRef, WorkspaceRole } from './store/types.ts'
 import { isId, isStorable, MAX_EMAIL_LENGTH, normalizeEmail } from './text.ts'
@@ -58,9 +59,7 @@ export async function listInvites(
   { workspaceId, status, limit = DEFAULT_LIST_LIMIT }: { workspaceId: string, status?: InviteStatus, limit?: number },
 ): Promise<WorkspaceInvite[]> {
   const now = nowSeconds()
-  const overdue = and(
-    eq(invites.workspaceId, workspaceId), eq(invites.status, 'pending'), lte(invites.expiresAt, now),
-  )
+  const overdue = and(isPendingIn(workspaceId), lte(invites.expiresAt, now))
   const found = await database.read.select({ id: invites.id }).from(invites).where(overdue).limit(1)
   if (found.length > 0) {
     await database.write(tx => tx.update(invites).set({ status: 'expired', updatedAt: now }).where(overdue))
@@ -88,26 +87,44 @@ export async function revokeInvite(
   })
 }
 
-/** Revokes what `member` has invited and, with `role` (null: no longer a member), could not invite any more. */
-export async function revokeInvitesAbove(
-  tx: WriteTransaction,
-  { workspaceId, userId }: Membership,
-  role: WorkspaceRole | null,
-): Promise<void> {
-  const tooHigh = workspaceRoles.filter(granted => !mayInvite(role, granted))
-  if (tooHigh.length === 0) return
+/**
+ * Revokes what the member has invited and, with `role` (null: no longer a member), could not invite any more; and what
+ * is open to the member and grants more than `role`, so that it does not undo what was decided after it.
+ */
+export async function revokeInvitesAbove(tx: WriteTransaction, member: WorkspaceRef, role: WorkspaceRole | null): Promise<void> {
+  const notInvitable = workspaceRoles.filter(granted => !mayInvite(role, granted))
+  const higher = workspaceRoles.filter(granted => role === null || !isAtLeast(role, granted))
   await revokeWhere(tx, and(
-    eq(invites.workspaceId, workspaceId),
-    eq(invites.invitedByUserId, userId),
-    eq(invites.status, 'pending'),
-    inArray(invites.role, tooHigh),
+    isPendingIn(member.workspaceId),
+    or(
+      and(eq(invites.invitedByUserId, member.userId), inArray(invites.role, notInvitable)),
+      and(inArray(invites.email, await readAddresses(tx, member)), inArray(invites.role, higher)),
+    ),
   ))
+}
+
+/** Revokes what is open to the address. */
+export async function revokeInvitesTo(tx: WriteTransaction, workspaceId: string, email: string): Promise<void> {
+  await revokeWhere(tx, and(isPendingIn(workspaceId), eq(invites.email, email)))
+}
+
+/** The one of the user's last sign-in, and those they were let in by: a provider may name another one next time. */
+async function readAddresses(tx: WriteTransaction, { workspaceId, userId }: WorkspaceRef): Promise<string[]> {
+  const user = await tx.select({ email: users.email }).from(users).where(eq(users.id, userId)).get()
+  const accepted = await tx.selectDistinct({ email: invites.email }).from(invites)
+    .where(and(eq(invites.workspaceId, workspaceId), eq(invites.acceptedUserId, userId)))
+  const addresses = accepted.map(invite => invite.email)
+  return user?.email ? [normalizeEmail(user.email), ...addresses] : addresses
+}
+
+function isPendingIn(workspaceId: string): SQL | undefined {
+  return and(eq(invites.workspaceId, workspaceId), eq(invites.status, 'pending'))
 }
 
 /** Those that are overdue can no longer be accepted, and do not count. */
 async function refuseTooMany(tx: WriteTransaction, workspaceId: string, now: number): Promise<void> {
   const pending = await tx.select({ count: count() }).from(invites)
-    .where(and(eq(invites.workspaceId, workspaceId), eq(invites.status, 'pending'), gt(invites.expiresAt, now))).get()
+    .where(and(isPendingIn(workspaceId), gt(invites.expiresAt, now))).get()
   if (pending!.count < MAX_PENDING_INVITES) return
   throw fail('CONFLICT', `${MAX_PENDING_INVITES} invites of this workspace are pending: revoke some first.`)
 }

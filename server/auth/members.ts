@@ -44,7 +44,7 @@ export async function listMembers(database: SyncDatabase, input: WorkspaceRef): 
   return rows.map(row => ({ ...row, email: row.email ?? undefined, displayName: row.displayName ?? undefined }))
 }
 
-/** Owners. Invites the member may no longer vouch for are revoked. Throws NOT_FOUND, FORBIDDEN, LAST_OWNER. */
+/** Owners. Invites the member may no longer vouch for, or that would give them more, are revoked. Throws NOT_FOUND, FORBIDDEN, LAST_OWNER. */
 export async function setMemberRole(
   database: SyncDatabase,
   { userId, workspaceId, memberUserId, role }: WorkspaceRef & { memberUserId: string, role: WorkspaceRole },
@@ -63,8 +63,8 @@ export async function changeRole(tx: WriteTransaction, member: Membership, role:
 }
 
 /**
- * Owners remove others, everybody may remove themselves (leave). Pending invites of the one who goes are revoked,
- * so that nobody comes back by an invite of their own. Throws NOT_FOUND, FORBIDDEN, LAST_OWNER.
+ * Owners remove others, everybody may remove themselves (leave). Pending invites by and to the one who goes are
+ * revoked, so that nobody comes back by an older one. Throws NOT_FOUND, FORBIDDEN, LAST_OWNER.
  */
 export async function removeMember(
   database: SyncDatabase,
