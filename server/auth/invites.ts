@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto'
 import { and, count, desc, eq, gt, inArray, lte, or, sql, type SQL } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { invites, users } from '../db/schema/index.ts'
+import { compileSql } from '../db/statement.ts'
 import { fail } from '../errors.ts'
 import { nowSeconds } from '../clock.ts'
 import { requireRole } from './membership.ts'
@@ -15,10 +16,13 @@ import { isAtLeast, workspaceRoles } from './roles.ts'
 import type { InviteStatus, WorkspaceInvite, WorkspaceRef, WorkspaceRole } from './store/types.ts'
 import { isId, isStorable, MAX_EMAIL_LENGTH, normalizeEmail } from './text.ts'
 
-const DEFAULT_LIST_LIMIT = 100
-const MAX_LIST_LIMIT = 500
 /** More than a team asks in at once; without an end to it an editor could fill the disk with them. */
 const MAX_PENDING_INVITES = 100
+/** Enough to see who came in of late. Were all kept, making and revoking in a loop would make every look at them slow. */
+const MAX_ENDED_INVITES = 100
+/** All that are pending, so that none is hidden. */
+const DEFAULT_LIST_LIMIT = MAX_PENDING_INVITES + MAX_ENDED_INVITES
+const MAX_LIST_LIMIT = 500
 
 export interface NewInvite {
   workspaceId: string
@@ -30,7 +34,20 @@ export interface NewInvite {
   tokenHash: string
 }
 
-/** Throws INVALID_REQUEST, NOT_FOUND, FORBIDDEN, and CONFLICT for a token that is in use, or where too many are pending. */
+interface EndedInvites { workspaceId: string, now: number }
+
+/** What is overdue is over as well: it is marked so only when somebody lists. */
+const dropOldEnded = compileSql<EndedInvites>(value => sql`
+  delete from invites where workspace_id = ${value('workspaceId')} and id in (
+    select id from invites
+    where workspace_id = ${value('workspaceId')} and (status <> 'pending' or expires_at <= ${value('now')})
+    order by updated_at desc, rowid desc limit -1 offset ${sql.raw(String(MAX_ENDED_INVITES))})`)
+
+/**
+ * The oldest that are over go; their tokens are then unknown.
+ * Throws INVALID_REQUEST, NOT_FOUND, FORBIDDEN, and CONFLICT for a token that is in use, or where too many are
+ * pending.
+ */
 export async function createInvite(database: SyncDatabase, input: NewInvite): Promise<{ inviteId: string }> {
   const { workspaceId, role, invitedByUserId, expiresAt, tokenHash } = input
   const email = readInviteEmail(input.email)
@@ -49,11 +66,15 @@ export async function createInvite(database: SyncDatabase, input: NewInvite): Pr
       id, workspaceId, email, role, status: 'pending', invitedByUserId, tokenHash, expiresAt,
       createdAt, updatedAt: createdAt,
     })
+    await tx.execute(dropOldEnded({ workspaceId, now: createdAt }))
     return { inviteId: id }
   })
 }
 
-/** Newest first, at most 500 (100 where no limit is given). Overdue ones are marked expired before they are read. */
+/**
+ * Pending ones first, then those that are over, each newest first; at most 500 (200 where no limit is given). Overdue
+ * ones are marked expired before they are read.
+ */
 export async function listInvites(
   database: SyncDatabase,
   { workspaceId, status, limit = DEFAULT_LIST_LIMIT }: { workspaceId: string, status?: InviteStatus, limit?: number },
@@ -66,7 +87,7 @@ export async function listInvites(
   }
   return database.read.select().from(invites)
     .where(and(eq(invites.workspaceId, workspaceId), status === undefined ? undefined : eq(invites.status, status)))
-    .orderBy(desc(invites.createdAt), desc(sql`${invites}.rowid`))
+    .orderBy(sql`${invites.status} <> 'pending'`, desc(invites.createdAt), desc(sql`${invites}.rowid`))
     .limit(Math.min(Math.max(1, Math.trunc(limit) || DEFAULT_LIST_LIMIT), MAX_LIST_LIMIT))
 }
 

@@ -1,12 +1,15 @@
-/** Invites that are still open, and what ends them. */
+/** Invites that are still open: what ends them, that none is hidden, and that those which are over do not pile up. */
+import { and, eq, ne } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
 import type { H3Event } from 'h3'
 import { createAdminStoreProvider } from '../../../server/admin/store-provider.ts'
 import type { WorkspaceRole } from '../../../server/auth/store/types.ts'
 import { workspaceRoles } from '../../../server/auth/roles.ts'
 import { createAuthWorkspaceStore } from '../../../server/auth/store/create-store.ts'
-import { admit, invite, signIn, team } from '../../contract/auth-store-helpers.ts'
+import { invites } from '../../../server/db/schema/index.ts'
+import { admit, inAnHour, invite, signIn, startClock, team } from '../../contract/auth-store-helpers.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
+import { serveAuthRoutes } from './serve.ts'
 
 type Change = WorkspaceRole | null
 
@@ -94,3 +97,57 @@ describe('an open invite', () => {
     expect(await roleOfBob()).toBe('viewer')
   })
 })
+
+describe('the list of invites', () => {
+  // Seen red with the newest hundred of every state.
+  it('begins with all that are open, however many were made and revoked since', async () => {
+    const { call, meet, store } = await serveAuthRoutes()
+    const { workspaceId, userId: ann } = await meet('ann')
+    const { userId: eve } = await meet('eve')
+    await admit(store, ann, workspaceId, eve, 'editor')
+    const open = [await invite(store, workspaceId, eve, { email: 'a@b.c' }), await invite(store, workspaceId, eve, { email: 'd@b.c' })]
+    for (let number = 0; number < 100; number++) await makeAndRevoke(store, workspaceId, eve)
+    const { body } = await call<{ invites: { id: string, status: string }[] }>(`GET /api/workspaces/${workspaceId}/invites`, { as: 'ann' })
+    expect(body.invites.slice(0, 2)).toMatchObject(open.toReversed().map(({ inviteId }) => ({ id: inviteId, status: 'pending' })))
+    expect(body.invites.slice(2).every(({ status }) => status !== 'pending')).toBe(true)
+    expect(await store.listInvites({ workspaceId, limit: 2 })).toMatchObject([{ status: 'pending' }, { status: 'pending' }])
+  })
+})
+
+describe('an invite that is over', () => {
+  // Seen red with all of them kept.
+  it('is forgotten after a hundred newer ones, and its token unknown', async () => {
+    const { database, store, workspaceId, ann, inviteBob, accept } = await start()
+    const { workspaceId: other } = await store.createWorkspace({ userId: ann, name: 'Other' })
+    await makeAndRevoke(store, other, ann)
+    const clock = startClock()
+    const open = await inviteBob('viewer')
+    const old = await makeAndRevoke(store, workspaceId, ann)
+    clock.advance(1)
+    for (let number = 0; number < 150; number++) await makeAndRevoke(store, workspaceId, ann)
+    await invite(store, workspaceId, ann, { email: 'last@example.org' })
+    const ended = (id: string) => database.read.$count(invites, and(eq(invites.workspaceId, id), ne(invites.status, 'pending')))
+    expect(await ended(workspaceId)).toBe(100)
+    expect(await ended(other)).toBe(1)
+    expect(await store.validateInvite(old)).toEqual({ ok: false, reason: 'not_found' })
+    expect(await accept(open)).toMatchObject({ ok: true })
+  })
+
+  // Seen red with only those dropped that are marked as over.
+  it('by time alone is forgotten too', async () => {
+    const { database, store, workspaceId, ann } = await start()
+    const clock = startClock()
+    for (let round = 0; round < 3; round++) {
+      for (let number = 0; number < 99; number++) await invite(store, workspaceId, ann, { expiresAt: inAnHour() })
+      clock.advance(3600)
+    }
+    await invite(store, workspaceId, ann)
+    expect(await database.read.$count(invites, eq(invites.workspaceId, workspaceId))).toBe(101)
+  })
+})
+
+async function makeAndRevoke(store: ReturnType<typeof createAuthWorkspaceStore>, workspaceId: string, userId: string) {
+  const made = await invite(store, workspaceId, userId)
+  await store.revokeInvite({ workspaceId, inviteId: made.inviteId, revokedByUserId: userId })
+  return made
+}
