@@ -1,7 +1,8 @@
 /**
  * From a request to a session and a permission.
  * Seen red: an expired session let through, a throwing provider answered as nobody, the cross-site check left out,
- * an opaque origin taken for the own one, `authorize` without its workspace.
+ * an opaque origin taken for the own one, `authorize` without its workspace; any authorization taken for a token, a
+ * sibling domain for the own one.
  */
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
@@ -200,7 +201,11 @@ describe('a request of another site', () => {
     ['says cross-site', 'refused', { 'sec-fetch-site': 'cross-site' }],
     ['says cross-site and has this origin', 'refused', { 'sec-fetch-site': 'cross-site', ...ownOrigin }],
     ['says same-origin', 'served', { 'sec-fetch-site': 'same-origin', ...otherOrigin }],
-    ['says same-site', 'served', { 'sec-fetch-site': 'same-site' }],
+    ['says same-site and has this origin', 'served', { 'sec-fetch-site': 'same-site', ...ownOrigin }],
+    ['says same-site and has the proxy\'s origin', 'served', { 'sec-fetch-site': 'same-site', ...proxied, 'x-forwarded-host': 'app.example' }],
+    ['says same-site and is a sibling', 'refused', { 'sec-fetch-site': 'same-site', 'origin': 'http://sibling.example:3000' }],
+    ['says same-site and not from where', 'refused', { 'sec-fetch-site': 'same-site' }],
+    ['says what no browser says yet', 'refused', { 'sec-fetch-site': 'nearby', ...otherOrigin }],
     ['says none', 'served', { 'sec-fetch-site': 'none' }],
     ['says nothing', 'served', {}],
     ['has this origin', 'served', ownOrigin],
@@ -212,6 +217,10 @@ describe('a request of another site', () => {
     ['has an opaque origin', 'refused', { origin: 'null' }],
     ['has an origin of another scheme', 'refused', { origin: 'file://app.example:3000' }],
     ['has a bearer token and no cookie', 'served', { 'sec-fetch-site': 'cross-site', ...bearer }],
+    ['has a bearer token of any case and no cookie', 'served', { 'sec-fetch-site': 'cross-site', 'authorization': 'bearer x' }],
+    ['has what a browser adds by itself', 'refused', { 'sec-fetch-site': 'cross-site', 'authorization': 'Basic eA==' }],
+    ['has what an older browser adds by itself', 'refused', { ...otherOrigin, authorization: 'Negotiate eA==' }],
+    ['has a scheme that begins alike', 'refused', { 'sec-fetch-site': 'cross-site', 'authorization': 'BearerToken x' }],
     ['has a bearer token and a cookie', 'refused', { 'sec-fetch-site': 'cross-site', ...bearer, ...cookie }],
   ])('that %s is %s where it changes state', async (_name, outcome, headers) => {
     register('p', 'ann')
