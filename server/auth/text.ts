@@ -26,9 +26,12 @@ export function mendText(value: string | null | undefined, maxLength: number): s
   return mended || undefined
 }
 
-/** Trimmed and lower-case: how invites compare addresses. */
+/**
+ * Trimmed and lower-case: how invites compare addresses. ASCII letters only, as SQLite's lower() has it: `toLowerCase()`
+ * makes a k of the Kelvin sign too, and so one person's address of another's.
+ */
 export function normalizeEmail(value: string): string {
-  return value.trim().toLowerCase()
+  return value.trim().replaceAll(/[A-Z]+/g, letters => letters.toLowerCase())
 }
 
 /** The trimmed name of a workspace; throws INVALID_REQUEST. */

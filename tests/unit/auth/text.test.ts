@@ -1,0 +1,45 @@
+/** Addresses are compared without their white space and the case of ASCII letters, everywhere alike. */
+import type { H3Event } from 'h3'
+import { expect, it } from 'vitest'
+import { createAdminStoreProvider } from '../../../server/admin/store-provider.ts'
+import { createAuthWorkspaceStore } from '../../../server/auth/store/create-store.ts'
+import { normalizeEmail } from '../../../server/auth/text.ts'
+import { invite, signIn } from '../../contract/auth-store-helpers.ts'
+import { openTestDatabase } from '../../helpers/database.ts'
+
+/** Looks like a K, and is a k in lower case. */
+const kelvin = '\u212A'
+
+// Seen red with `toLowerCase()`.
+it('an invite is for the invited address, not for one that only looks alike', async () => {
+  const database = await openTestDatabase()
+  const store = createAuthWorkspaceStore(async () => database)
+  const ann = await signIn(store, 'ann')
+  const { workspaceId } = await store.createWorkspace({ userId: ann, name: 'W' })
+  const made = await invite(store, workspaceId, ann, { email: 'kim@x.org' })
+  const accept = (email: string) =>
+    store.acceptInviteAndProvisionUser({ provider: 'p', providerUserId: email, ...made, email })
+  expect(await accept(`${kelvin}im@x.org`)).toEqual({ ok: false, reason: 'email_mismatch' })
+  expect(await accept(' KIM@X.org ')).toMatchObject({ ok: true })
+})
+
+// Seen red with `toLowerCase()`: the database's lower() left the Ä, and a second user was made.
+it('an administrator finds a user by the address it is stored with', async () => {
+  const database = await openTestDatabase()
+  const open = async () => database
+  const store = createAuthWorkspaceStore(open)
+  const access = createAdminStoreProvider(open, 'p').createWorkspaceAccessStore({} as H3Event)
+  const ann = await signIn(store, 'ann')
+  const { userId } = await store.getOrCreateUser({ provider: 'p', providerUserId: 'u', email: 'Änna@x.org' })
+  const { workspaceId } = await store.createWorkspace({ userId: ann, name: 'W' })
+  await access.upsertMember({ workspaceId, emailOrProviderId: 'ÄNNA@X.org', role: 'viewer' })
+  expect(await store.getWorkspaceRole({ userId, workspaceId })).toBe('viewer')
+})
+
+it('normalized once is normalized', () => {
+  for (const email of [' Ann@Example.ORG\n', 'İ@x.org', 'ΟΔΟΣ@x.org', `${kelvin}@x.org`]) {
+    const once = normalizeEmail(email)
+    expect(normalizeEmail(once)).toBe(once)
+    expect(normalizeEmail(email.replaceAll(/[a-z]/g, letter => letter.toUpperCase()))).toBe(once)
+  }
+})
