@@ -1,10 +1,10 @@
 /** Renames a workspace of the caller's. The store decides by the caller's role in that workspace. */
-import { defineEventHandler } from 'h3'
 import { readJsonBody } from '../../api-body.ts'
+import { defineAuthHandler } from '../../auth/endpoint.ts'
 import { authorize, requireStore } from '../../auth/session.ts'
 import { readIdParam, workspaceBody } from '../../auth/shapes.ts'
 
-export default defineEventHandler(async (event) => {
+export default defineAuthHandler(async (event) => {
   const { user } = await authorize(event, 'workspace.read')
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const body = await readJsonBody(event, workspaceBody)

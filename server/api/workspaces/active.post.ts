@@ -1,10 +1,10 @@
 /** Makes another workspace of the caller's the active one, on all their devices. */
-import { defineEventHandler } from 'h3'
 import { readJsonBody } from '../../api-body.ts'
+import { defineAuthHandler } from '../../auth/endpoint.ts'
 import { authorize, requireStore } from '../../auth/session.ts'
 import { activeWorkspaceBody } from '../../auth/shapes.ts'
 
-export default defineEventHandler(async (event) => {
+export default defineAuthHandler(async (event) => {
   const { user } = await authorize(event, 'workspace.read')
   const { id } = await readJsonBody(event, activeWorkspaceBody)
   await requireStore().setActiveWorkspace({ userId: user.id, workspaceId: id })

@@ -1,8 +1,8 @@
 /** The caller's workspaces, newest first. */
-import { defineEventHandler } from 'h3'
+import { defineAuthHandler } from '../../auth/endpoint.ts'
 import { authorize, requireStore } from '../../auth/session.ts'
 
-export default defineEventHandler(async (event) => {
+export default defineAuthHandler(async (event) => {
   const { user, workspace } = await authorize(event, 'workspace.read')
   const workspaces = await requireStore().listUserWorkspaces(user.id)
   return {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { expectInvariants } from './invariants.ts'
 import { invites } from '../../../server/db/schema/index.ts'
 import { createInviteToken } from '../../../server/auth/invite-token.ts'
-import { serveAuthRoutes, type SessionAnswer } from './serve.ts'
+import { routeNames, serveAuthRoutes, type SessionAnswer } from './serve.ts'
 
 interface Made { id: string, token: string, expiresAt: number }
 
@@ -27,6 +27,23 @@ describe('the session route', () => {
     })
     expect((await call('GET /api/auth/session', { as: 'ann' })).body).toEqual(body)
   })
+})
+
+// Seen red with the session's answer alone marked so.
+it('no answer about users and workspaces is stored, nor a refusal', async () => {
+  const { call, meet } = await serveAuthRoutes()
+  const { workspaceId, userId } = await meet('ann')
+  const routes = routeNames.filter(name => !name.includes('/api/sync/'))
+  expect(routes).toHaveLength(13)
+  const marks: [string, string | null][] = []
+  for (const as of [undefined, 'ann']) {
+    for (const name of routes) {
+      const route = name.replace(':id', workspaceId).replace(':userId', userId).replace(':inviteId', 'none')
+      const { headers } = await call(route, { as, ...!name.startsWith('GET') && { body: { name: 'W', id: workspaceId } } })
+      marks.push([name, headers.get('cache-control')])
+    }
+  }
+  expect(marks).toEqual(marks.map(([name]) => [name, 'no-store']))
 })
 
 describe('the workspace routes', () => {

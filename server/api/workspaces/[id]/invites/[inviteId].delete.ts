@@ -1,9 +1,9 @@
 /** Revokes an invite; who could have made it may. */
-import { defineEventHandler } from 'h3'
+import { defineAuthHandler } from '../../../../auth/endpoint.ts'
 import { authorize, requireStore } from '../../../../auth/session.ts'
 import { readIdParam } from '../../../../auth/shapes.ts'
 
-export default defineEventHandler(async (event) => {
+export default defineAuthHandler(async (event) => {
   const { user } = await authorize(event, 'workspace.read')
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const inviteId = readIdParam(event, 'inviteId', 'invite')

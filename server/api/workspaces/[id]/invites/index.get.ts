@@ -1,10 +1,10 @@
 /** The invites into a workspace, for those who may invite. Token hashes stay here. */
-import { defineEventHandler } from 'h3'
+import { defineAuthHandler } from '../../../../auth/endpoint.ts'
 import { assertRole } from '../../../../auth/membership.ts'
 import { authorize, requireStore } from '../../../../auth/session.ts'
 import { readIdParam } from '../../../../auth/shapes.ts'
 
-export default defineEventHandler(async (event) => {
+export default defineAuthHandler(async (event) => {
   const { user } = await authorize(event, 'workspace.read')
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const store = requireStore()

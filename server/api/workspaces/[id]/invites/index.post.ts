@@ -1,12 +1,12 @@
 /** Invites an email address. The token is in this answer and nowhere else; bringing it there is the app's affair. */
-import { defineEventHandler } from 'h3'
 import { readJsonBody } from '../../../../api-body.ts'
 import { nowSeconds } from '../../../../clock.ts'
+import { defineAuthHandler } from '../../../../auth/endpoint.ts'
 import { createInviteToken } from '../../../../auth/invite-token.ts'
 import { authorize, requireStore } from '../../../../auth/session.ts'
 import { inviteBody, readIdParam } from '../../../../auth/shapes.ts'
 
-export default defineEventHandler(async (event) => {
+export default defineAuthHandler(async (event) => {
   const { user } = await authorize(event, 'workspace.read')
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const { email, role, expiresInSeconds } = await readJsonBody(event, inviteBody)

@@ -1,10 +1,10 @@
 /** Changes a member's role. The store lets owners only, and keeps the last one. */
-import { defineEventHandler } from 'h3'
 import { readJsonBody } from '../../../../api-body.ts'
+import { defineAuthHandler } from '../../../../auth/endpoint.ts'
 import { authorize, requireStore } from '../../../../auth/session.ts'
 import { memberBody, readIdParam } from '../../../../auth/shapes.ts'
 
-export default defineEventHandler(async (event) => {
+export default defineAuthHandler(async (event) => {
   const { user } = await authorize(event, 'workspace.read')
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const memberUserId = readIdParam(event, 'userId', 'member')
