@@ -8,6 +8,7 @@ import { desc, eq, sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../db/open.ts'
 import { users, workspaceMembers, workspaces } from '../db/schema/index.ts'
 import { compileSql, readRows } from '../db/statement.ts'
+import { fail } from '../errors.ts'
 import { nowSeconds } from '../clock.ts'
 import { isLivingWorkspaceOfMember, moveActiveAway, requireRole } from './membership.ts'
 import type { DefaultWorkspace, WorkspaceListItem, WorkspaceRef } from './store/types.ts'
@@ -15,6 +16,8 @@ import { readDescription, readWorkspaceName } from './text.ts'
 import { noSuchUser, requireUser } from './users.ts'
 
 const DEFAULT_NAME = 'My Workspace'
+/** More than anybody keeps apart; all of one's workspaces are read at once, and 50,000 stopped the event loop for seconds. */
+const MAX_OWNED_WORKSPACES = 1000
 
 const selectActive = compileSql<{ userId: string }, Omit<DefaultWorkspace, 'created'>>(value => sql`
   select w.id as "workspaceId", w.name as "workspaceName" from users u
@@ -87,7 +90,10 @@ export async function listUserWorkspaces(
   return rows.map(({ activeWorkspaceId, ...row }) => ({ ...row, isActive: row.id === activeWorkspaceId }))
 }
 
-/** The creator becomes owner; the active workspace stays what it was. Throws INVALID_REQUEST, NOT_FOUND. */
+/**
+ * The creator becomes owner; the active workspace stays what it was. Throws INVALID_REQUEST, NOT_FOUND, and CONFLICT
+ * where the user owns too many.
+ */
 export async function createWorkspace(
   database: SyncDatabase,
   input: { userId: string, name: string, description?: string | null },
@@ -96,8 +102,25 @@ export async function createWorkspace(
   const description = readDescription(input.description) ?? null
   return database.write(async (tx) => {
     await requireUser(tx, input.userId)
+    await refuseTooMany(tx, input.userId)
     return { workspaceId: await insertWorkspace(tx, { userId: input.userId, name, description }) }
   })
+}
+
+/**
+ * Among the newest memberships only: those of deleted workspaces stay, and after 50,000 of them a look at all took the
+ * writer a tenth of a second. Who is to own more than may be has to make and delete thousands for each thousand.
+ */
+const selectOwned = compileSql<{ userId: string }, { count: number }>(value => sql`
+  select count(*) as count from (
+    select workspace_id, role from workspace_members where user_id = ${value('userId')} order by created_at desc limit 5000) m
+  cross join workspaces w on w.id = m.workspace_id and w.deleted_at is null
+  where m.role = 'owner'`)
+
+async function refuseTooMany(tx: WriteTransaction, userId: string): Promise<void> {
+  const [owned] = await readRows(tx, selectOwned({ userId }))
+  if (owned!.count < MAX_OWNED_WORKSPACES) return
+  throw fail('CONFLICT', `One user owns at most ${MAX_OWNED_WORKSPACES} workspaces: delete one first.`)
 }
 
 /** Owners and editors; a description of undefined stays. Throws INVALID_REQUEST, NOT_FOUND, FORBIDDEN. */
