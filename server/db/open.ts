@@ -3,7 +3,8 @@
  * pragmas, applies the migrations. What it returns is all that other rooms see of it. A remote client would take the
  * place of the two local ones here.
  */
-import { mkdir, open, realpath } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { access, mkdir, open, realpath } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Client } from '@libsql/core/api'
 import { getTableName, getViewName, is, Table, View } from 'drizzle-orm'
@@ -116,15 +117,17 @@ async function migrate(client: Client, migrations: Migrations) {
 /** One file has one name here, whatever links lead to it: the lock stands beside it. */
 async function resolveFile(path: string): Promise<string> {
   await mkdir(dirname(path), { recursive: true })
-  try {
-    return await realpath(path)
-  }
-  catch {
+  const file = await realpath(path).catch(async () => {
     // Made here, so that a link that leads to no file yet has an end too. Only where there is none: closing a file that
     // this process has open as a database would drop the locks on it (POSIX).
     await (await open(path, 'a')).close()
     return realpath(path)
-  }
+  })
+  // Else it would serve, and refuse each write.
+  await access(file, constants.W_OK).catch((cause: unknown) => {
+    throw new Error('it is not writable by this user: give it and its folder to the user that runs the server (chown)', { cause })
+  })
+  return file
 }
 
 /** How a pragma is set, and what it answers then. */

@@ -6,7 +6,7 @@
  */
 import { retryWhileBusy } from './busy.ts'
 import { openConnection } from './connection.ts'
-import { isBusy } from './driver-error.ts'
+import { driverCode, isBusy } from './driver-error.ts'
 
 /** Closing it gives the lock back. */
 export interface OwnerLock { close(): void }
@@ -16,15 +16,20 @@ export class DatabaseInUseError extends Error {
   override name = 'DatabaseInUseError'
 }
 
-/** Takes the lock for the file at `path`. Throws `DatabaseInUseError` when another keeps it for `timeoutMs`. */
+/**
+ * Takes the lock for the file at `path`. Throws `DatabaseInUseError` when another keeps it for `timeoutMs`, and an error
+ * where this user may not write the lock file: SQLite would then take a lock that several have at once.
+ */
 export async function takeOwnerLock(path: string, timeoutMs: number): Promise<OwnerLock> {
   const lock = openConnection({ path: `${path}-owner`, pragmas: [] })
   try {
-    await retryWhileBusy(timeoutMs, () => lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE'))
+    // The last of it is never committed, and fails where the file was opened to be read only.
+    await retryWhileBusy(timeoutMs, () => lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE; PRAGMA user_version = 1'))
     return lock
   }
   catch (error) {
     lock.close()
+    if (driverCode(error) === 'SQLITE_READONLY') throw new Error(`${path}-owner is not writable by this user: give it to the user that runs the server (chown)`, { cause: error })
     if (!isBusy(error)) throw error
     throw new DatabaseInUseError(`Another server process has ${path} open: stop it, or set OR3_SQLITE_DB_PATH to another file. One file belongs to one process.`)
   }

@@ -1,7 +1,7 @@
 /**
  * Opens the database at PATH as a server would, from a process or a worker thread of its own: says `open`, or the one
  * sentence of the refusal. A process closes it when its stdin ends; a thread waits to be terminated.
- * `node database-owner.ts PATH [MIGRATIONS_FOLDER]`
+ * `node database-owner.ts PATH [MIGRATIONS_FOLDER]`; with `AS_NOBODY` it is a user to whom nothing belongs, where it may be.
  */
 import { fileURLToPath } from 'node:url'
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
@@ -13,6 +13,7 @@ import { users } from '../../server/db/schema/index.ts'
 const [path, migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))] = isMainThread
   ? process.argv.slice(2)
   : [String(workerData)]
+if (process.env.AS_NOBODY && process.getuid!() === 0) process.setuid!(65_534)
 const say = (text: string) => isMainThread ? console.log(text) : parentPort?.postMessage(text)
 
 try {

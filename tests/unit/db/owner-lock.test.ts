@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -39,6 +39,20 @@ it('refuses a second process with one sentence, and lets it in once the first ha
   await first.end()
   expect(await waiting.line()).toBe('open')
   await waiting.end()
+})
+
+// Seen red: two that both opened it, and a server that refused each write.
+it('is refused where this user may not write it, or the database', async () => {
+  const folder = await makeTempFolder()
+  await chmod(folder, 0o777)
+  const open = (name: string) => startChild(owner, [join(folder, name)], { AS_NOBODY: '1' })
+  await writeFile(join(folder, 'lock.db-owner'), '', { mode: 0o444 })
+  await writeFile(join(folder, 'file.db'), '', { mode: 0o444 })
+  expect(await open('lock.db').line()).toBe(`Error: The database ${join(folder, 'lock.db')} cannot be opened: ${join(folder, 'lock.db')}-owner is not writable by this user: give it to the user that runs the server (chown)`)
+  expect(await open('file.db').line()).toMatch(/file\.db cannot be opened: it is not writable by this user/)
+  const other = open('other.db')
+  expect(await other.line()).toBe('open')
+  await other.end()
 })
 
 // Seen red with a file that is made and deleted for a lock.
