@@ -1,4 +1,5 @@
 /** Ops of which each has one thing wrong that can never be right, and what their receipts say. */
+import { parseJson } from '../../server/parse-json.ts'
 import type { PendingOp } from '../../server/sync/gateway/types.ts'
 import { deleteOf, messageOf, payloads, putOf } from '../helpers/sync.ts'
 
@@ -12,6 +13,9 @@ export function wrongOps(): WrongOp[] {
     wrong('a table of every object', putOf('a', { tableName: '__proto__' }), /__proto__/),
     wrong('no payload', { ...putOf('a'), payload: undefined }, /^Invalid payload for messages/),
     wrong('a payload that is no object', putOf('a', { payload: [] }), /^Invalid payload for messages/),
+    wrong('a number as the payload of a delete', deleteOf('a', { payload: 1 }), /^Invalid payload for messages: it must be an object/),
+    // Seen red: what holds the digits of such a number is an object to JavaScript.
+    wrong('a number that no double holds as the payload of a delete', deleteOf('a', { payload: (parseJson('[1e400]') as unknown[])[0] }), /^Invalid payload for messages: it must be an object/),
     wrong('a missing field', putOf('a', { payload: { ...messageOf('a'), thread_id: undefined } }), /^Invalid payload for messages: thread_id/),
     wrong('a field of another type', putOf('a', { payload: messageOf('a', { index: '0' }) }), /^Invalid payload for messages: index/),
     wrong('an id that is not the pk', putOf('a', { payload: messageOf('b') }), /^Invalid payload for messages: id/),

@@ -3,6 +3,7 @@
  * op is dropped by its device, so only what can never be right is refused.
  */
 import { checkShape } from '../../check-shape.ts'
+import { toNumber } from '../../parse-json.ts'
 import type { SyncErrorCode, SyncOperation } from '../gateway/types.ts'
 import { isCleanText, isDeeperThan } from '../json.ts'
 import { maxClock, maxHlcLength, maxIdLength, maxPayloadBytes, maxPayloadDepth, maxPkLength } from '../limits.ts'
@@ -111,7 +112,8 @@ function isForeign(payload: Record<string, unknown>, caller: Caller): boolean {
 }
 
 function isJsonObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  // A number that no double holds comes as an object too.
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && toNumber(value) === undefined
 }
 
 function isId(text: string, maxLength: number): boolean {
