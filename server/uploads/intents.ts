@@ -40,8 +40,9 @@ export async function reserveUploadIntent(database: SyncDatabase, event: H3Event
       throw fail('CONFLICT', 'This upload intent exists already, for another file or used up.')
     }
     if (workspaceQuotaBytes !== undefined) {
-      const { used, known: hasFile } = await readUsage(tx, workspaceId, reservation.hash)
-      if (!hasFile && used + reservation.sizeBytes > workspaceQuotaBytes) {
+      // What a device said of a file may be wrong, so a known one counts as it comes: nothing new where that was true.
+      const usedByOthers = await readUsageBut(tx, workspaceId, reservation.hash)
+      if (usedByOthers + reservation.sizeBytes > workspaceQuotaBytes) {
         throw fail('QUOTA_EXCEEDED', `The file would take the workspace over its quota of ${workspaceQuotaBytes} bytes.`)
       }
     }
@@ -81,18 +82,19 @@ async function dropExpired(tx: WriteTransaction, workspaceId: string, now: numbe
       and case when consumed_at is null then expires_at <= ${now} else consumed_at <= ${now - consumedCountsSeconds} end`)
 }
 
-/** Every file once, whether its metadata is there, its bytes are on the way, or both; `known` says that `hash` is one. */
-async function readUsage(tx: WriteTransaction, workspaceId: string, hash: string): Promise<{ used: number, known: boolean }> {
-  const [row] = await tx.all<{ used: number, known: number }>(sql`
-    select coalesce(sum(size), 0) as used, coalesce(max(digest = ${digestOf(hash)}), 0) as known from (
+/** Every file but `hash` once, whether its metadata is there, its bytes are on the way, or both. */
+async function readUsageBut(tx: WriteTransaction, workspaceId: string, hash: string): Promise<number> {
+  const [row] = await tx.all<{ used: number }>(sql`
+    select coalesce(sum(size), 0) as used from (
       select digest, max(size) as size from (
         select lower(substr(r.pk, instr(r.pk, ':') + 1)) as digest, min(max(cast(c.payload ->> 'size_bytes' as real), 0), 1e15) as size from records r
         cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
         where r.log_id = ${logOf(workspaceId)} and r.table_name = 'file_meta' and c.op = 'put' and c.payload ->> 'deleted' is not 1
         union all
         select lower(substr(hash, instr(hash, ':') + 1)), size_bytes from upload_intents where workspace_id = ${workspaceId})
+      where digest <> ${digestOf(hash)}
       group by digest)`)
-  return { used: row!.used, known: row!.known === 1 }
+  return row!.used
 }
 
 function isIntent({ workspaceId, intentId }: { workspaceId: string, intentId: string }) {

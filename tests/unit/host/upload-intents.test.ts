@@ -50,6 +50,23 @@ it('counts a file once: by its metadata, its reservation, or the use of one', as
   expect(await fits('sha256:dd', 400)).toBe(true)
 })
 
+// Seen red with a known file let through whatever its size: metadata that says 0 bytes made room for any file.
+it('counts a file that is known already as it comes, whatever was said of its size', async () => {
+  const { adapter, reservation, addFile } = await setUp()
+  const reserve = (hash: string, sizeBytes: number, quota: number) =>
+    adapter.reserveUploadIntent(event, reservation({ hash, sizeBytes, workspaceQuotaBytes: quota })).then(() => 'taken', error => error.statusCode)
+  await addFile('sha256:empty', 0)
+  expect(await reserve('sha256:empty', 1e12, 1_000)).toBe(413)
+  expect(await reserve('sha256:empty', 1_000, 1_000)).toBe('taken')
+  expect(await reserve('EMPTY', 1_001, 1_000)).toBe(413)
+  expect(await reserve('empty', 900, 1_000)).toBe('taken')
+  expect(await reserve('sha256:other', 1, 1_000)).toBe(413)
+  await addFile('sha256:boast', 1e15)
+  expect(await reserve('sha256:boast', 1e12, 2_000)).toBe(413)
+  expect(await reserve('sha256:boast', 1_000, 2_000)).toBe('taken')
+  expect(await reserve('sha256:other', 0, 2_000)).toBe(413)
+})
+
 it('lets a reservation be used once, for its own file, before it ends', async () => {
   const { adapter, database, reservation } = await setUp()
   const taken = reservation()
