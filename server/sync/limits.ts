@@ -21,8 +21,11 @@ export const maxPayloadBytes = 262_144
 
 /** SQLite reads JSON nested to 1,000 levels; the rest is for what wraps a payload, and for recursive clients. */
 export const maxPayloadDepth = 256
-/** Losers' receipts carry what won; together no more than this, so that small ops cannot ask for a huge answer. */
-export const maxWinnerBytes = 32 * 1024 * 1024
+/**
+ * Losers' receipts carry what won, each of them twice; together no more than this as it is sent, so that small ops cannot
+ * ask for a huge answer. Making this much stops the event loop for some 20 ms; a device learns the rest by its next pull.
+ */
+export const maxWinnerBytes = 4 * 1024 * 1024
 /** One op with clock 2^53−1 would win for ever. */
 export const maxClock = 2 ** 32 - 1
 

@@ -1,6 +1,6 @@
 /**
  * A push, told as one story: who asks, what shape, which ops may be written; then in one transaction what is there,
- * who wins, what is written; and the answer after the commit. Upholds P1 to P4 and P7 to P9.
+ * who wins, what is written; and after the commit the answer. Upholds P1 to P4 and P7 to P9.
  */
 import type { H3Event } from 'h3'
 import { isDuplicate } from '../../db/driver-error.ts'
@@ -31,6 +31,7 @@ export async function push(database: SyncDatabase, event: H3Event, batch: PushBa
   const { merge, horizon } = await database.write(tx => writeOps(database, tx, caller, admitted, 'as needed'))
   remember(database, caller, merge)
   hold(database, caller, merge.heldDevices, horizon)
+  if (merge.outdone.length > 0) await tellWinners(database, caller.workspaceId, merge)
   return { results: merge.receipts, serverVersion: merge.head }
 }
 
@@ -75,7 +76,6 @@ async function writeOps(database: SyncDatabase, tx: WriteTransaction, caller: Ca
     if (!isClaimed) await moveHead(tx, ownLogId, merge.head)
     noteEnd(database, workspaceId, { logId: ownLogId, head: merge.head, horizon })
   }
-  if (merge.outdone.length > 0) await tellWinners(tx, workspaceId, merge)
   return { merge, horizon }
 }
 
@@ -90,12 +90,15 @@ async function writeMerge(tx: WriteTransaction, logId: number, { log, rows, tomb
   if (tombstones.length > 0) await pointTombstones(tx, logId, tombstones, now)
 }
 
-async function tellWinners(tx: WriteTransaction, workspaceId: string, { outdone }: Merge) {
-  const winners = await readWinners(tx, workspaceId, outdone.map(one => one.winnerVersion))
-  for (const { receipt, winnerVersion } of outdone) {
-    const winner = winners.get(winnerVersion)
-    if (!winner) continue
+/** After the commit: the writer need not wait for it, and a change stays what it was. */
+async function tellWinners(database: SyncDatabase, workspaceId: string, { outdone }: Merge) {
+  const winners = await readWinners(database, workspaceId, outdone.map(one => one.winnerVersion)).catch((cause: unknown) => {
+    throw fail('DATABASE_UNAVAILABLE', 'The push was written, but its answer could not be read: send it again.', { cause })
+  })
+  outdone.forEach(({ receipt }, place) => {
+    const winner = winners.get(place)
+    if (!winner) return
     receipt.winner = winner
     if (winner.kind === 'put') receipt.payload = winner.payload
-  }
+  })
 }

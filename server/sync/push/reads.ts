@@ -3,7 +3,7 @@
  */
 import type { InValue } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
-import type { WriteTransaction } from '../../db/open.ts'
+import type { SyncDatabase, WriteTransaction } from '../../db/open.ts'
 import { compileRowsSql, compileSql, inParts, readRows } from '../../db/statement.ts'
 import { parseJson } from '../../parse-json.ts'
 import { cursorNameOf } from '../cursors.ts'
@@ -131,20 +131,28 @@ function addSeen(seen: Map<string, StoredOp>, ops: readonly AdmittedOp[], tuples
   })
 }
 
-/** What the winners at `versions` hold, for the receipts of ops that lost to them; `maxWinnerBytes` of them in all. */
-export async function readWinners(tx: WriteTransaction, workspaceId: string, versions: readonly number[]): Promise<Map<number, Winner>> {
-  const rows = await tx.all<{ version: number, op: SyncOperation, clock: number, hlc: string, opId: string, createdAt: number, payload: string | null }>(sql`
-    select c.server_version as version, op, clock, hlc, op_id as "opId", created_at as "createdAt", payload
-    from (
-      select c.server_version, sum(octet_length(c.payload)) over (order by v.key) as bytes
-      from json_each(${JSON.stringify([...new Set(versions)])}) v
-      cross join changes c on c.log_id = ${logOf(workspaceId)} and c.server_version = v.value) as fitting
-    cross join changes c on c.log_id = ${logOf(workspaceId)} and c.server_version = fitting.server_version
-    where coalesce(fitting.bytes, 0) <= ${maxWinnerBytes}`)
-  return new Map(rows.map(({ version, op, clock, hlc, opId, createdAt, payload }) => {
+type WinnerRow = { place: number, op: SyncOperation, clock: number, hlc: string, opId: string, createdAt: number, payload: string | null }
+
+/**
+ * What the winners at `versions` hold, one for each receipt, by its place; as many of the first as `maxWinnerBytes` allow,
+ * and none that has been cleaned up.
+ */
+export async function readWinners({ read }: SyncDatabase, workspaceId: string, versions: readonly number[]): Promise<Map<number, Winner>> {
+  const rows = await readRows(read.$client, selectWinners({ workspaceId, versions: JSON.stringify(versions) }))
+  return new Map(rows.map(({ place, op, clock, hlc, opId, createdAt, payload }) => {
     const revision = { clock, hlc, opId }
-    return [version, op === 'put'
+    return [place, op === 'put'
       ? { kind: 'put', payload: parseJson(payload ?? 'null'), revision }
       : { kind: 'delete', revision, serverDeletedAt: createdAt }]
   }))
 }
+
+/** A receipt has a row's payload twice, a delete's not at all. */
+const selectWinners = compileSql<InWorkspace & { versions: string }, WinnerRow>(value => sql`
+  select fitting.place, c.op, c.clock, c.hlc, c.op_id as "opId", c.created_at as "createdAt", case c.op when 'put' then c.payload end as payload
+  from (
+    select v.key as place, c.server_version, sum(case c.op when 'put' then 2 * octet_length(c.payload) else 0 end) over (order by v.key) as bytes
+    from json_each(${value('versions')}) v
+    cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.server_version = v.value) as fitting
+  cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.server_version = fitting.server_version
+  where fitting.bytes <= ${maxWinnerBytes}`)
