@@ -50,6 +50,14 @@ export const maxPageTextLength = 16 * 1024 * 1024
 /** One look at that length for so many rows: 32 MiB of the largest payloads. */
 export const maxRowsPerRead = 128
 
+/**
+ * One look of a snapshot goes back through no more changes, some 60 ms; a page ends after so many. Only changes of the rows
+ * looked at count, so a device that loads a large workspace gets through while others write: a user at the push limit,
+ * 200 of 100 ops a minute, who changes nothing but the same 128 rows gets there in two and a half minutes, and with one
+ * row that each push changes once in four hours.
+ */
+export const maxStepsBack = 50_000
+
 /** Below an hour a snapshot under way could lose what it reads; above a year nothing would ever be dropped. */
 export const minRetentionSeconds = 3_600
 export const maxRetentionSeconds = 31_536_000

@@ -13,7 +13,7 @@ import { parseJson } from '../parse-json.ts'
 import { type Caller, identifyCaller } from './caller.ts'
 import type { SnapshotItem, SnapshotRequest, SnapshotResponse, SyncOperation } from './gateway/types.ts'
 import { splitTexts } from './json.ts'
-import { maxPageTextLength, maxRowsPerRead } from './limits.ts'
+import { maxPageTextLength, maxRowsPerRead, maxStepsBack } from './limits.ts'
 import { logOf } from './log.ts'
 import { compareCodePoints } from './revision.ts'
 import { readSnapshotToken, type SnapshotPosition, writeSnapshotToken } from './snapshot-token.ts'
@@ -78,8 +78,8 @@ interface Key { tableName: string, pk: string }
 /** The next winners in key order, as they were at the watermark; `next` is the last key looked at, where there are more. Read in parts, as a pull is. */
 async function readPage(database: SyncDatabase, caller: Caller, position: SnapshotPosition, pageSize: number) {
   const winners: Winner[] = []
-  let [rest, textLength] = [pageSize, 0]
-  const isFull = () => rest === 0 || textLength >= maxPageTextLength
+  let [rest, textLength, steps] = [pageSize, 0, 0]
+  const isFull = () => rest === 0 || textLength >= maxPageTextLength || steps >= maxStepsBack
   let last: Key | undefined
   for (const table of tablesFrom(position)) {
     let after: Key = table === undefined || table === position.tableName ? position : { tableName: table, pk: '' }
@@ -89,8 +89,9 @@ async function readPage(database: SyncDatabase, caller: Caller, position: Snapsh
       const records = await readRecords(database, caller, table, after, wanted + 1)
       const part = records.slice(0, wanted)
       const rewound = await rewind(database, caller.workspaceId, part, position.highWatermark)
-      winners.push(...rewound)
-      textLength += rewound.reduce((sum, winner) => sum + winner.payload.length, 0)
+      winners.push(...rewound.winners)
+      textLength += rewound.winners.reduce((sum, winner) => sum + winner.payload.length, 0)
+      steps += rewound.steps
       rest -= part.length
       const key = part.at(-1)
       if (key) after = last = { tableName: key.tableName, pk: key.pk }
@@ -139,33 +140,38 @@ function toWinners({ stamps, payloads }: Texts): Winner[] {
     ({ tableName, pk, serverVersion, op, clock, hlc, opId, createdAt, laterVersion, payload: texts[index]! }))
 }
 
-/** Each winner as it was at the watermark; a key that did not exist then is left out. Throws 410 where that is not known any more. */
-async function rewind(database: SyncDatabase, workspaceId: string, page: readonly Winner[], highWatermark: number): Promise<Winner[]> {
+/**
+ * Each winner as it was at the watermark, and how many changes were gone through for that; a key that did not exist then is
+ * left out. Throws 410 where that is not known any more, or too many changes lie between.
+ */
+async function rewind(database: SyncDatabase, workspaceId: string, page: readonly Winner[], highWatermark: number): Promise<{ winners: Winner[], steps: number }> {
   const later = page.filter(winner => winner.serverVersion > highWatermark).map(winner => winner.serverVersion)
-  if (later.length === 0) return [...page]
+  if (later.length === 0) return { winners: [...page], steps: 0 }
   const [found] = await readRows(database.read.$client, chainEnds({ workspaceId, later: JSON.stringify(later), highWatermark }))
   // A chain that is whole ends at or before the watermark, or with the first change of its key.
   const byLater = new Map(toWinners(found!).map(winner => [winner.laterVersion, winner]))
-  return page.flatMap((winner) => {
+  const winners = page.flatMap((winner) => {
     if (winner.serverVersion <= highWatermark) return winner
     const last = byLater.get(winner.serverVersion)
-    if (!last) throw expired('what it holds has been cleaned up since')
+    if (!last) throw expired('what it holds has been cleaned up since, or changed too often')
     return last.serverVersion <= highWatermark ? last : []
   })
+  return { winners, steps: found!.steps }
 }
 
-const chainEnds = compileSql<{ workspaceId: string, later: string, highWatermark: number }, Texts>((value) => {
+const chainEnds = compileSql<{ workspaceId: string, later: string, highWatermark: number }, Texts & { steps: number }>((value) => {
   const versionJoin = (version: string) => sql`cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.server_version = ${sql.raw(version)}`
   return sql`
-    with recursive chain (later_version, server_version, obsoletes) as (
+    with recursive chain (later_version, server_version, obsoletes) as materialized (
       select c.server_version, c.server_version, c.obsoletes
       from json_each(${value('later')}) v ${versionJoin('v.value')}
       union all
       select chain.later_version, c.server_version, c.obsoletes
       from chain ${versionJoin('chain.obsoletes')}
       where chain.server_version > ${value('highWatermark')}
+      limit ${maxStepsBack}
     )
-    select ${texts(`json_array(${stampColumns}, chain.later_version)`, 'c.payload')}
+    select (select count(*) from chain) as steps, ${texts(`json_array(${stampColumns}, chain.later_version)`, 'c.payload')}
     from chain ${versionJoin('chain.server_version')}
     where chain.server_version <= ${value('highWatermark')} or chain.obsoletes is null
     limit 1`

@@ -1,9 +1,10 @@
 /** A page is read in parts: it is as full as was asked for, unless it grows too long; then it ends early and says so. */
 import type { InStatement } from '@libsql/core/api'
-import { expect, it } from 'vitest'
+import { sql } from 'drizzle-orm'
+import { describe, expect, it } from 'vitest'
 import { delegate } from '../../../server/db/delegate.ts'
 import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
-import { maxPageTextLength, maxPayloadBytes } from '../../../server/sync/limits.ts'
+import { maxPageTextLength, maxPayloadBytes, maxStepsBack } from '../../../server/sync/limits.ts'
 import { pullText } from '../../../server/sync/pull.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { deleteOf, event, messageOf, pullAll, putOf, scope, snapshotAll, startClock } from '../../helpers/sync.ts'
@@ -65,6 +66,50 @@ it('ends before it is too long where a snapshot goes back to what was large', as
   }
   expect(items.map(({ pk, kind }) => [pk, kind])).toEqual(pks.map(pk => [pk, 'row']))
   expect(pages).toBe(2)
+})
+
+describe('where rows have changed often since the snapshot began', () => {
+  async function openOften() {
+    const { database, adapter, pks } = await openWith(300, 'short')
+    const head = async () => (await database.read.all<{ head: number }>(sql`select head from logs`))[0]!.head
+    const changeOften = async (pk: string, times: number) => {
+      const before = await head()
+      await database.write(async (tx) => {
+        const [winner] = await tx.all<{ version: number }>(sql`select server_version as version from records where pk = ${pk}`)
+        await tx.run(sql`
+          with recursive steps (value) as (select 1 union all select value + 1 from steps where value < ${times})
+          insert into changes (log_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, obsoletes, created_at, payload)
+          select log_id, ${before} + value, table_name, pk, op, clock, hlc, device_id, printf('00000000-0000-4000-8000-%012d', ${before} + value),
+            iif(value = 1, server_version, ${before} + value - 1), created_at, payload
+          from changes cross join steps where server_version = ${winner!.version}`)
+        await tx.run(sql`update records set server_version = ${before} + ${times} where pk = ${pk}`)
+        await tx.run(sql`update logs set head = ${before} + ${times}`)
+      })
+    }
+    const first = await adapter.snapshot(event, { scope, pageSize: 1 })
+    const next = (pageToken: string | null) => adapter.snapshot(event, { scope, pageSize: 1_000, pageToken: pageToken! })
+    return { adapter, pks, changeOften, first, next }
+  }
+
+  // Seen red with no end to how many changes one page goes through: it was whole, and took a microsecond or two for each.
+  it('ends before it has gone through too many changes', async () => {
+    const { pks, changeOften, first, next } = await openOften()
+    for (const pk of [pks[1]!, pks[200]!]) await changeOften(pk, maxStepsBack * 0.6)
+    const second = await next(first.nextPageToken)
+    expect(second.items.map(item => item.pk)).toEqual(pks.slice(1, 257))
+    const third = await next(second.nextPageToken)
+    expect([third.items.map(item => item.pk), third.nextPageToken]).toEqual([pks.slice(257), null])
+  })
+
+  // Seen red with no end to it: the page was answered.
+  it('has to be begun anew once too many lie between, and only a page that needs them', async () => {
+    const { adapter, pks, changeOften, first, next } = await openOften()
+    const behind = await adapter.snapshot(event, { scope, pageSize: 1, pageToken: first.nextPageToken! })
+    await changeOften(pks[1]!, maxStepsBack + 1)
+    await expect(next(first.nextPageToken)).rejects.toMatchObject({ statusCode: 410, data: { code: 'SNAPSHOT_EXPIRED' } })
+    expect((await next(behind.nextPageToken)).items.map(item => item.pk)).toEqual(pks.slice(2))
+    expect((await snapshotAll(adapter)).items.map(item => item.pk)).toEqual(pks)
+  })
 })
 
 // Seen red with head and horizon as they were at the first part.
