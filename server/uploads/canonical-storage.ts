@@ -14,7 +14,7 @@ import { logOf } from '../sync/log.ts'
 import type { CanonicalStorageItem, CanonicalStoragePage, CanonicalStorageRequest } from '../sync/gateway/types.ts'
 import { parseRequest } from '../sync/wire.ts'
 import { digestOf } from './digest.ts'
-import { readOnReferences } from './file-references.ts'
+import { readOnReferences, readVersionOf } from './file-references.ts'
 
 const defaultLimit = 100
 const maxLimit = 500
@@ -91,7 +91,7 @@ async function readReferences(
   const rows = await database.read.all<{ digest: string, tableName: 'messages' | 'posts', pk: string, hash: string }>(sql`
     select f.digest, f.table_name as "tableName", f.pk, f.hash from file_references f
     cross join records r on r.log_id = ${logOf(workspaceId)} and r.table_name = f.table_name and r.pk = f.pk
-      and r.server_version = f.server_version
+      and (r.server_version = f.server_version or r.server_version > ${readVersionOf(workspaceId)})
     where f.workspace_id = ${workspaceId} and (f.digest, f.table_name, f.pk) > (${afterDigest}, ${afterTable}, ${afterPk})
       ${digest === undefined ? sql`` : sql`and f.digest = ${digest}`}
     order by f.digest, f.table_name, f.pk limit ${limit}`)

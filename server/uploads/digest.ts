@@ -6,14 +6,27 @@ export function digestOf(hash: string): string {
 
 /** The hashes a row's `file_hashes` names: JSON text of an array, an array, or one hash. */
 export function readFileHashes(value: unknown): string[] {
-  if (Array.isArray(value)) return value.flatMap(readFileHashes)
-  if (typeof value !== 'string' || value === '') return []
-  if (!value.startsWith('[')) return [value]
+  const hashes: string[] = []
+  collectHashes(value, hashes)
+  return hashes
+}
+
+/** Into one list: handed up level by level, what lies deep would be copied at each. */
+function collectHashes(value: unknown, hashes: string[]) {
+  if (Array.isArray(value)) {
+    for (const item of value) collectHashes(item, hashes)
+    return
+  }
+  if (typeof value !== 'string' || value === '') return
+  if (!value.startsWith('[')) {
+    hashes.push(value)
+    return
+  }
   try {
-    return readFileHashes(JSON.parse(value))
+    collectHashes(JSON.parse(value), hashes)
   }
   catch {
     // Not ours to mend: as one hash it matches no file, and is still seen by whoever lists the references.
-    return [value]
+    hashes.push(value)
   }
 }

@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest'
 import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
 import type { CanonicalStorageItem, CanonicalStorageRequest, PendingOp } from '../../../server/sync/gateway/types.ts'
+import { readFileHashes } from '../../../server/uploads/digest.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
+import { watchLoop } from '../../helpers/loop-watch.ts'
 import { deleteOf, emptyEvent, event, eventOf, messageOf, putOf, scope } from '../../helpers/sync.ts'
 
 type Kind = CanonicalStorageRequest['kind']
@@ -139,4 +141,51 @@ it('is not thrown off by a member\'s odd values: half a surrogate pair, NUL, num
   expect((await readAll('reference_edges')).map(item => item.hash)).toEqual(expect.arrayContaining(odd.map((_, index) => `ok-${index}`)))
   const reservation = { intentId: 'i', workspaceId: scope.workspaceId, hash: 'new', mimeType: 'a/b', sizeBytes: 1, expiresAt: 4e9, workspaceQuotaBytes: 9e15 }
   await adapter.reserveUploadIntent(event, reservation)
+})
+
+// Seen red with all references of 500 rows read and written at once: a stop of seconds.
+it('reads on in parts where rows name very many files, and others go on beside it', { timeout: 120_000 }, async () => {
+  const { adapter, database, push } = await setUp()
+  const names = (from: number) => JSON.stringify(Array.from({ length: 15_000 }, (_, index) => `${(from + index).toString(36)}`))
+  for (let row = 0; row < 6; row++) await push(post(`p${row}`, names(row * 100)))
+  const watch = watchLoop()
+  const [first] = (await adapter.queryCanonicalStorage(event, { scope, kind: 'reference_edges', hash: 'zz', limit: 10 })).items
+  const longest = watch.stop()
+  expect(first).toEqual({ kind: 'reference', hash: 'zz', sourceTable: 'posts', sourceId: 'p0' })
+  expect(longest).toBeLessThan(150)
+  const count = async () => (await database.read.all<{ count: number }>('select count(*) as count from file_references'))[0]!.count
+  expect(await count()).toBe(6 * 15_000)
+
+  await push(putOf('p0', { tableName: 'posts', payload: { ...post('p0', '["only"]').payload as object, clock: 2 }, stamp: { clock: 2 } }))
+  expect((await adapter.queryCanonicalStorage(event, { scope, kind: 'reference_edges', hash: 'only' })).items).toHaveLength(1)
+  expect(await count()).toBe(5 * 15_000 + 1)
+})
+
+// Seen red with only winners counted: the row that was being changed all the time named nothing.
+it('never loses a reference that every version of a row has, whoever changes it while the log is read', async () => {
+  const { adapter, database, push } = await setUp()
+  await push(message('m1', '["kept"]'))
+  let clock = 1
+  // Each write of the reader is followed by a push before it goes on.
+  const between = createSyncGatewayAdapter(async () => ({
+    ...database,
+    async write(job) {
+      const written = await database.write(job)
+      await push(message('m1', '["kept"]', ++clock))
+      return written
+    },
+  }))
+  const ask = (on: typeof adapter) => on.queryCanonicalStorage(event, { scope, kind: 'reference_edges', hash: 'kept' })
+  for (let turn = 0; turn < 3; turn++) expect((await ask(between)).items).toHaveLength(1)
+  const [items] = await Promise.all([ask(adapter), ask(between), ask(adapter)])
+  expect(items.items).toHaveLength(1)
+  expect((await ask(adapter)).items).toHaveLength(1)
+})
+
+// Seen red with each level handing its hashes up: seconds.
+it('is not slowed down by what is nested', () => {
+  const startedAt = performance.now()
+  const nested = '['.repeat(3_000) + Array.from({ length: 30_000 }, (_, index) => index).map(index => `"${index}"`).join() + ']'.repeat(3_000)
+  expect(readFileHashes(nested)).toHaveLength(30_000)
+  expect(performance.now() - startedAt).toBeLessThan(300)
 })
