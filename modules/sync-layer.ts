@@ -86,6 +86,7 @@ export default defineNuxtModule<SyncLayerOptions>({
 
     const backupCron = options.backupCron || process.env.OR3_SQLITE_BACKUP_CRON?.trim()
     if (backupCron) assertCron(backupCron)
+    nuxt.hook('nitro:init', ({ options: { preset } }) => assertPreset(preset))
     nuxt.hook('nitro:config', (config) => {
       // A host cleans up by its own job.
       addTasks(config, [...isHosted ? [] : [{ name: 'sync:clean-up', cron: cleanUpCron }], { name: 'db:backup', cron: backupCron }])
@@ -145,6 +146,13 @@ declare module '#or3-sqlite/host' {
     if (nuxt.options.dev) nuxt.options.watch.push(...[layerDrizzle, ...hasAppHistory ? [appDrizzle] : []].map(dir => join(dir, 'meta/_journal.json')))
   },
 })
+
+/** Where the app is to run: in one process, with a disk that stays. */
+function assertPreset(preset: string) {
+  if (/^node.cluster$/.test(preset)) throw new Error('The preset node-cluster starts several processes, and one database file belongs to one process: use node-server.')
+  if (!/cloudflare|vercel|netlify|aws|azure|firebase|edge|deno.deploy|stormkit/.test(preset)) return
+  useLogger('or3-layer-sqlite').warn(`The preset ${preset} has no disk that stays, or starts several processes: the database needs one of each. Use node-server.`)
+}
 
 /** Nitro would find out at the start, and answer every request with 500. */
 function assertCron(pattern: string) {

@@ -2,6 +2,7 @@
  * A zod schema asked without a throw. zod measures the length of whatever has one and fails with a TypeError where that
  * cannot become a number (`{ "length": { "toString": null } }`): to its caller that is one more wrong shape.
  */
+import { consola } from 'consola'
 import type { ZodType } from 'zod'
 
 export type Checked<T> = { data: T, wrong?: undefined } | { wrong: string }
@@ -14,7 +15,17 @@ export function checkShape<T>(schema: ZodType<T>, value: unknown, whole = 'body'
     const issue = parsed.error.issues[0]!
     return { wrong: `${issue.path.map(String).join('.') || whole}: ${issue.message}` }
   }
-  catch {
+  catch (error) {
+    warnOnce(schema, error)
     return { wrong: `${whole}: holds a value of another type` }
   }
+}
+
+const warned = new WeakSet<ZodType>()
+
+/** It may be the value's doing; but a schema with a fault of its own, or one that waits, refuses everything like that. */
+function warnOnce(schema: ZodType, error: unknown) {
+  if (warned.has(schema)) return
+  warned.add(schema)
+  consola.withTag('or3-sync').warn('A schema threw instead of saying what is wrong, so the value was refused:', error)
 }

@@ -1,6 +1,6 @@
 /**
  * What an app that extends the layer uses, as `#or3-sync`: its own way of signing in, its own synced tables, the session
- * of a request, and the database for its own Drizzle tables. Call the `register…` functions from a server plugin.
+ * of a request, the database for its own Drizzle tables, and what goes over the wire. Call the `register…` functions from a server plugin.
  */
 export { registerAuthProvider } from './auth/provider.ts'
 export type { AuthProvider, AuthProviderRegistration, AuthSession } from './auth/provider.ts'
@@ -10,5 +10,9 @@ export type { Permission } from './auth/roles.ts'
 export type { SyncDatabase } from './db/open.ts'
 export { fail } from './errors.ts'
 export { useSyncDatabase } from './layer.ts'
+export type {
+  ChangeStamp, PendingOp, PullRequest, PullResponse, PushBatch, PushResult, PushResultItem, SnapshotItem, SnapshotRequest, SnapshotResponse,
+  SyncChange, SyncScope, UpdateCursorRequest,
+} from './sync/gateway/types.ts'
 export { registerSyncedTable } from './sync/tables.ts'
 export type { SyncedTableOptions } from './sync/tables.ts'

@@ -2,7 +2,7 @@
  * Backups of the open database: an online copy by a child process, verified before it gets its name, the last few kept.
  * A file with a backup's name is a whole database. Restoring one is `restore.ts`. Upholds P10 with it.
  */
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { chmod, chown, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import process from 'node:process'
 import { readNumber } from '../setting.ts'
@@ -85,6 +85,7 @@ async function makeBackup(path: string, folder: string, { keep = readKeep(), sig
   const partial = join(folder, `${name}.${process.pid}${unfinished}`)
   try {
     const { workspaces, changes } = await copyDatabase(path, partial, signal)
+    await takeOver(partial, path)
     await rename(partial, join(folder, name))
     await flushFolder(folder)
     const { size: bytes } = await stat(join(folder, name))
@@ -109,6 +110,13 @@ async function removeAbandoned(path: string, folder: string) {
     const { mtimeMs } = await stat(join(folder, name)).catch(() => ({ mtimeMs: Infinity }))
     if (Date.now() - mtimeMs > abandonedAfterMs) await rm(join(folder, name), { force: true })
   }
+}
+
+/** Mode and owner: who may read the copy, and who may go on with it, is who could the database. Others than root own what they make. */
+export async function takeOver(copy: string, original: string): Promise<void> {
+  const { mode, uid, gid } = await stat(original)
+  await chmod(copy, mode & 0o777)
+  await chown(copy, uid, gid).catch(() => {})
 }
 
 /** A rename is on disk when its folder is. */

@@ -9,7 +9,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Migration } from '../db/migrate.ts'
 import { takeOwnerLock } from '../db/owner-lock.ts'
-import { flushFolder } from './backup.ts'
+import { flushFolder, takeOver } from './backup.ts'
 import { BackupError, copyDatabase, type LedgerRow, verifyDatabase, type VerifiedFile } from './copy.ts'
 import { skippedVersionsName } from './copy-script.ts'
 
@@ -41,6 +41,9 @@ export async function restoreBackup({ from, to, migrations }: RestoreOptions): P
     const restored = assertFits(await copyDatabase(from, incoming), migrations)
     skipVersions(incoming, readHeads(path))
     await flushFile(incoming)
+    if (await exists(path)) {
+      for (const made of [incoming, `${path}-owner`]) await takeOver(made, path)
+    }
     const replaced = await keepReplaced(path)
     await rename(incoming, path)
     await flushFolder(dirname(path))

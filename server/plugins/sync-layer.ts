@@ -32,6 +32,7 @@ export default defineNitroPlugin((nitroApp) => {
   registerWithHost(hostRegistries, useSyncDatabase, readHostSettings(config))
   if (import.meta.prerender) return
 
+  if (import.meta.dev) makeWay()
   nitroApp.hooks.hook('request', event => notePath(event, config.app.baseURL))
   selectAuthProvider(config.or3Sqlite.authProvider)
   const configure = () => {
@@ -52,3 +53,11 @@ export default defineNitroPlugin((nitroApp) => {
   nitroApp.hooks.hook('request', event => pathOf(event) === '/api/health' ? undefined : layerStarted())
   nitroApp.hooks.hook('close', stopLayer)
 })
+
+/** A dev server that restarts while it builds leaves a worker behind, which would keep the database: the newest gets it. */
+function makeWay() {
+  const workers = new BroadcastChannel('or3-layer-sqlite')
+  workers.postMessage('started')
+  workers.onmessage = () => void stopLayer()
+  ;(workers as unknown as { unref(): void }).unref()
+}

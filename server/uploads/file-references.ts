@@ -151,10 +151,12 @@ async function dropOlder(reading: Reading, winners: readonly LogRow[]): Promise<
   if (waiting.length > 0) await dropReferences(reading, waiting)
 }
 
-async function dropReferences({ database }: Reading, references: readonly StoredReference[]): Promise<void> {
+async function dropReferences({ database, workspaceId }: Reading, references: readonly StoredReference[]): Promise<void> {
   // With its version: a row's number may have gone to another meanwhile.
   await database.write(tx => tx.run(sql`
-    delete from file_references
-    where (rowid, server_version) in (select value ->> 'id', value ->> 'of' from json_each(${JSON.stringify(references)}))`))
+    delete from file_references where rowid in (
+      select f.rowid from json_each(${JSON.stringify(references)}) v
+      cross join file_references f on f.rowid = v.value ->> 'id'
+      where f.workspace_id = ${workspaceId} and f.server_version = v.value ->> 'of')`))
   await yieldToLoop()
 }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, chown, copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -93,6 +93,26 @@ it('restores a verified copy, keeps what was there, and refuses while a server h
   expect((await pullAll(adapterOf(restored))).changes.map(change => change.pk)).toEqual(['early'])
   // P10: a device that knows of the late change must not go on in silence.
   expect(await adapterOf(restored).pull(event, { scope, cursor: 2, limit: 10 })).toMatchObject({ changes: [], requiresSnapshot: true })
+})
+
+// Seen red: a private database's copy for everybody to read, and a restored one that its server could not write.
+it('keeps to whom the database was readable, and whose it was', async () => {
+  const database = await openTestDatabase()
+  await pushOne(database, 'row')
+  const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8)
+  const isRoot = process.getuid!() === 0
+  const ownerOf = async (path: string) => (await stat(path)).uid
+  await chmod(database.path, 0o600)
+  if (isRoot) await chown(database.path, 65_534, 65_534)
+  const { name } = await backUp(database)
+  const backup = join(folderOf(database), name)
+  expect(await modeOf(backup)).toBe('600')
+  await database.close()
+  await chmod(backup, 0o644)
+  if (isRoot) await chown(backup, 0, 0)
+  await restoreBackup({ from: backup, to: database.path, migrations: layerMigrations })
+  expect(await modeOf(database.path)).toBe('600')
+  for (const file of [database.path, `${database.path}-owner`]) expect(await ownerOf(file)).toBe(isRoot ? 65_534 : process.getuid!())
 })
 
 it('refuses to restore what is damaged, foreign, newer, or the database itself, and changes nothing', async () => {
