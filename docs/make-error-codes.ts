@@ -17,7 +17,7 @@ Made from \`server/errors.ts\` by \`npm run docs\`; do not edit.
 
 A refused request answers with its HTTP status and \`data: { code, retryable }\`. A refused *op* never fails its batch: its
 receipt has \`success: false\`, an \`errorCode\` of the wire (third column) and a text. An error nobody foresaw is logged
-whole under a request id and answered with nothing of it: the id is in the header \`X-Request-Id\`.
+whole, then once more with the request's id, and answered with nothing of it but that: the header \`X-Request-Id\`.
 
 | code | status | wire \`errorCode\` | a retry helps | meaning | what an operator does |
 |---|---|---|---|---|---|

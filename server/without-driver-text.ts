@@ -1,4 +1,4 @@
-/** What leaves a room is an answer or a refusal: any other error is logged whole and answered without its text. */
+/** What leaves a room for a client or a host is an answer or a refusal: any other error is logged whole and answered without its text. */
 import { consola } from 'consola'
 import { isError } from 'h3'
 import { toPublicError } from './db/driver-error.ts'

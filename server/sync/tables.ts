@@ -25,10 +25,10 @@ let sealed = false
 
 /**
  * Adds a synced table; no migration is needed. Call it while the server starts, from a Nitro plugin.
- * Throws an `Error` on a name that is not usable or already taken, and after the first request.
+ * Throws an `Error` on a name that is not usable or already taken, and after the first op was pushed.
  */
 export function registerSyncedTable(name: string, options: SyncedTableOptions): void {
-  if (sealed) throw new Error(`The synced table "${name}" is registered too late: register it in a server plugin, before the first request.`)
+  if (sealed) throw new Error(`The synced table "${name}" is registered too late: register it in a server plugin, before the first op is pushed.`)
   if (name.length === 0 || name.length > maxTableNameLength || !isCleanText(name)) {
     throw new Error(`A synced table's name has 1 to ${maxTableNameLength} characters without NUL or lone surrogates.`)
   }

@@ -15,7 +15,7 @@ export const logs = sqliteTable('logs', {
   workspaceId: text('workspace_id').notNull(),
   /** The newest version handed out; 0 before the first. */
   head: integer('head').notNull(),
-  /** The newest version of a tombstone that was dropped: a device behind it needs a snapshot. */
+  /** A device behind it needs a snapshot: the newest version of a tombstone that was dropped, or where a restore went on. */
   horizon: integer('horizon').notNull().default(0),
   /** Up to where the clean-up has read the log: what a change up to here made obsolete is gone. */
   cleanedVersion: integer('cleaned_version').notNull().default(0),
