@@ -1,9 +1,22 @@
 /** What the routes about users and workspaces share: an answer is for who asked, so neither browser nor proxy stores it. */
 import { defineEventHandler, type H3Event, setResponseHeader } from 'h3'
+import { countRequest } from '../sync/rate-limit.ts'
+import type { SignedInSession } from './session-context.ts'
+import { authorize } from './session.ts'
 
 export function defineAuthHandler<T>(serve: (event: H3Event) => T) {
   return defineEventHandler((event) => {
     setResponseHeader(event, 'Cache-Control', 'no-store')
     return serve(event)
   })
+}
+
+/**
+ * The session of who wants to change a workspace, its members or invites: the store decides whether they may. All of a
+ * user's count, for each is a write. Throws UNAUTHENTICATED, FORBIDDEN, CROSS_SITE, RATE_LIMITED.
+ */
+export async function authorizeChange(event: H3Event): Promise<SignedInSession> {
+  const session = await authorize(event, 'workspace.read')
+  countRequest(event, 'workspaces', session.user.id)
+  return session
 }

@@ -1,15 +1,18 @@
-/** The numbers of the sync protocol that a client can meet, with their reasons. What an operator may change starts from the first group (see settings.ts). */
+/**
+ * The numbers of the protocol that a client can meet, with their reasons. What an operator may change starts from the
+ * first group (see settings.ts).
+ */
 
 /** A February client may send 50 ops of 256 KiB in one body. */
 export const maxBodyBytes = 16 * 1024 * 1024
 /** Twenty times what a client sends; one push is one transaction. */
 export const maxOpsPerPush = 1_000
 /**
- * Requests a minute and user; both clean-ups share one count. A device polls 30 times, and pushes often only while
- * somebody is at work. The
+ * Requests a minute and user; both clean-ups share one count, and so do all changes of workspaces, members and invites,
+ * which people make by hand. A device polls 30 times, and pushes often only while somebody is at work. The
  * session is asked for before anybody is known, so it counts by address: a page does so once, as it is opened.
  */
-export const requestsPerMinute = { 'push': 200, 'pull': 120, 'snapshot': 60, 'update-cursor': 60, 'gc': 10, 'session': 60 }
+export const requestsPerMinute = { 'push': 200, 'pull': 120, 'snapshot': 60, 'update-cursor': 60, 'gc': 10, 'workspaces': 60, 'session': 60 }
 /** Of a request that is no push: a scope, a cursor or page token, and fifty names of tables fit many times over. */
 export const maxQueryBytes = 64 * 1024
 /** Made or on their way to one user, who has some devices with some tabs, each of which asks for one at a time. */

@@ -1,11 +1,11 @@
 /** Renames a workspace of the caller's. The store decides by the caller's role in that workspace. */
 import { readJsonBody } from '../../api-body.ts'
-import { defineAuthHandler } from '../../auth/endpoint.ts'
-import { authorize, requireStore } from '../../auth/session.ts'
+import { authorizeChange, defineAuthHandler } from '../../auth/endpoint.ts'
+import { requireStore } from '../../auth/session.ts'
 import { readIdParam, workspaceBody } from '../../auth/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
-  const { user } = await authorize(event, 'workspace.read')
+  const { user } = await authorizeChange(event)
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const body = await readJsonBody(event, workspaceBody)
   await requireStore().updateWorkspace({ userId: user.id, workspaceId, ...body })

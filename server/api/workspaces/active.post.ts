@@ -1,11 +1,11 @@
 /** Makes another workspace of the caller's the active one, on all their devices. */
 import { readJsonBody } from '../../api-body.ts'
-import { defineAuthHandler } from '../../auth/endpoint.ts'
-import { authorize, requireStore } from '../../auth/session.ts'
+import { authorizeChange, defineAuthHandler } from '../../auth/endpoint.ts'
+import { requireStore } from '../../auth/session.ts'
 import { activeWorkspaceBody } from '../../auth/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
-  const { user } = await authorize(event, 'workspace.read')
+  const { user } = await authorizeChange(event)
   const { id } = await readJsonBody(event, activeWorkspaceBody)
   await requireStore().setActiveWorkspace({ userId: user.id, workspaceId: id })
   return { ok: true }

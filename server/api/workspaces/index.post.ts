@@ -1,11 +1,11 @@
 /** A new workspace with the caller as its owner; it does not become the active one. */
 import { readJsonBody } from '../../api-body.ts'
-import { defineAuthHandler } from '../../auth/endpoint.ts'
-import { authorize, requireStore } from '../../auth/session.ts'
+import { authorizeChange, defineAuthHandler } from '../../auth/endpoint.ts'
+import { requireStore } from '../../auth/session.ts'
 import { workspaceBody } from '../../auth/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
-  const { user } = await authorize(event, 'workspace.read')
+  const { user } = await authorizeChange(event)
   const body = await readJsonBody(event, workspaceBody)
   const { workspaceId } = await requireStore().createWorkspace({ userId: user.id, ...body })
   return { id: workspaceId }

@@ -1,4 +1,4 @@
-/** How many workspaces one user can have at once. */
+/** How many workspaces one user can have at once, and how often they may change something. */
 import { eq } from 'drizzle-orm'
 import { expect, it } from 'vitest'
 import { workspaceMembers, workspaces } from '../../../server/db/schema/index.ts'
@@ -29,4 +29,18 @@ it('is a thousand living ones that they own', async () => {
   await database.write(tx => tx.update(workspaceMembers).set({ role: 'viewer' }).where(eq(workspaceMembers.workspaceId, 'w1')))
   expect((await create('ann')).status).toBe(200)
   expect((await create('ann')).status).toBe(409)
+})
+
+// Seen red without the limit: one user's thousands of writes were before everybody's.
+it('counts the changes that one user makes in a minute, of whatever kind', async () => {
+  const { call, meet } = await serveAuthRoutes(undefined, { rateLimits: { workspaces: 3 } })
+  const { workspaceId } = await meet('ann')
+  await meet('ben')
+  const change = (route: string, body?: object, as = 'ann') => call(route, { as, body }).then(({ status }) => status)
+  expect(await change('POST /api/workspaces', { name: 'one' })).toBe(200)
+  expect(await change(`POST /api/workspaces/${workspaceId}/invites`, { email: 'x@example.org', role: 'viewer' })).toBe(200)
+  expect(await change(`PATCH /api/workspaces/${workspaceId}`, { name: '' })).toBe(400)
+  expect(await change('POST /api/workspaces', { name: 'two' })).toBe(429)
+  expect(await change('GET /api/workspaces')).toBe(200)
+  expect(await change('POST /api/workspaces', { name: 'own' }, 'ben')).toBe(200)
 })

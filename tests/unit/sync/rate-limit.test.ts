@@ -59,18 +59,18 @@ describe('the settings', () => {
     expect(readSyncSettings()).toEqual({
       maxBodyBytes: 16 * 1024 * 1024, maxOpsPerPush: 1_000,
       trustedProxies: 0,
-      rateLimits: { 'push': 200, 'pull': 120, 'snapshot': 60, 'update-cursor': 60, 'gc': 10, 'session': 60 },
+      rateLimits: { 'push': 200, 'pull': 120, 'snapshot': 60, 'update-cursor': 60, 'gc': 10, 'workspaces': 60, 'session': 60 },
     })
   })
 
   it('take numbers and what the environment makes of them', () => {
     configureSync({ maxBodyBytes: '1000', maxOpsPerPush: 5, rateLimits: { push: '7', pull: false, gc: 0, snapshot: true, ['update-cursor']: 'false' } })
-    expect(readSyncSettings()).toEqual({ maxBodyBytes: 1000, maxOpsPerPush: 5, rateLimits: { 'push': 7, 'pull': null, 'gc': null, 'snapshot': 60, 'update-cursor': null, 'session': 60 }, trustedProxies: 0 })
+    expect(readSyncSettings()).toEqual({ maxBodyBytes: 1000, maxOpsPerPush: 5, rateLimits: { 'push': 7, 'pull': null, 'gc': null, 'snapshot': 60, 'update-cursor': null, 'workspaces': 60, 'session': 60 }, trustedProxies: 0 })
     configureSync({ trustedProxies: '2' })
     expect(readSyncSettings().trustedProxies).toBe(2)
     for (const off of [false, 'false', '0']) {
       configureSync({ rateLimits: off })
-      expect(Object.values(readSyncSettings().rateLimits)).toEqual([null, null, null, null, null, null])
+      expect(Object.values(readSyncSettings().rateLimits)).toEqual([null, null, null, null, null, null, null])
     }
     configureSync({ maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '' })
     expect(readSyncSettings()).toMatchObject({ maxBodyBytes: 16 * 1024 * 1024, rateLimits: { push: 200 } })

@@ -1,10 +1,10 @@
 /** Revokes an invite; who could have made it may. */
-import { defineAuthHandler } from '../../../../auth/endpoint.ts'
-import { authorize, requireStore } from '../../../../auth/session.ts'
+import { authorizeChange, defineAuthHandler } from '../../../../auth/endpoint.ts'
+import { requireStore } from '../../../../auth/session.ts'
 import { readIdParam } from '../../../../auth/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
-  const { user } = await authorize(event, 'workspace.read')
+  const { user } = await authorizeChange(event)
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const inviteId = readIdParam(event, 'inviteId', 'invite')
   await requireStore().revokeInvite({ workspaceId, inviteId, revokedByUserId: user.id })

@@ -1,13 +1,13 @@
 /** Invites an email address. The token is in this answer and nowhere else; bringing it there is the app's affair. */
 import { readJsonBody } from '../../../../api-body.ts'
 import { nowSeconds } from '../../../../clock.ts'
-import { defineAuthHandler } from '../../../../auth/endpoint.ts'
+import { authorizeChange, defineAuthHandler } from '../../../../auth/endpoint.ts'
 import { createInviteToken } from '../../../../auth/invite-token.ts'
-import { authorize, requireStore } from '../../../../auth/session.ts'
+import { requireStore } from '../../../../auth/session.ts'
 import { inviteBody, readIdParam } from '../../../../auth/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
-  const { user } = await authorize(event, 'workspace.read')
+  const { user } = await authorizeChange(event)
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const { email, role, expiresInSeconds } = await readJsonBody(event, inviteBody)
   const { token, tokenHash } = createInviteToken(workspaceId)

@@ -1,10 +1,10 @@
 /** Removes a member; with one's own id: leaves. The store keeps the last owner. */
-import { defineAuthHandler } from '../../../../auth/endpoint.ts'
-import { authorize, requireStore } from '../../../../auth/session.ts'
+import { authorizeChange, defineAuthHandler } from '../../../../auth/endpoint.ts'
+import { requireStore } from '../../../../auth/session.ts'
 import { readIdParam } from '../../../../auth/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
-  const { user } = await authorize(event, 'workspace.read')
+  const { user } = await authorizeChange(event)
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const memberUserId = readIdParam(event, 'userId', 'member')
   await requireStore().removeMember({ userId: user.id, workspaceId, memberUserId })

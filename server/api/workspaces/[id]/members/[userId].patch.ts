@@ -1,11 +1,11 @@
 /** Changes a member's role. The store lets owners only, and keeps the last one. */
 import { readJsonBody } from '../../../../api-body.ts'
-import { defineAuthHandler } from '../../../../auth/endpoint.ts'
-import { authorize, requireStore } from '../../../../auth/session.ts'
+import { authorizeChange, defineAuthHandler } from '../../../../auth/endpoint.ts'
+import { requireStore } from '../../../../auth/session.ts'
 import { memberBody, readIdParam } from '../../../../auth/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
-  const { user } = await authorize(event, 'workspace.read')
+  const { user } = await authorizeChange(event)
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const memberUserId = readIdParam(event, 'userId', 'member')
   const { role } = await readJsonBody(event, memberBody)
