@@ -46,6 +46,8 @@ interface Statement {
   given: number
   /** It cannot return more than one row. */
   single: boolean
+  /** Read to its end it is not over, and the state that it read stays; `get` resets it. */
+  staysOpen: boolean
   /** The how many-th call it last served. */
   usedAt: number
 }
@@ -61,6 +63,8 @@ const longCommitMs = 2
 
 /** A kept `*` would go on with the columns it knew; `count(*)` has none. */
 const neverKept = /(?<!\()\*/
+
+const isExplain = /^(?:\s|--.*\n|\/\*[^]*?\*\/)*explain\b/i
 
 /** Read with one call of the driver where `all` takes two and a hundred-row buffer: a third of the time of a look-up. */
 const endsInLimitOne = /^\s*(?:select|with)\b(?!.*(?:--|\/\*)).*\blimit 1\s*$/is
@@ -93,7 +97,7 @@ export function openConnection({ path, pragmas, commitsOffLoop = false }: Connec
     // Without it an integer over 2^53 would be rounded in silence.
     native.safeIntegers(true)
     const shape = native.reader ? createRowShape(native.raw(true).columns()) : null
-    const statement = { native, shape, given: 0, single: endsInLimitOne.test(sql), usedAt: ++calls }
+    const statement = { native, shape, given: 0, single: endsInLimitOne.test(sql), staysOpen: isExplain.test(sql), usedAt: ++calls }
     if (!keep || neverKept.test(sql)) return statement
     if (kept.size >= maxKeptStatements) kept.delete(leastRecentlyUsed(kept))
     kept.set(sql, statement)
@@ -112,6 +116,7 @@ export function openConnection({ path, pragmas, commitsOffLoop = false }: Connec
       const { native, shape } = known
       if (shape) {
         const rows = known.single ? toArray(native.get(args)) : native.all(args)
+        if (known.staysOpen) native.get(args)
         return new ResultSetImpl(shape.columns, shape.columnTypes, rows.map(shape.toRow), 0, undefined)
       }
       const { changes, lastInsertRowid } = native.run(args)
