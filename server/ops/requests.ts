@@ -23,7 +23,7 @@ export function logFailure(error: Error, event: H3Event | undefined): void {
   if (status < 500) return
   const requestId = getResponseHeader(event, header)
   consola.withTag('or3-sync').error({
-    message: `${event.method} ${pathOf(event)} failed with ${status}`,
+    message: `${event.method} ${printable(pathOf(event))} failed with ${status}`,
     additional: [`request ${requestId}`, `code ${code}`, ...driverCode(error) === undefined ? [] : [`database ${driverCode(error)}`]],
   })
 }
@@ -32,6 +32,11 @@ function describe(error: Error): { status: number, code: string } {
   if (!isError(error)) return { status: 500, code: 'UNKNOWN' }
   const data = error.data as { code?: unknown } | undefined
   return { status: error.statusCode, code: typeof data?.code === 'string' ? data.code : 'UNKNOWN' }
+}
+
+/** h3 has decoded the path: a line of its own, or a terminal's commands, are no path. */
+function printable(path: string): string {
+  return path.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, encodeURIComponent)
 }
 
 function isApi(event: H3Event): boolean {

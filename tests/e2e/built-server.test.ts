@@ -111,6 +111,7 @@ it.each(['/', '/sub/'])('names and counts its requests under the base URL %s', a
   expect((await ask('api/health?from=probe')).headers.get('x-request-id')).toMatch(/^[\da-f-]{36}$/)
   expect((await ask('api/health', { headers: { 'x-request-id': 'mine-1' } })).headers.get('x-request-id')).toBe('mine-1')
   expect((await ask('api/health', { headers: { 'x-request-id': 'not usable' } })).headers.get('x-request-id')).toMatch(/^[\da-f-]{36}$/)
+  expect(await ask('api/health', { method: 'HEAD' }).then(async answer => [answer.status, answer.headers.get('content-type'), await answer.text()])).toEqual([200, 'application/json', ''])
   expect((await ask('api/sync/pull', { method: 'POST', headers: { [header]: 'ada' }, body: '{}' })).status).toBe(400)
   expect(await (await ask('api/metrics')).text()).toContain('or3_sync_requests_total{operation="pull",status="400"} 1')
 })
