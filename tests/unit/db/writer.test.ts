@@ -48,8 +48,11 @@ describe('a group of jobs', () => {
     expect(await ids(database)).toEqual(wanted)
   })
 
+  /** Other work on the machine takes longer than a crowd is waited for, now and then; what is the writer's doing comes each time. */
+  const inTime = { retry: 3 }
+
   // Seen red with no crowd ever seen: 20 commits.
-  it('are committed together in a crowd though each comes on its own', async () => {
+  it('are committed together in a crowd though each comes on its own', inTime, async () => {
     const database = await openTestDatabase()
     await Promise.all([insert(database, 'a'), insert(database, 'b')])
     const before = await countCommits(database)
@@ -62,7 +65,7 @@ describe('a group of jobs', () => {
   })
 
   // Seen red with one turn in a crowd: 20 commits.
-  it('are committed together in a crowd though each comes a turn after the one before', async () => {
+  it('are committed together in a crowd though each comes a turn after the one before', inTime, async () => {
     const database = await openTestDatabase()
     await Promise.all([insert(database, 'a'), insert(database, 'b')])
     const before = await countCommits(database)
