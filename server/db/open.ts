@@ -107,7 +107,8 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
   }
 }
 
-async function migrate(client: Client, migrations: Migrations) {
+/** Applies and verifies the layer's history, then the app's. Throws `MigrationError`. */
+export async function migrate(client: Client, migrations: Migrations) {
   await applyMigrations(client, { owner: 'the layer', ledger: ledgerTable, migrations: migrations.layer, required: requiredTables() })
   if (migrations.app.length > 0) {
     await applyMigrations(client, { owner: 'the app', ledger: appLedgerTable, migrations: migrations.app, required: [] })
