@@ -5,6 +5,7 @@
 import type { Client } from '@libsql/core/api'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { Migration } from './migrate.ts'
+import type { GroupedWrites } from './remote/grouped-writes.ts'
 import type { WriteJob, WriterActivity, WriteTransaction } from './writer.ts'
 
 export type { WriteTransaction }
@@ -18,6 +19,13 @@ export interface SyncDatabase {
   readonly read: ReadDatabase
   /** Runs `job` in the one writer's transaction; resolves after the commit, so what it returns may be acknowledged. */
   write<T>(job: WriteJob<T>): Promise<T>
+  /**
+   * The moment to store, in epoch seconds. Null where the database's own clock counts, since the clocks of the servers that
+   * share it may differ: SQL reads it as `coalesce(?, unixepoch())`.
+   */
+  now(): number | null
+  /** Runs writes of one kind in groups, a round trip a group; null where each job runs for itself. */
+  readonly grouped: GroupedWrites | null
   /** What only a local file can do; null in memory. */
   readonly local: LocalFile | null
   /** Finishes the waiting writes and closes the database. */

@@ -1,13 +1,16 @@
 /** What the parts of one engine share. */
 import type { SyncDatabase } from '../database/types.ts'
 import type { CommitFeed } from './commits.ts'
-import type { DeferredDevices } from './deferred-devices.ts'
+import type { GroupedWrite } from '../database/remote/grouped-writes.ts'
+import type { GroupedPush } from './push/grouped-pushes.ts'
 import type { HeadCache } from './push/heads.ts'
+import type { PushOutcome } from './push/merge.ts'
 
 export interface EngineContext {
   readonly database: SyncDatabase
   readonly heads: HeadCache
-  readonly deferredDevices: DeferredDevices
+  /** How a database that runs writes in groups runs pushes. */
+  readonly groupedPushes: GroupedWrite<GroupedPush, PushOutcome>
   /** The key that signs page tokens. */
   readTokenKey(): Promise<string>
   readonly commits: CommitFeed

@@ -7,7 +7,6 @@ import type { SyncDatabase } from '../database/types.ts'
 import { deviceCursors, logs } from '../database/schema/index.ts'
 import { createSyncError } from '../errors.ts'
 import { assertScope, type UserCaller } from './caller.ts'
-import { nowSeconds } from '../lib/clock.ts'
 import type { UpdateCursorRequest } from '../../shared/protocol.ts'
 import { isCleanText } from './json.ts'
 import { maxIdLength } from '../../shared/limits.ts'
@@ -41,7 +40,7 @@ export async function updateCursor(database: SyncDatabase, caller: UserCaller, r
       throw createSyncError('CURSOR_REGRESSED', `The cursor of this device is at ${known.cursor} and does not go back to ${version}`)
     }
     await tx.insert(deviceCursors)
-      .values({ workspaceId, deviceId, userId, cursor: version, updatedAt: nowSeconds() })
+      .values({ workspaceId, deviceId, userId, cursor: version, updatedAt: sql`coalesce(${database.now()}, unixepoch())` })
       .onConflictDoUpdate({
         target: [deviceCursors.workspaceId, deviceCursors.deviceId],
         set: { cursor: sql`excluded.cursor`, updatedAt: sql`excluded.updated_at` },

@@ -1,6 +1,6 @@
 /**
- * The sync engine of one open database. It owns all that is remembered between requests: cached heads, deferred devices,
- * the key of page tokens, the state of maintenance. After each commit it tells its listeners the workspace's new head.
+ * The sync engine of one open database. It owns all that is remembered between requests: cached heads, the
+ * key of page tokens, the state of maintenance. After each commit it tells its listeners the workspace's new head.
  */
 import type {
   CleanUpRequest, CleanUpResult, PullRequest, PullResponse, PushBatch, PushResult, SnapshotRequest, SnapshotResponse,
@@ -11,8 +11,8 @@ import type { Caller, UserCaller } from './caller.ts'
 import { type CommitListener, createCommitFeed } from './commits.ts'
 import type { EngineContext } from './context.ts'
 import { updateCursor } from './cursors.ts'
-import { createDeferredDevices } from './deferred-devices.ts'
 import { pull, pullText } from './pull.ts'
+import { createGroupedPushes } from './push/grouped-pushes.ts'
 import { createHeadCache } from './push/heads.ts'
 import { push } from './push/push.ts'
 import { type CleanAllOptions, type CleanAllResult, cleanAllWorkspaces, listWorkspaceIds } from './retention/all-workspaces.ts'
@@ -41,13 +41,13 @@ export interface SyncEngine {
   onCommit(listener: CommitListener): () => void
 }
 
-/** Makes the engine; once per open database, since a second one would not know of the first one's deferred devices. */
+/** Makes the engine; once per open database. */
 export function createSyncEngine(database: SyncDatabase): SyncEngine {
   const commits = createCommitFeed()
   const context: EngineContext = {
     database,
     heads: createHeadCache(),
-    deferredDevices: createDeferredDevices(),
+    groupedPushes: createGroupedPushes(database.now),
     readTokenKey: createTokenKey(database),
     commits,
   }

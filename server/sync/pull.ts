@@ -7,6 +7,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import { compileSql, readRows } from '../database/statement.ts'
 import { assertScope, type UserCaller } from './caller.ts'
 import type { EngineContext } from './context.ts'
+import { isDeferred, releaseDevices } from './deferred-devices.ts'
 import { splitTexts } from './json.ts'
 import { logOf } from './log.ts'
 import { maxPageTextLength, maxRowsPerRead } from '../../shared/limits.ts'
@@ -22,6 +23,8 @@ interface Page {
   count: number
   last: number | null
   more: number
+  /** 1 where a device of the user waits to be released. */
+  deferred: number
   /** The changes' JSON in the text form; their stamps' in the column form, with the payloads beside, for `splitTexts`. */
   changes: string | null
   payloads: string | null
@@ -43,7 +46,7 @@ export async function pullText(context: EngineContext, caller: UserCaller, reque
 }
 
 /** Read in parts, so that a page of the largest payloads ends before it is hundreds of megabytes. */
-async function readPage({ database, deferredDevices }: EngineContext, caller: UserCaller, request: PullRequest, statements: Record<keyof typeof sources, PageStatement>) {
+async function readPage({ database }: EngineContext, caller: UserCaller, request: PullRequest, statements: Record<keyof typeof sources, PageStatement>) {
   const { scope, cursor, limit, tables } = parseRequest(pullRequest, request, 'Invalid pull request')
   assertScope(caller, scope)
   const names = tables && [...new Set(tables)]
@@ -60,7 +63,7 @@ async function readPage({ database, deferredDevices }: EngineContext, caller: Us
     rest -= part.count
     textLength += (part.changes?.length ?? 0) + (part.payloads?.length ?? 0)
     if (part.more === 1 && rest > 0 && textLength < maxPageTextLength) continue
-    deferredDevices.release(caller, cursor < (part.horizon ?? 0))
+    if (part.deferred === 1) await releaseDevices(database, caller, cursor < (part.horizon ?? 0))
     return { parts, answer: toAnswer(part, cursor) }
   }
 }
@@ -167,7 +170,8 @@ function compilePages(form: SQL): Record<keyof typeof sources, PageStatement> {
     const value: Values = key => sql`${name(key)}`
     const { rows, more } = source(value)
     return sql`
-      select l.head, l.horizon, page.count, page.last, page.changes, page.payloads, page.count = ${value('limit')} and exists (${more}) as more
+      select l.head, l.horizon, page.count, page.last, page.changes, page.payloads, page.count = ${value('limit')} and exists (${more}) as more,
+        ${isDeferred(value('workspaceId'), value('userId'))} as deferred
       from (select count(*) as count, max(server_version) as last, ${form} from (${rows})) as page
       left join logs l on l.workspace_id = ${value('workspaceId')}
       limit 1`

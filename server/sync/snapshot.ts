@@ -60,27 +60,32 @@ async function readAnswer(context: EngineContext, caller: UserCaller, request: S
   const { scope, pageSize, pageToken, tables } = parseRequest(snapshotRequest, request, 'Invalid snapshot request')
   assertScope(caller, scope)
   const { workspaceId } = caller
-  const { head, horizon } = await readCounters(context.database, workspaceId)
+  const { head, horizon, now } = await readCounters(context.database, workspaceId)
   const filter = tables === undefined ? null : JSON.stringify([...new Set(tables)].sort(compareCodePoints))
   const position = pageToken === undefined
     ? { snapshotId: randomUUID(), highWatermark: head, filter, tableName: '', pk: '' }
-    : await readSnapshotToken(context, caller, pageToken, filter)
+    : await readSnapshotToken(context, caller, pageToken, filter, now)
   const { snapshotId, highWatermark } = position
   if (highWatermark > head) throw expired('it is of a later state than the server now has')
   if (highWatermark < horizon) throw expired('a row it may hold has been deleted and cleaned up since')
 
   const { winners, next } = await readPage(context.database, caller, position, pageSize)
-  const nextPageToken = next ? await writeSnapshotToken(context, caller, { ...position, ...next }) : null
+  const nextPageToken = next ? await writeSnapshotToken(context, caller, { ...position, ...next }, now) : null
   return { workspaceId, snapshotId, highWatermark, nextPageToken, winners }
 }
 
-async function readCounters(database: SyncDatabase, workspaceId: string): Promise<{ head: number, horizon: number }> {
-  const [row] = await readRows(database.read.$client, selectCounters({ workspaceId }))
-  return row ?? { head: 0, horizon: 0 }
+interface Counters { head: number, horizon: number, now: number }
+
+async function readCounters(database: SyncDatabase, workspaceId: string): Promise<Counters> {
+  const [row] = await readRows(database.read.$client, selectCounters({ workspaceId, now: database.now() }))
+  return row!
 }
 
-const selectCounters = compileSql<{ workspaceId: string }, { head: number, horizon: number }>(value => sql`
-  select head, horizon from logs where workspace_id = ${value('workspaceId')} limit 1`)
+const selectCounters = compileSql<{ workspaceId: string, now: number | null }, Counters>(value => sql`
+  select coalesce((select head from logs where workspace_id = ${value('workspaceId')}), 0) as head,
+    coalesce((select horizon from logs where workspace_id = ${value('workspaceId')}), 0) as horizon,
+    coalesce(${value('now')}, unixepoch()) as now
+  limit 1`)
 
 interface Key { tableName: string, pk: string }
 

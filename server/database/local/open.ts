@@ -18,6 +18,7 @@ import { DatabaseInUseError, takeOwnerLock } from './owner-lock.ts'
 import * as schema from '../schema/index.ts'
 import type { Migrations, SyncDatabase } from '../types.ts'
 import { createWriter } from '../writer.ts'
+import { nowSeconds } from '../../lib/clock.ts'
 
 export interface OpenOptions {
   /** How long a write waits for another process's lock before it is refused, in milliseconds. */
@@ -70,6 +71,8 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
       activity: writer.activity,
       read: drizzle(reading),
       write: writer.write,
+      now: nowSeconds,
+      grouped: null,
       local: inMemory ? null : { path, truncateWal: () => truncateWal(writing, path) },
       close: () => closing ??= close(),
     }

@@ -8,8 +8,8 @@ import type { InStatement, ResultSet } from '@libsql/core/api'
 export interface GroupedWrite<Item, Result> {
   /** True where the item has to be run alone, by `reads` and `decide`. */
   isAlone(item: Item): boolean
-  /** True where `item` may be planned together with those of `group`, which is not empty. */
-  fits(group: readonly Item[], item: Item): boolean
+  /** Begins a group; `add` says whether an item may be planned together with those that were added before. */
+  startGroup(): { add(item: Item): boolean }
   /** The statements for all items, to be run in one transaction. Running them again must not write twice. */
   plan(items: readonly Item[]): InStatement[]
   /** The result of each item; undefined where nothing of it was written and it has to be run alone. */

@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '@libsql/core/api'
 import { drizzle } from 'drizzle-orm/libsql'
 import { MigrationError } from '../migrate.ts'
-import { migrate, type Migrations, type ReadDatabase, type SyncDatabase } from '../open.ts'
+import { migrate } from '../local/open.ts'
+import type { Migrations, ReadDatabase, SyncDatabase } from '../types.ts'
 import { openRemoteConnection, type RemoteConnection } from './connection.ts'
 import type { GroupedWrites } from './grouped-writes.ts'
 import { createRemoteClient, createSessionClient } from './remote-client.ts'
@@ -28,12 +29,15 @@ export interface RemoteOptions {
   busyTimeoutMs?: number | undefined
   /** How long the start waits for a server that is not there, in milliseconds. */
   startTimeoutMs?: number | undefined
+  /** Takes the place of the database's clock, for tests that turn it; see `SyncDatabase.now`. */
+  now?: (() => number | null) | undefined
   /** Stands between the client and all that reads by it. */
   wrapClient?: ((client: Client) => Client) | undefined
 }
 
-export interface RemoteDatabase extends Pick<SyncDatabase, 'activity' | 'read' | 'write' | 'close'> {
+export interface RemoteDatabase extends SyncDatabase {
   readonly grouped: GroupedWrites
+  readonly local: null
   /** What it is called in errors and logs: without a token. */
   readonly name: string
   readonly connection: RemoteConnection
@@ -76,7 +80,9 @@ export async function openRemoteDatabase(config: RemoteConfig, migrations: Migra
       activity: writer.activity,
       read: drizzle(options.wrapClient?.(client) ?? client) as ReadDatabase,
       write: writer.write,
+      now: options.now ?? (() => null),
       grouped: { add: writer.add },
+      local: null,
       close: () => closing ??= close(),
     }
   }

@@ -6,7 +6,7 @@
 import { setImmediate as yieldToLoop, setTimeout as sleep } from 'node:timers/promises'
 import { LibsqlError, type InStatement, type ResultSet, type Transaction } from '@libsql/core/api'
 import { drizzle } from 'drizzle-orm/libsql'
-import { fail } from '../../errors.ts'
+import { createSyncError } from '../../errors.ts'
 import { delegate } from '../delegate.ts'
 import { toPublicError } from '../driver-error.ts'
 import type { WriteJob, WriterActivity, WriteTransaction } from '../writer.ts'
@@ -67,21 +67,16 @@ export function createRemoteWriter(connection: RemoteConnection, { busyTimeoutMs
     running = undefined
   }
 
-  /** In order; what does not fit waits for the next group, with all after it of the same row or id. */
+  /** In order; what does not fit waits for the next group. */
   function takeGroup(kind: GroupedWrite<unknown, unknown>): Waiting[] {
+    const { add } = kind.startGroup()
     const group: Waiting[] = []
-    const items: unknown[] = []
-    for (let at = 0; at < queue.length && group.length < maxItemsPerGroup;) {
-      const one = queue[at]!
-      if (one.kind === kind && !kind.isAlone(one.item) && (items.length === 0 || kind.fits(items, one.item))) {
-        group.push(one)
-        items.push(one.item)
-        queue.splice(at, 1)
-      }
-      else {
-        at++
-      }
-    }
+    const rest = queue.filter((one) => {
+      const isTaken = one.kind === kind && group.length < maxItemsPerGroup && !kind.isAlone(one.item) && add(one.item)
+      if (isTaken) group.push(one)
+      return !isTaken
+    })
+    queue.splice(0, queue.length, ...rest)
     return group
   }
 
@@ -175,8 +170,8 @@ export function createRemoteWriter(connection: RemoteConnection, { busyTimeoutMs
   }
 
   function add(waiting: Omit<Waiting, 'deadline' | 'resolve' | 'reject'>): Promise<unknown> {
-    if (draining) return Promise.reject(fail('DATABASE_UNAVAILABLE', 'The server is stopping; nothing was written. Try again.'))
-    if (queue.length >= maxQueued) return Promise.reject(fail('DATABASE_BUSY', 'Too many writes are waiting; nothing was written. Try again.'))
+    if (draining) return Promise.reject(createSyncError('DATABASE_UNAVAILABLE', 'The server is stopping; nothing was written. Try again.'))
+    if (queue.length >= maxQueued) return Promise.reject(createSyncError('DATABASE_BUSY', 'Too many writes are waiting; nothing was written. Try again.'))
     return new Promise((resolve, reject) => {
       queue.push({ ...waiting, deadline: performance.now() + busyTimeoutMs, resolve, reject })
       running ??= run()
@@ -251,7 +246,7 @@ function withNamedCommit(transaction: Transaction): Transaction {
 }
 
 function outcomeUnknown(cause: unknown) {
-  return fail('DATABASE_UNAVAILABLE', 'The database server did not answer; the write may have been done. Try again.', { cause })
+  return createSyncError('DATABASE_UNAVAILABLE', 'The database server did not answer; the write may have been done. Try again.', { cause })
 }
 
 function isOver(one: Waiting): boolean {

@@ -55,6 +55,12 @@ export interface Merge {
   deferredDevices: Set<string>
 }
 
+/** What a push came to, however it was written. */
+export interface PushOutcome extends Pick<Merge, 'receipts' | 'head' | 'superseded'> {
+  /** True where an op was logged. */
+  isLogged: boolean
+}
+
 export interface Tombstone {
   tableName: string
   pk: string

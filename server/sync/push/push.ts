@@ -10,9 +10,9 @@ import { createSyncError } from '../../errors.ts'
 import { parseRequest } from '../../lib/parse-request.ts'
 import { assertScope, type UserCaller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
-import type { Merge } from './merge.ts'
+import type { Merge, PushOutcome } from './merge.ts'
 import { readWinners } from './reads.ts'
-import { validateOp } from './validate.ts'
+import { type Refusal, validateOp, type ValidOp } from './validate.ts'
 import { writeOptimistic } from './write-ops.ts'
 
 /**
@@ -24,11 +24,18 @@ export async function push(context: EngineContext, caller: UserCaller, batch: Pu
   const { scope, ops } = parseRequest(pushBatch, batch, 'Invalid push request')
   assertScope(caller, scope)
   const validated = ops.map(op => validateOp(op, caller))
-  const { merge, horizon } = await context.database.write(tx => writeOptimistic(context, tx, caller, validated))
-  if (merge.log.length > 0) context.commits.tell({ workspaceId: caller.workspaceId, head: merge.head })
-  context.deferredDevices.add(caller, merge.deferredDevices, horizon)
-  if (merge.superseded.length > 0) await addWinners(context.database, caller.workspaceId, merge)
-  return { results: merge.receipts, serverVersion: merge.head }
+  const { receipts, head, superseded, isLogged } = await writePush(context, caller, validated)
+  if (isLogged) context.commits.tell({ workspaceId: caller.workspaceId, head })
+  if (superseded.length > 0) await addWinners(context.database, caller.workspaceId, superseded)
+  return { results: receipts, serverVersion: head }
+}
+
+/** A database that runs writes in groups takes a push as a plan, any other one as a job of its own. */
+async function writePush(context: EngineContext, caller: UserCaller, ops: readonly (ValidOp | Refusal)[]): Promise<PushOutcome> {
+  const { database, groupedPushes } = context
+  if (database.grouped) return database.grouped.add(groupedPushes, { caller, ops })
+  const merge = await database.write(tx => writeOptimistic(context, tx, caller, ops))
+  return { ...merge, isLogged: merge.log.length > 0 }
 }
 
 /** Before the shape is checked: the issues of millions of wrong ops would fill the memory. */
@@ -41,7 +48,7 @@ function refuseTooManyOps(batch: Partial<PushBatch> | null | undefined) {
 }
 
 /** Adds to each superseded op's receipt what won. After the commit: the writer need not wait, and a change stays what it was. */
-async function addWinners(database: SyncDatabase, workspaceId: string, { superseded }: Merge) {
+async function addWinners(database: SyncDatabase, workspaceId: string, superseded: Merge['superseded']) {
   const versions = superseded.map(one => one.winnerVersion)
   const winners = await readWinners(database, workspaceId, versions).catch((cause: unknown) => {
     throw createSyncError('DATABASE_UNAVAILABLE', 'The push was written, but its answer could not be read: send it again.', { cause })

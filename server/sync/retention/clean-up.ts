@@ -5,7 +5,7 @@
  * Upholds P5 and P7.
  */
 import { sql } from 'drizzle-orm'
-import { nowSeconds } from '../../lib/clock.ts'
+import { readNow } from '../../database/read-now.ts'
 import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
 import { assertScope, type Caller } from '../caller.ts'
 import type { CleanUpRequest, CleanUpResult } from '../../../shared/protocol.ts'
@@ -23,14 +23,14 @@ export interface CleanUpOptions {
 
 /** Drops log rows that another op has superseded; the newest change of every key stays. */
 export async function gcChangeLog(database: SyncDatabase, caller: Caller, request: CleanUpRequest, { maxRows = Infinity }: CleanUpOptions = {}): Promise<CleanUpResult> {
-  const run = startRun(caller, request, maxRows)
+  const run = await startRun(database, caller, request, maxRows)
   await cleanLog(database, run)
   return run.result
 }
 
 /** Drops tombstones with what is left of their keys in the log, and raises the horizon to the newest of them. */
 export async function gcTombstones(database: SyncDatabase, caller: Caller, request: CleanUpRequest, { maxRows = Infinity }: CleanUpOptions = {}): Promise<CleanUpResult> {
-  const run = startRun(caller, request, maxRows)
+  const run = await startRun(database, caller, request, maxRows)
   // A put left behind by its tombstone would bring the row back to whoever pulls from 0.
   await cleanLog(database, run)
   await dropTombstones(database, run)
@@ -45,11 +45,11 @@ interface Run {
   result: CleanUpResult
 }
 
-function startRun(caller: Caller, request: CleanUpRequest, rowsLeft: number): Run {
+async function startRun(database: SyncDatabase, caller: Caller, request: CleanUpRequest, rowsLeft: number): Promise<Run> {
   const { scope, retentionSeconds } = parseRequest(cleanUpRequest, request, 'Invalid clean-up request')
   assertScope(caller, scope)
   return {
-    workspaceId: caller.workspaceId, rowsLeft, cutoff: nowSeconds() - retentionSeconds,
+    workspaceId: caller.workspaceId, rowsLeft, cutoff: await readNow(database) - retentionSeconds,
     result: { droppedChanges: 0, droppedTombstones: 0, cleanedVersion: 0, head: 0, done: false },
   }
 }
