@@ -79,7 +79,7 @@ function describeReceipts(makeAdapter: MakeAdapter): void {
         [{ scope, ops: [{ ...op, operation: 'patch' }] }, /ops\.0\.operation/],
         [{ scope, ops: [{ ...op, stamp: { ...op.stamp, clock: '1' } }] }, /ops\.0\.stamp\.clock/],
         [{ scope, ops: [{ ...op, stamp: undefined }] }, /ops\.0\.stamp/],
-        
+
       ]
       for (const [body, path] of bodies) {
         await expect(adapter.push(event, body as never)).rejects.toMatchObject({ statusCode: 400, message: expect.stringMatching(path) })

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { runImport } from '../../../cli/import/run.ts'
-import { createSyncGatewayAdapter } from '../../../server/host/sync-adapter/adapter.ts'
+import type { createSyncGatewayAdapter } from '../../../server/host/sync-adapter/adapter.ts'
 import type { SnapshotItem, SyncChange } from '../../../shared/protocol.ts'
 import { createOldDatabase } from '../../fixtures/incumbent/old-database.ts'
 import { layerMigrations, makeTempFolder, openTestDatabase } from '../../helpers/database.ts'
