@@ -22,7 +22,7 @@ export interface RemoteTestOptions extends RemoteOptions {
 
 /** Opens the database, by the clock of the test unless told otherwise; closed after the test. */
 export async function openRemoteTestDatabase({ url, keep = false, ...options }: RemoteTestOptions): Promise<RemoteDatabase> {
-  const database = await openRemoteDatabase({ url }, { layer: layerMigrations, app: [] }, { now: nowSeconds, ...options })
+  const database = await openRemoteDatabase({ url, synchronous: 'FULL' }, { layer: layerMigrations, app: [] }, { now: nowSeconds, ...options })
   onTestFinished(() => database.close())
   if (!keep) await empty(database)
   return database

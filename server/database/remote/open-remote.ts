@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '@libsql/core/api'
 import { drizzle } from 'drizzle-orm/libsql'
 import { MigrationError } from '../migrate.ts'
+import type { RemoteConfig } from '../../config/database.ts'
 import { migrate } from '../local/open.ts'
 import type { Migrations, ReadDatabase, SyncDatabase } from '../types.ts'
 import { openRemoteConnection, type RemoteConnection } from './connection.ts'
@@ -15,14 +16,6 @@ import { RemoteDatabaseError } from './remote-database-error.ts'
 import { codeOf, isPassing, unauthorizedCode, unreachableCode } from './remote-error.ts'
 import { createRemoteWriter } from './remote-writer.ts'
 import { assertPrimary, toHttpUrl } from './server-kind.ts'
-
-export interface RemoteConfig {
-  /** `libsql:`, `ws:`, `wss:`, `http:` or `https:`. */
-  url: string
-  authToken?: string | undefined
-  /** The least that `PRAGMA synchronous` may answer: 2 is FULL. */
-  synchronousLevel?: number | undefined
-}
 
 export interface RemoteOptions {
   /** How long a write is tried before it is refused, in milliseconds. */
@@ -57,7 +50,7 @@ export async function openRemoteDatabase(config: RemoteConfig, migrations: Migra
   try {
     const deadline = performance.now() + (options.startTimeoutMs ?? defaultStartTimeoutMs)
     await untilReached(deadline, async () => {
-      await assertDurable(connection, name, config.synchronousLevel ?? 2)
+      await assertDurable(connection, name, levels.indexOf(config.synchronous))
       await assertPrimary(toHttpUrl(url), config.authToken)
       const session = await connection.openSession()
       try {
