@@ -26,6 +26,11 @@ export interface SyncDatabase {
   now(): number | null
   /** Runs writes of one kind in groups, a round trip a group; null where each job runs for itself. */
   readonly grouped: GroupedWrites | null
+  /**
+   * Calls `onWrite` when anyone has written to a log, before or after the commit is visible; returns what ends that. Absent
+   * where no other process writes. A call may be lost.
+   */
+  listenForWrites?: ((onWrite: () => void) => () => void) | undefined
   /** What only a local file can do; null in memory. */
   readonly local: LocalFile | null
   /** Finishes the waiting writes and closes the database. */

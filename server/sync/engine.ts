@@ -12,6 +12,7 @@ import { type CommitListener, createCommitFeed } from './commits.ts'
 import type { EngineContext } from './context.ts'
 import { updateCursor } from './cursors.ts'
 import { pull, pullText } from './pull.ts'
+import { followForeignCommits } from './foreign-commits.ts'
 import { createGroupedPushes } from './push/grouped-pushes.ts'
 import { createHeadCache } from './push/heads.ts'
 import { push } from './push/push.ts'
@@ -37,8 +38,11 @@ export interface SyncEngine {
   gcTombstones(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
   cleanAllWorkspaces(options: CleanAllOptions): Promise<CleanAllResult>
   listWorkspaceIds(): Promise<string[]>
-  /** Calls `listener` after each commit that moved a head; returns what ends that. */
-  onCommit(listener: CommitListener): () => void
+  /**
+   * Calls `listener` after each commit that moved a head, of one workspace or of all; returns what ends that. Only a listener
+   * of one workspace also hears of the commits of other servers on the same database.
+   */
+  onCommit(listener: CommitListener, workspaceId?: string): () => void
 }
 
 /** Makes the engine; once per open database. */
@@ -51,6 +55,7 @@ export function createSyncEngine(database: SyncDatabase): SyncEngine {
     readTokenKey: createTokenKey(database),
     commits,
   }
+  followForeignCommits(database, commits)
   const maintenance = createMaintenanceLog(database)
   return {
     database,

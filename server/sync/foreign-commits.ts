@@ -1,125 +1,115 @@
 /**
- * Commits of other servers on the same database, found by reading the heads again and again: often while writes happen,
- * once a second while none do, and not at all while nobody listens. Where the database tells of writes, that comes first.
- * What is found is a hint only: a device that misses one finds the change by its next pull. Upholds P11.
+ * Commits of other servers on the same database, found by reading the heads of the workspaces that have a listener: often
+ * while writes happen, once a second while none do, and not at all while nobody listens. Where the database tells of
+ * writes, they are read at once. A device that misses a hint finds the change by its next pull. Upholds P11 and P13.
  */
 import { sql } from 'drizzle-orm'
 import { compileSql, readRows } from '../database/statement.ts'
 import type { SyncDatabase } from '../database/types.ts'
-import type { Commit } from './commits.ts'
-
-export interface ForeignCommits {
-  /** Begins to look. */
-  start(): void
-  stop(): void
-  /** This server has written: more writes are likely. */
-  noteWrite(): void
-}
+import type { CommitFeed } from './commits.ts'
 
 const busyMs = 30
 const idleMs = 1_000
+/** However many hints come. */
+const leastGapMs = 10
 /** For so long after a write others are expected. */
 const expectMs = 3_000
-/** The database tells of a write before its commit is visible: so long after each other it is looked for. */
-const hintDelaysMs = [2, 5, 10, 20, 40]
+/** A hint of the database comes before its commit is visible: so long after the last look the heads are read again. */
+const hintDelaysMs = [1, 4, 10, 20, 40]
 
-/** `tell` gets each head that is new since the last look, also those that this server has moved itself. */
-export function createForeignCommits(database: SyncDatabase, tell: (commit: Commit) => void): ForeignCommits {
-  let running: { stopHints: () => void } | undefined
+/** Feeds `commits` for as long as the engine lives; where one process owns the data there is nothing to do. */
+export function followForeignCommits(database: SyncDatabase, commits: CommitFeed): void {
+  const { listenForWrites } = database
+  if (!listenForWrites) return
+  let running: Follower | undefined
+  commits.onListening((workspaceIds) => {
+    if (workspaceIds.size === 0) {
+      running?.stop()
+      running = undefined
+    }
+    else if (running) {
+      running.look()
+    }
+    else {
+      running = startFollower(database, listenForWrites, commits)
+    }
+  })
+}
+
+interface Follower {
+  look(): void
+  stop(): void
+}
+
+function startFollower(database: SyncDatabase, listenForWrites: NonNullable<SyncDatabase['listenForWrites']>, commits: CommitFeed): Follower {
+  const told = new Map<string, number>()
   let timer: NodeJS.Timeout | undefined
-  let seen: Mark | undefined
+  let stopped = false
+  let reading = false
+  /** How many looks the last hint still asks for. */
+  let looksDue = 0
   let writtenAt = -Infinity
-  let looking = false
-  let hinted = 0
+  let lastLookAt = -Infinity
 
-  async function look(own: object) {
-    if (looking || running !== own) return
-    looking = true
-    const hintedBefore = hinted
-    let found = false
-    try {
-      const next = await readMark(database, seen)
-      found = seen !== undefined && next.commits.length > 0
-      if (running === own && found) for (const commit of next.commits) tell(commit)
-      if (found) writtenAt = performance.now()
-      seen = next
-    }
-    catch {
-      // A database that does not answer is asked again; devices find what was missed by their pulls.
-    }
-    looking = false
-    if (running === own) schedule(own, found ? 0 : hintedBefore)
+  async function look() {
+    if (stopped || reading) return
+    reading = true
+    lastLookAt = performance.now()
+    const heads = await readHeads(database, commits.workspaceIds).catch(() => [])
+    reading = false
+    if (stopped) return
+    const isNew = tell(heads)
+    if (isNew) writtenAt = performance.now()
+    looksDue = isNew ? 0 : Math.max(0, looksDue - 1)
+    schedule(nextDelay())
   }
 
-  /** `pending` counts the looks that a hint still asks for. */
-  function schedule(own: object, pending: number) {
+  function schedule(delayMs: number) {
     clearTimeout(timer)
-    if (pending > 0) hinted = Math.min(hinted, pending) - 1
-    else hinted = 0
-    const delay = pending > 0
-      ? hintDelaysMs[hintDelaysMs.length - pending]!
-      : performance.now() - writtenAt < expectMs ? busyMs : idleMs
-    timer = setTimeout(() => void look(own), delay)
+    timer = setTimeout(() => void look(), delayMs)
     timer.unref()
   }
 
+  function nextDelay(): number {
+    if (looksDue > 0) return hintDelaysMs[hintDelaysMs.length - looksDue]!
+    return performance.now() - writtenAt < expectMs ? busyMs : idleMs
+  }
+
+  /** Also the first head of a workspace: it may have moved since its listener came. */
+  function tell(heads: readonly HeadRow[]): boolean {
+    let isNew = false
+    for (const { workspaceId, head } of heads) {
+      if (told.get(workspaceId) === head) continue
+      isNew ||= told.has(workspaceId)
+      told.set(workspaceId, head)
+      commits.tell({ workspaceId, head })
+    }
+    for (const workspaceId of told.keys()) if (!commits.workspaceIds.has(workspaceId)) told.delete(workspaceId)
+    return isNew
+  }
+
+  const stopListening = listenForWrites(() => {
+    writtenAt = performance.now()
+    looksDue = hintDelaysMs.length
+    if (!reading) schedule(Math.max(0, lastLookAt + leastGapMs - performance.now()))
+  })
+  void look()
   return {
-    start() {
-      if (running) return
-      const own = { stopHints: () => {} }
-      running = own
-      own.stopHints = database.listenForWrites?.(() => {
-        writtenAt = performance.now()
-        hinted = hintDelaysMs.length
-        if (!looking) schedule(own, hinted)
-      }) ?? own.stopHints
-      void look(own)
-    },
+    look: () => void look(),
     stop() {
-      running?.stopHints()
-      running = undefined
+      stopped = true
       clearTimeout(timer)
-      seen = undefined
-    },
-    noteWrite() {
-      writtenAt = performance.now()
+      stopListening()
     },
   }
 }
 
-/** The newest change of all, and what has happened since the mark before. */
-interface Mark { rowid: number, change: string | null, commits: Commit[] }
+interface HeadRow { workspaceId: string, head: number }
 
-/**
- * A row's number is greater than that of every row before it. A clean-up can free the last ones and a VACUUM gives new ones;
- * then the change at the mark is another one, and all heads are read.
- */
-async function readMark(database: SyncDatabase, before: Mark | undefined): Promise<Mark> {
-  const rowid = before?.rowid ?? null
-  const [row] = await readRows(database.read.$client, selectMark({ rowid }))
-  const { last, heads, change, same } = row!
-  if (before && same !== before.change) return { rowid: last, change, commits: await readAllHeads(database) }
-  return { rowid: last, change, commits: toCommits(heads) }
+function readHeads(database: SyncDatabase, workspaceIds: ReadonlySet<string>): Promise<HeadRow[]> {
+  return readRows(database.read.$client, selectHeads({ workspaceIds: JSON.stringify([...workspaceIds]) }))
 }
 
-async function readAllHeads(database: SyncDatabase): Promise<Commit[]> {
-  const [row] = await readRows(database.read.$client, selectHeads({}))
-  return toCommits(row!.heads)
-}
-
-function toCommits(heads: string): Commit[] {
-  return (JSON.parse(heads) as [string, number][]).map(([workspaceId, head]) => ({ workspaceId, head }))
-}
-
-interface MarkRow { last: number, change: string | null, same: string | null, heads: string }
-
-const selectMark = compileSql<{ rowid: number | null }, MarkRow>(value => sql`
-  select m.last, (select log_id || '/' || server_version from changes where rowid = m.last) as change,
-    (select log_id || '/' || server_version from changes where rowid = ${value('rowid')}) as same,
-    (select json_group_array(json_array(l.workspace_id, l.head)) from logs l
-      where l.id in (select log_id from changes where rowid > ${value('rowid')})) as heads
-  from (select coalesce(max(rowid), 0) as last from changes) as m
-  limit 1`)
-
-const selectHeads = compileSql<object, { heads: string }>(() => sql`
-  select json_group_array(json_array(workspace_id, head)) as heads from logs limit 1`)
+const selectHeads = compileSql<{ workspaceIds: string }, HeadRow>(value => sql`
+  select l.workspace_id as "workspaceId", l.head from json_each(${value('workspaceIds')}) v
+  cross join logs l on l.workspace_id = v.value`)

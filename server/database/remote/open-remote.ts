@@ -11,6 +11,7 @@ import { migrate } from '../local/open.ts'
 import type { Migrations, ReadDatabase, SyncDatabase } from '../types.ts'
 import { openRemoteConnection, type RemoteConnection } from './connection.ts'
 import type { GroupedWrites } from './grouped-writes.ts'
+import { listenForWrites } from './listen-for-writes.ts'
 import { createRemoteClient, createSessionClient } from './remote-client.ts'
 import { RemoteDatabaseError } from './remote-database-error.ts'
 import { codeOf, isPassing, unauthorizedCode, unreachableCode } from './remote-error.ts'
@@ -76,6 +77,7 @@ export async function openRemoteDatabase(config: RemoteConfig, migrations: Migra
       now: options.now ?? (() => null),
       grouped: { add: writer.add },
       local: null,
+      listenForWrites: onWrite => listenForWrites(toHttpUrl(url), config.authToken, 'logs', onWrite),
       close: () => closing ??= close(),
     }
   }
