@@ -12,7 +12,7 @@ export interface DatabaseConfig {
   journalMode: JournalMode
   synchronous: Synchronous
   /** One sentence for the log where a default was taken that an operator should know of. */
-  warning?: string
+  warning?: string | undefined
 }
 
 /** MEMORY and OFF are missing on purpose: a crash in them can corrupt the file. */
@@ -23,17 +23,17 @@ type Synchronous = typeof synchronousModes[number]
 
 /** The same settings in `runtimeConfig.or3Sqlite`; a `NUXT_OR3_SQLITE_…` override arrives as whatever its text looks like. */
 export interface DatabaseSettings {
-  dbPath?: string
-  strict?: boolean | number | string
-  allowInMemory?: boolean | number | string
-  journalMode?: string
-  synchronous?: string
+  dbPath?: string | undefined
+  strict?: boolean | number | string | undefined
+  allowInMemory?: boolean | number | string | undefined
+  journalMode?: string | undefined
+  synchronous?: string | undefined
 }
 
 export const defaultPath = '.data/or3-layer.db'
 
 /** `settings` are the server's runtime config; a command has none, and takes from the environment what would override it. */
-export function readDatabaseConfig(env: Record<string, string | undefined>, settings: DatabaseSettings = { dbPath: env.NUXT_OR3_SQLITE_DB_PATH }): DatabaseConfig {
+export function readDatabaseConfig(env: Record<string, string | undefined>, settings: DatabaseSettings = { dbPath: env['NUXT_OR3_SQLITE_DB_PATH'] }): DatabaseConfig {
   const read = (name: string, setting: unknown) => ({ name, value: toText(env[name]) || toText(setting) })
   const strict = readSwitch(read('OR3_SQLITE_STRICT', settings.strict), false)
   const allowInMemory = readSwitch(read('OR3_SQLITE_ALLOW_IN_MEMORY', settings.allowInMemory), false)

@@ -65,7 +65,7 @@ export const driverText = /sqlite|libsql|drizzle|constraint|Failed query|\b(sele
 export interface Answer<T = unknown> { status: number, text: string, body: T, headers: Headers }
 export interface SessionAnswer { session: SignedInSession }
 export interface CallOptions {
-  as?: string
+  as?: string | undefined
   /** Sent as JSON; a text or bytes as they are. */
   body?: unknown
   headers?: Record<string, string>
@@ -104,9 +104,9 @@ export async function serveAuthRoutes(provider: AuthProvider = believeHeader, li
   async function call<T>(route: string, { as, body, headers = {} }: CallOptions = {}): Promise<Answer<T>> {
     const [method, path] = route.split(' ', 2)
     const response = await fetch(`${origin}${path}`, {
-      method,
+      method: method!,
       headers: { ...(as && { 'x-user': as }), ...headers },
-      body: body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body as BodyInit : JSON.stringify(body),
+      ...body !== undefined && { body: typeof body === 'string' || body instanceof Uint8Array ? body as BodyInit : JSON.stringify(body) },
     })
     const text = await response.text()
     return { status: response.status, text, body: JSON.parse(text), headers: response.headers }
