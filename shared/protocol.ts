@@ -67,6 +67,10 @@ export interface PushBatch {
   workspaceItemCapability?: 'v1'
 }
 
+/**
+ * The codes of the wire. No server sends NETWORK_ERROR and UNKNOWN: the clients of OR3 hosts make them. What a receipt
+ * can have is `OpRefusalCode` in error-codes.ts.
+ */
 export type SyncErrorCode
   = | 'VALIDATION_ERROR' | 'UNAUTHORIZED' | 'CONFLICT' | 'NOT_FOUND' | 'RATE_LIMITED'
     | 'OVERSIZED' | 'NETWORK_ERROR' | 'SERVER_ERROR' | 'UNKNOWN'
@@ -84,6 +88,8 @@ export interface PushResultItem {
   serverVersion?: number
   error?: string
   errorCode?: SyncErrorCode
+  /** Of a refused op: whether the same op can succeed later. A client drops the others, and keeps their text. */
+  retryable?: boolean
   tableName?: string
   operation?: SyncOperation
   payload?: unknown
