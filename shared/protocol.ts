@@ -67,6 +67,10 @@ export interface PushBatch {
   workspaceItemCapability?: 'v1' | undefined
 }
 
+/**
+ * The codes of the wire. No server sends NETWORK_ERROR and UNKNOWN: the clients of OR3 hosts make them. What a receipt
+ * can have is `OpRefusalCode` in error-codes.ts.
+ */
 export type SyncErrorCode
   = | 'VALIDATION_ERROR' | 'UNAUTHORIZED' | 'CONFLICT' | 'NOT_FOUND' | 'RATE_LIMITED'
     | 'OVERSIZED' | 'NETWORK_ERROR' | 'SERVER_ERROR' | 'UNKNOWN'
@@ -84,6 +88,8 @@ export interface PushResultItem {
   serverVersion?: number | undefined
   error?: string | undefined
   errorCode?: SyncErrorCode | undefined
+  /** Of a refused op: whether the same op can succeed later. A client drops the others, and keeps their text. */
+  retryable?: boolean | undefined
   tableName?: string | undefined
   operation?: SyncOperation | undefined
   payload?: unknown

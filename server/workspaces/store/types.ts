@@ -71,6 +71,8 @@ export interface WorkspaceMember {
   joinedAt: number
 }
 
+export interface WorkspaceMembership { role: WorkspaceRole, workspaceName: string }
+
 export interface AuthWorkspaceStore {
   getUser?(input: AccountRef): Promise<StoreUser | null>
   /** One user under any number of simultaneous first calls; a given, different email or name is taken over. */
@@ -112,6 +114,8 @@ export interface AuthWorkspaceStore {
     | { ok: false, reason: InviteRefusal | 'token_mismatch' }
   >
 
+  /** Role and name of one workspace, in one query. Null where `getWorkspaceRole` is null. */
+  getMembership?(input: WorkspaceRef): Promise<WorkspaceMembership | null>
   /** Any member may read the list. */
   listMembers?(input: WorkspaceRef): Promise<WorkspaceMember[]>
   /** Owners; the last one keeps the role. */

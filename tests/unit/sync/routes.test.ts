@@ -83,7 +83,7 @@ it('refuses nobody with 401, another workspace with 403, before it reads anythin
   await meet('ann')
   expect(await post('pull', { scope, cursor: 0 }, { 'x-user': '' })).toMatchObject({ status: 401 })
   for (const route of ['push', 'pull', 'snapshot', 'update-cursor', 'gc-change-log', 'gc-tombstones']) {
-    expect(await post(route, { scope })).toMatchObject({ status: 403, body: { data: { code: 'FORBIDDEN' } } })
+    expect(await post(route, { scope })).toMatchObject({ status: 403, body: { data: { code: 'NOT_A_MEMBER' } } })
   }
 })
 
