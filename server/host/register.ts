@@ -2,6 +2,7 @@
  * Registers what a host takes beside store and adapter, with those of its registries that the host has: each is
  * optional, and a host without it lacks no more than that. The layer alone has none of them.
  */
+import { isError } from 'h3'
 import { createDeploymentAdminChecker } from '../admin/admin-users.ts'
 import { createAdminStoreProvider } from '../admin/store-provider.ts'
 import { createSyncAdminAdapter } from '../admin/sync-status.ts'
@@ -13,6 +14,11 @@ import { createRateLimitProvider } from '../rate-limit-provider/provider.ts'
 import type { RateLimitProvider } from '../rate-limit-provider/types.ts'
 import { providerId } from '../sync/gateway/adapter.ts'
 import { guardRoom } from '../without-driver-text.ts'
+import { createConnectStore } from './connect/store.ts'
+import { ConnectStoreError, type ConnectStoreRegistration } from './connect/types.ts'
+import { createWebhookStore } from './webhooks/store.ts'
+import type { EmitSystemHook } from './webhooks/system-hooks.ts'
+import type { WebhookStoreRegistration } from './webhooks/types.ts'
 
 interface CheckerRegistration { id: string, create: () => DeploymentAdminChecker }
 
@@ -26,6 +32,11 @@ export interface HostRegistries {
     | ((registration: CheckerRegistration) => void)
   registerRateLimitProvider?: (id: string, provider: RateLimitProvider) => void
   registerBackgroundJobProvider?: (id: string, provider: BackgroundJobProvider) => void
+  /** A host that has this registry opens the database file by itself where no store of this id is registered. */
+  registerWebhookStore?: (registration: WebhookStoreRegistration) => void
+  registerConnectStore?: (registration: ConnectStoreRegistration) => void
+  /** No registry: the sync adapter calls it after each commit. */
+  emitWebhookSystemHook?: EmitSystemHook
 }
 
 export interface HostSettings {
@@ -45,10 +56,18 @@ export function registerWithHost(
   registries.registerRateLimitProvider?.(providerId, guardRoom('The rate limits', createRateLimitProvider(database)))
   const jobs = createBackgroundJobProvider(database, { limits: jobLimits })
   registries.registerBackgroundJobProvider?.(providerId, guardRoom('The background jobs', jobs, isJobRefusal))
+  registries.registerWebhookStore?.({ id: providerId, create: () => guardRoom('The webhooks', createWebhookStore(database)) })
+  registries.registerConnectStore?.({
+    id: providerId, create: () => guardRoom('OR3 Connect', createConnectStore(database), isConnectRefusal),
+  })
   const register = registries.registerDeploymentAdminChecker
   const create = () => guardRoom('The admin checker', createDeploymentAdminChecker(database))
   if (register && takesOneObject(register)) register({ id: providerId, create })
   else register?.(providerId, create)
+}
+
+function isConnectRefusal(error: unknown): boolean {
+  return error instanceof ConnectStoreError || isError(error)
 }
 
 type RegisterChecker = NonNullable<HostRegistries['registerDeploymentAdminChecker']>

@@ -28,7 +28,7 @@ export default defineNitroPlugin((nitroApp) => {
   const config = useRuntimeConfig()
   if (!isSelected(config)) return
   registerAuthWorkspaceStore({ id: providerId, create: () => createAuthWorkspaceStore(useSyncDatabase) })
-  registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncDatabase) })
+  registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncDatabase, { emitSystemHook: hostRegistries.emitWebhookSystemHook }) })
   registerWithHost(hostRegistries, useSyncDatabase, readHostSettings(config))
   if (import.meta.prerender) return
 
