@@ -113,4 +113,6 @@ CREATE TABLE `webhooks` (
 	CONSTRAINT "webhooks_scope" CHECK("webhooks"."scope" in ('user', 'admin'))
 );
 --> statement-breakpoint
-CREATE INDEX `webhooks_workspace` ON `webhooks` (`scope`,`workspace_id`,`user_id`);
+CREATE INDEX `webhooks_workspace` ON `webhooks` (`scope`,`workspace_id`,`user_id`);--> statement-breakpoint
+ALTER TABLE `background_jobs` ADD `history_phase` text;--> statement-breakpoint
+CREATE INDEX `background_jobs_history` ON `background_jobs` (`started_at_ms`) WHERE history_phase in ('admission_pending', 'finalization_pending');
