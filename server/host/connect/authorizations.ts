@@ -4,9 +4,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import { and, desc, eq, gt, inArray, isNull, sql } from 'drizzle-orm'
-import type { SyncDatabase, WriteTransaction } from '../../db/open.ts'
-import { connectAuthorizations as authorizations, connectEnvironments as environments } from '../../db/schema/index.ts'
-import { fail } from '../../errors.ts'
+import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
+import { connectAuthorizations as authorizations, connectEnvironments as environments } from '../../database/schema/index.ts'
+import { createSyncError } from '../../errors.ts'
 import { type AuthorizationRow, toAuthorization } from './rows.ts'
 import { type ConnectAuthorizationRecord, ConnectStoreError, type CreateAuthorization } from './types.ts'
 
@@ -54,7 +54,7 @@ export async function pollAuthorization(
 /** Throws INVALID_REQUEST where the window is no positive whole number. */
 export function requireWindow(windowMs: number): void {
   if (Number.isSafeInteger(windowMs) && windowMs > 0) return
-  throw fail('INVALID_REQUEST', 'The redelivery window must be a positive number of milliseconds.')
+  throw createSyncError('INVALID_REQUEST', 'The redelivery window must be a positive number of milliseconds.')
 }
 
 /** The newest with this user code, unless it has expired or was denied. Changes nothing. */

@@ -3,8 +3,8 @@
  * counted in the transaction that makes one, so it holds however many approvals come at once.
  */
 import { and, asc, count, desc, eq, inArray, ne, notInArray, or } from 'drizzle-orm'
-import type { SyncDatabase, WriteTransaction } from '../../db/open.ts'
-import { connectAuthorizations as authorizations, connectEnvironments as environments } from '../../db/schema/index.ts'
+import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
+import { connectAuthorizations as authorizations, connectEnvironments as environments } from '../../database/schema/index.ts'
 import { expireAuthorizations, requirePending } from './authorizations.ts'
 import { type EnvironmentRow, toActiveRow, toEnvironment, toReservedRow } from './rows.ts'
 import {

@@ -4,8 +4,8 @@
  */
 import { and, asc, eq, isNull, lte, or, sql } from 'drizzle-orm'
 import type { SQLiteUpdateSetSource } from 'drizzle-orm/sqlite-core'
-import type { WriteTransaction } from '../../db/open.ts'
-import { connectAuthorizations as authorizations, connectEnvironments as environments } from '../../db/schema/index.ts'
+import type { WriteTransaction } from '../../database/types.ts'
+import { connectAuthorizations as authorizations, connectEnvironments as environments } from '../../database/schema/index.ts'
 import { expireAuthorizations } from './authorizations.ts'
 import { gone, isWithin, unfinished, withoutSecrets } from './environments.ts'
 import { type EnvironmentRow, toEnvironment } from './rows.ts'

@@ -1,5 +1,5 @@
 /** Connect records as rows and back: what a row does not know is undefined in a record. Pure. */
-import type { connectAuthorizations, connectEnvironments } from '../../db/schema/index.ts'
+import type { connectAuthorizations, connectEnvironments } from '../../database/schema/index.ts'
 import type {
   ApproveAuthorization, ConnectAuthorizationRecord, ConnectEnvironmentRecord, ConnectMachine, ReserveAuthorization, StoredConnectHost,
 } from './types.ts'

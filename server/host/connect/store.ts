@@ -1,5 +1,5 @@
 /** The `ConnectStore` named `sqlite`: each method waits for the database and is one read or one transaction. */
-import type { SyncDatabase, WriteTransaction } from '../../db/open.ts'
+import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
 import * as authorizations from './authorizations.ts'
 import * as environments from './environments.ts'
 import * as lifecycle from './lifecycle.ts'

@@ -4,9 +4,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import { and, asc, desc, eq, gte, inArray, isNull, lt, lte, or, type SQL, sql } from 'drizzle-orm'
-import type { SyncDatabase, WriteTransaction } from '../../db/open.ts'
-import { webhookDeliveries, webhooks } from '../../db/schema/index.ts'
-import { fail } from '../../errors.ts'
+import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
+import { webhookDeliveries, webhooks } from '../../database/schema/index.ts'
+import { createSyncError } from '../../errors.ts'
 import { toDelivery, toDeliveryChange, toDeliveryRow } from './rows.ts'
 import type { WebhookDeliveryLog, WebhookDeliveryPatch } from './types.ts'
 
@@ -24,7 +24,7 @@ const newestFirst = [desc(webhookDeliveries.createdAtMs), sql`rowid desc`]
 /** Throws NOT_FOUND where its webhook is gone. */
 export async function addDelivery(tx: WriteTransaction, delivery: Omit<WebhookDeliveryLog, 'id'>): Promise<WebhookDeliveryLog> {
   const known = await tx.select({ id: webhooks.id }).from(webhooks).where(eq(webhooks.id, delivery.webhook_id)).get()
-  if (!known) throw fail('NOT_FOUND', `Webhook not found: ${delivery.webhook_id}`)
+  if (!known) throw createSyncError('NOT_FOUND', `Webhook not found: ${delivery.webhook_id}`)
   const [stored] = await tx.insert(webhookDeliveries).values(toDeliveryRow({ ...delivery, id: randomUUID() })).returning()
   return toDelivery(stored!)
 }
@@ -33,7 +33,7 @@ export async function addDelivery(tx: WriteTransaction, delivery: Omit<WebhookDe
 export async function changeDelivery(tx: WriteTransaction, deliveryId: string, patch: WebhookDeliveryPatch): Promise<void> {
   const where = eq(webhookDeliveries.id, deliveryId)
   const known = await tx.select({ status: webhookDeliveries.status }).from(webhookDeliveries).where(where).get()
-  if (!known) throw fail('NOT_FOUND', `Webhook delivery not found: ${deliveryId}`)
+  if (!known) throw createSyncError('NOT_FOUND', `Webhook delivery not found: ${deliveryId}`)
   const change = toDeliveryChange(patch)
   const isClaimed = (change.status ?? known.status) === 'in_flight'
   const row = { ...change, ...!isClaimed && noClaim }

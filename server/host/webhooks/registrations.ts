@@ -1,9 +1,9 @@
 /** Webhook registrations: each write is one transaction, the index of custom hooks with it. */
 import { randomUUID } from 'node:crypto'
 import { and, asc, desc, eq, getTableColumns, isNull, or, sql } from 'drizzle-orm'
-import type { SyncDatabase, WriteTransaction } from '../../db/open.ts'
-import { webhookCustomHooks, webhooks } from '../../db/schema/index.ts'
-import { fail } from '../../errors.ts'
+import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
+import { webhookCustomHooks, webhooks } from '../../database/schema/index.ts'
+import { createSyncError } from '../../errors.ts'
 import { toWebhook, toWebhookChange, toWebhookRow } from './rows.ts'
 import type { NewWebhook, WebhookPatch, WebhookRegistration, WebhookScope } from './types.ts'
 
@@ -28,7 +28,7 @@ export async function changeWebhook(
   nowMs: number,
 ): Promise<WebhookRegistration> {
   const known = await tx.select().from(webhooks).where(eq(webhooks.id, webhookId)).get()
-  if (!known) throw fail('NOT_FOUND', `Webhook not found: ${webhookId}`)
+  if (!known) throw createSyncError('NOT_FOUND', `Webhook not found: ${webhookId}`)
   const change = { ...toWebhookChange(patch), updatedAtMs: nowMs }
   const isElsewhere = change.url !== undefined && change.url !== known.url
   const health = isElsewhere ? 'unknown' : known.health

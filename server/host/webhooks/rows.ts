@@ -1,5 +1,5 @@
 /** Webhooks and deliveries as rows and back. Pure. */
-import type { webhookDeliveries, webhooks } from '../../db/schema/index.ts'
+import type { webhookDeliveries, webhooks } from '../../database/schema/index.ts'
 import type { WebhookDeliveryLog, WebhookDeliveryPatch, WebhookPatch, WebhookRegistration } from './types.ts'
 
 export type WebhookRow = typeof webhooks.$inferSelect

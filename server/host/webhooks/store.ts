@@ -1,7 +1,7 @@
 /** The `WebhookStore` named `sqlite`: each method waits for the database and is one read or one transaction. */
 import { eq } from 'drizzle-orm'
-import type { SyncDatabase, WriteTransaction } from '../../db/open.ts'
-import { webhooks } from '../../db/schema/index.ts'
+import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
+import { webhooks } from '../../database/schema/index.ts'
 import * as deliveries from './deliveries.ts'
 import * as registrations from './registrations.ts'
 import type { WebhookStore } from './types.ts'

@@ -4,11 +4,10 @@
  */
 import { consola } from 'consola'
 import { sql } from 'drizzle-orm'
-import type { H3Event } from 'h3'
-import { readSessionContext } from '../../auth/session-context.ts'
-import { nowSeconds } from '../../clock.ts'
-import type { SyncDatabase } from '../../db/open.ts'
-import type { JsonObject, PendingOp, PushBatch, PushResult } from '../../sync/gateway/types.ts'
+import { nowSeconds } from '../../lib/clock.ts'
+import type { SyncDatabase } from '../../database/types.ts'
+import type { UserCaller } from '../../sync/caller.ts'
+import type { JsonObject, PendingOp, PushBatch, PushResult } from '../../../shared/protocol.ts'
 import { logOf } from '../../sync/log.ts'
 
 /** The host's `emitWebhookSystemHook`. */
@@ -50,9 +49,9 @@ export function createSystemHooks(emit: EmitSystemHook, waits: SystemHookWaits =
     }
   }
 
-  return async (database: SyncDatabase, event: H3Event, batch: PushBatch, result: PushResult): Promise<void> => {
+  return async (database: SyncDatabase, caller: UserCaller, batch: PushBatch, result: PushResult): Promise<void> => {
     try {
-      const emissions = await planEmissions(database, event, batch, result)
+      const emissions = await planEmissions(database, caller, batch, result)
       await within(hookMs, emitAll(emissions))
     }
     catch (error) {
@@ -63,15 +62,19 @@ export function createSystemHooks(emit: EmitSystemHook, waits: SystemHookWaits =
 
 interface Emission { hookName: string, payload: JsonObject }
 
-async function planEmissions(database: SyncDatabase, event: H3Event, { scope, ops }: PushBatch, { results }: PushResult): Promise<Emission[]> {
+async function planEmissions(
+  database: SyncDatabase,
+  caller: UserCaller,
+  { ops }: PushBatch,
+  { results }: PushResult,
+): Promise<Emission[]> {
   const applied = ops.flatMap((op, index) => {
     const receipt = results[index]
     return receipt?.success && receipt.applied && !receipt.replayed ? [{ op, version: receipt.serverVersion! }] : []
   }).filter(({ op }) => nameHook(op, true) !== undefined)
   if (applied.length === 0) return []
-  const hadRow = await readObsoleting(database, scope.workspaceId, applied.map(({ version }) => version))
-  const defaults = { workspace_id: scope.workspaceId, user_id: readSessionContext(event)?.user?.id }
-  return applied.map(({ op, version }) => ({ hookName: nameHook(op, hadRow.has(version))!, payload: describeRow(op, defaults) }))
+  const hadRow = await readObsoleting(database, caller.workspaceId, applied.map(({ version }) => version))
+  return applied.map(({ op, version }) => ({ hookName: nameHook(op, hadRow.has(version))!, payload: describeRow(op, caller) }))
 }
 
 /** Undefined where the host has no hook for it. */
@@ -84,11 +87,11 @@ function nameHook({ tableName, operation }: PendingOp, hadRow: boolean): string 
 }
 
 /** The payload as it came, with what the host's event needs where it is missing. Moments in payloads are seconds. */
-function describeRow({ payload, pk, operation }: PendingOp, { workspace_id, user_id }: { workspace_id: string, user_id: string | undefined }): JsonObject {
+function describeRow({ payload, pk, operation }: PendingOp, { workspaceId, userId }: UserCaller): JsonObject {
   const row: JsonObject = { ...payload as JsonObject | null | undefined }
   if (typeof row['id'] !== 'string' || row['id'] === '') row['id'] = pk
-  if (typeof row['workspace_id'] !== 'string') row['workspace_id'] = workspace_id
-  if (typeof row['user_id'] !== 'string' && user_id !== undefined) row['user_id'] = user_id
+  if (typeof row['workspace_id'] !== 'string') row['workspace_id'] = workspaceId
+  if (typeof row['user_id'] !== 'string') row['user_id'] = userId
   if (typeof row['updated_at'] !== 'number') row['updated_at'] = nowSeconds()
   if (operation === 'delete') row['deleted'] = true
   return row

@@ -3,8 +3,8 @@
  * not looked at, a pending result cleaned up, a job that may be claimed before its admission.
  */
 import { expect, it } from 'vitest'
-import { createBackgroundJobProvider } from '../../../server/jobs/provider.ts'
-import type { CreateJobParams, TerminalSnapshot } from '../../../server/jobs/types.ts'
+import { createBackgroundJobProvider } from '../../../server/host/jobs/provider.ts'
+import type { CreateJobParams, TerminalSnapshot } from '../../../server/host/jobs/types.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 
 const about = { userId: 'ada', threadId: 't1', messageId: 'm1', model: 'some/model', generationId: 'g1' }

@@ -2,13 +2,15 @@ import { expect, it } from 'vitest'
 import { type HostRegistries, registerWithHost } from '../../../server/host/register.ts'
 import type { ApproveAuthorization, ConnectStoreRegistration } from '../../../server/host/connect/types.ts'
 import type { WebhookStoreRegistration } from '../../../server/host/webhooks/types.ts'
-import { readHostSettings } from '../../../server/selection.ts'
+import { readHostSettings } from '../../../server/host/selection.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
+import type { SyncEngine } from '../../../server/sync/engine.ts'
+import { engineOf } from '../../helpers/engine.ts'
 
 it('registers all that a host takes, at once and before the database is open', async () => {
   const taken = new Map<string, unknown[]>()
   const take = (name: string) => (...args: unknown[]) => void taken.set(name, args)
-  const opening = Promise.withResolvers<Awaited<ReturnType<typeof openTestDatabase>>>()
+  const opening = Promise.withResolvers<SyncEngine>()
   const registries: HostRegistries = {
     registerAdminStoreProvider: provider => take('stores')(provider),
     registerProviderAdminAdapter: adapter => take('status')(adapter),
@@ -31,7 +33,7 @@ it('registers all that a host takes, at once and before the database is open', a
   const refused = expect(connect.create().approveAuthorization(approval), 'the host knows it by its name and code').rejects
     .toMatchObject({ name: 'ConnectStoreError', code: 'authorization_unavailable' })
 
-  opening.resolve(await openTestDatabase())
+  opening.resolve(engineOf(await openTestDatabase()))
   expect(await waiting).toBeNull()
   await refused
   const [, jobs] = taken.get('jobs') as Parameters<NonNullable<HostRegistries['registerBackgroundJobProvider']>>

@@ -4,16 +4,19 @@
  */
 import { expect, it, vi } from 'vitest'
 import { createSystemHooks, type EmitSystemHook } from '../../../server/host/webhooks/system-hooks.ts'
-import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
-import type { JsonObject } from '../../../server/sync/gateway/types.ts'
-import { push } from '../../../server/sync/push/push.ts'
+import { createSyncGatewayAdapter } from '../../../server/host/sync-adapter/adapter.ts'
+import type { JsonObject } from '../../../shared/protocol.ts'
+import { createUserCaller } from '../../../server/sync/caller.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
-import { deleteOf, emptyEvent, event, payloads, putOf, scope, startClock } from '../../helpers/sync.ts'
+import { engineOf } from '../../helpers/engine.ts'
+import { deleteOf, event, payloads, putOf, scope, startClock } from '../../helpers/sync.ts'
 
 await vi.hoisted(async () => {
   const { consola } = await import('consola')
   consola.mockTypes(() => () => {})
 })
+
+const caller = createUserCaller(scope.workspaceId, 'user-1')
 
 async function setUp(listen?: (hookName: string, payload: JsonObject) => unknown) {
   const database = await openTestDatabase()
@@ -22,7 +25,7 @@ async function setUp(listen?: (hookName: string, payload: JsonObject) => unknown
     emitted.push([hookName, payload])
     await listen?.(hookName, payload)
   }
-  const adapter = createSyncGatewayAdapter(async () => database, { emitSystemHook })
+  const adapter = createSyncGatewayAdapter(async () => engineOf(database), { emitSystemHook })
   const take = () => emitted.splice(0)
   return { database, adapter, take, takeNames: () => take().map(([name, { id }]) => `${name} ${String(id)}`) }
 }
@@ -76,8 +79,6 @@ it('gives the payload as it came, with what an event needs where it is missing',
   expect(deleted).toEqual({ id: 'gone', workspace_id: scope.workspaceId, user_id: 'user-1', updated_at: 1_770_000_000, deleted: true })
   await adapter.push(event, { scope, ops: [deleteOf('t', { tableName: 'threads', stamp: { clock: 9 }, payload: { id: '', deleted: false, updated_at: '5', user_id: 7 } })] })
   expect(take()[0]![1]).toEqual({ id: 't', deleted: true, updated_at: 1_770_000_000, user_id: 'user-1', workspace_id: scope.workspaceId })
-  await adapter.push(emptyEvent, { scope, ops: [putOf('jobs', { tableName: 'threads' })] })
-  expect(take()[0]![1]).not.toHaveProperty('user_id')
 })
 
 it('tells after the commit, before the answer', async () => {
@@ -109,7 +110,7 @@ it('waits only so long for a hook that hangs, and delays no other push', async (
   }, { hookMs: 150 })
   const pushAndTell = async (...pks: string[]) => {
     const batch = { scope, ops: pks.map(pk => putOf(pk)) }
-    await emit(database, event, batch, await push(database, event, batch))
+    await emit(database, caller, batch, await engineOf(database).push(caller, batch))
     return performance.now()
   }
   const start = performance.now()
@@ -127,7 +128,7 @@ it('gives up on a push of which every hook hangs', async () => {
   const calls: unknown[] = []
   const emit = createSystemHooks((_, { id }) => new Promise(() => calls.push(id)), { hookMs: 20, totalMs: 50 })
   const batch = { scope, ops: Array.from({ length: 50 }, (_, index) => putOf(String(index))) }
-  await emit(database, event, batch, await push(database, event, batch))
+  await emit(database, caller, batch, await engineOf(database).push(caller, batch))
   await new Promise(resolve => setTimeout(resolve, 300))
   expect(calls.length).toBeGreaterThan(1)
   expect(calls.length).toBeLessThan(6)
