@@ -34,7 +34,10 @@ export function describeConnectLifecycle(makeStore: () => Promise<ConnectStore>)
     expect(await find(store, 'a')).toMatchObject({ hostname: 'h', tunnel_id: 't', dns_record_id: '' })
     expect(await save('first worker', { hostname: '', relayAuthenticator: 'cookie' })).toBe(true)
     expect(await find(store, 'a')).toMatchObject({ hostname: '', tunnel_id: 't', relay_authenticator: 'cookie' })
-    expect(await store.completeEnvironmentProvisioning('a', 'first worker', 'c', now), 'not all is there').toBe(false)
+    for (const missing of [{ hostname: '' }, { tunnelId: '' }, { dnsRecordId: '' }]) {
+      await save('first worker', { ...relay('a'), ...missing })
+      expect(await store.completeEnvironmentProvisioning('a', 'first worker', 'c', now), 'not all is there').toBe(false)
+    }
   })
 
   it('makes it active and its request approved, in one', async () => {
@@ -52,17 +55,17 @@ export function describeConnectLifecycle(makeStore: () => Promise<ConnectStore>)
 
   it('gives due work to one claim at a time, what has waited longest first', async () => {
     const store = await makeStore()
-    for (const [id, nextAttempt] of [['a', 30], ['b', 10], ['c', 20]] as const) {
+    for (const [id, nextAttempt] of [['a', 20], ['b', 30], ['c', 10]] as const) {
       await reserve(store, id)
       expect(await store.recordEnvironmentLifecycleFailure(id, 'provisioning', 'first worker', 'no relay', now + nextAttempt, now)).toBe(true)
     }
     const claims = await Promise.all(['x', 'y', 'z'].map(token => store.claimNextEnvironmentLifecycle(token, now + 20, now + 50)))
-    expect(claims.map(one => one?.id)).toEqual(['b', 'c', undefined])
+    expect(claims.map(one => one?.id)).toEqual(['c', 'a', undefined])
     expect(claims[0]).toMatchObject({ lifecycle_claim_token: 'x', lifecycle_claimed_until: now + 50, lifecycle_attempts: 1, lifecycle_error: 'no relay' })
-    expect((await store.claimNextEnvironmentLifecycle('z', now + 30, now + 60))?.id).toBe('a')
+    expect((await store.claimNextEnvironmentLifecycle('z', now + 30, now + 60))?.id).toBe('b')
     expect(await store.claimNextEnvironmentLifecycle('z', now + 49, now + 60)).toBeNull()
-    expect((await store.claimNextEnvironmentLifecycle('z', now + 50, now + 60))?.id, 'a claim that is over').toBe('b')
-    expect(await store.saveEnvironmentRelayProgress('b', 'provisioning', 'x', relay('b'), now)).toBe(false)
+    expect((await store.claimNextEnvironmentLifecycle('z', now + 50, now + 60))?.id, 'a claim that is over').toBe('c')
+    expect(await store.saveEnvironmentRelayProgress('c', 'provisioning', 'x', relay('c'), now)).toBe(false)
   })
 
   it('records a failure under the claim, which ends with it; the progress stays', async () => {
@@ -75,6 +78,9 @@ export function describeConnectLifecycle(makeStore: () => Promise<ConnectStore>)
     expect(failed).toMatchObject({ status: 'provisioning', hostname: 'a.example.test', lifecycle_attempts: 1, lifecycle_next_attempt_at: now + 5_000 })
     expect(failed!.lifecycle_error).toBe(`${'e'.repeat(499)}\ufffd`)
     expect(failed!.lifecycle_claim_token).toBeUndefined()
+    await store.claimNextEnvironmentLifecycle('second worker', now + 5_000, now + 9_000)
+    expect(await record('second worker')).toBe(true)
+    expect(await find(store, 'a')).toMatchObject({ lifecycle_attempts: 2, lifecycle_error: 'x' })
   })
 
   it('revokes what no device has come for by its deadline, and ends its request', async () => {

@@ -225,6 +225,7 @@ function describeEnvironments(makeStore: MakeConnectStore): void {
     expect(revoked).toMatchObject({ status: 'revoked', hostname: '', tunnel_id: '', dns_record_id: '', access_credential_ciphertext: '' })
     expect([revoked.relay_authenticator, revoked.tunnel_secret_ciphertext, revoked.lifecycle_claim_token]).toEqual([undefined, undefined, undefined])
     expect(await store.getAuthorizationByDeviceHash('device a', now, window)).toMatchObject({ status: 'expired' })
+    expect(await store.getAuthorizationByUserHash('user a', now)).toBeNull()
     await reserve(store, 'b')
     expect(await store.revokeEnvironment('b', ada, now), 'one that is being provisioned too').toBe(true)
     expect(await store.saveEnvironmentRelayProgress('b', 'provisioning', 'first worker', relay('b'), now)).toBe(false)
