@@ -1,6 +1,6 @@
 /**
- * Webhooks, their deliveries, and OR3 Connect's authorizations and environments: copied with their ids and moments. What
- * cannot be read, or refers to a webhook that is not there, is left behind and shows in the report's counts.
+ * Webhooks, their deliveries, and OR3 Connect's authorizations and environments: copied with their ids and moments.
+ * What cannot be read, or refers to a webhook that is not there, is left behind and shows in the report's counts.
  */
 import type { SQLiteInsertValue, SQLiteTable } from 'drizzle-orm/sqlite-core'
 import type { SyncDatabase } from '../../server/database/types.ts'
@@ -22,28 +22,36 @@ interface Copy<T extends SQLiteTable> {
 }
 
 const webhookColumns = [
-  'id', 'scope', 'user_id', 'workspace_id', 'url', 'label', 'events', 'custom_hooks', 'signing_secret_enc', 'enabled', 'health',
+  'id', 'scope', 'user_id', 'workspace_id', 'url', 'label', 'events', 'custom_hooks', 'signing_secret_enc', 'enabled',
+  'health',
   'created_at', 'updated_at',
 ]
 const deliveryColumns = [
-  'id', 'webhook_id', 'event_id', 'event_type', 'attempt', 'status', 'claimed_by', 'claimed_at', 'http_status', 'error_message',
+  'id', 'webhook_id', 'event_id', 'event_type', 'attempt', 'status', 'claimed_by', 'claimed_at', 'http_status',
+  'error_message',
   'request_payload', 'response_body', 'duration_ms', 'next_retry_at', 'created_at',
 ]
 const authorizationColumns = [
-  'id', 'device_code_hash', 'user_code_hash', 'user_code_display', 'status', 'host_json', 'approved_user_id', 'approved_workspace_id',
-  'environment_id', 'credential_ciphertext', 'credential_delivery_started_at', 'credential_redeliver_until', 'expires_at', 'created_at',
+  'id', 'device_code_hash', 'user_code_hash', 'user_code_display', 'status', 'host_json', 'approved_user_id',
+  'approved_workspace_id',
+  'environment_id', 'credential_ciphertext', 'credential_delivery_started_at', 'credential_redeliver_until',
+  'expires_at', 'created_at',
   'updated_at',
 ]
 const environmentColumns = [
   'id', 'user_id', 'workspace_id', 'name', 'platform', 'architecture', 'driver', 'runtime', 'base_path', 'host_id',
-  'signing_public_key', 'noise_public_key', 'authorization_id', 'hostname', 'tunnel_id', 'dns_record_id', 'relay_authenticator',
+  'signing_public_key', 'noise_public_key', 'authorization_id', 'hostname', 'tunnel_id', 'dns_record_id',
+  'relay_authenticator',
   'control_token_hash', 'access_credential_ciphertext', 'tunnel_secret_ciphertext', 'status', 'lifecycle_attempts',
   'lifecycle_next_attempt_at', 'lifecycle_claim_token', 'lifecycle_claimed_until', 'provisioning_deadline_at',
-  'activation_deadline_at', 'activation_claimed_at', 'lifecycle_error', 'last_seen_at', 'created_at', 'updated_at', 'revoked_at',
+  'activation_deadline_at', 'activation_claimed_at', 'lifecycle_error', 'last_seen_at', 'created_at', 'updated_at',
+  'revoked_at',
 ]
 
 /** What is copied here; the index of custom hooks is made anew from the webhooks. */
-export const hostStoreTables = ['webhook_registrations', 'webhook_delivery_logs', 'connect_device_authorizations', 'connect_environments']
+export const hostStoreTables = [
+  'webhook_registrations', 'webhook_delivery_logs', 'connect_device_authorizations', 'connect_environments',
+]
 
 /** Copies all of it into an empty database. `onRows` hears how many rows were read. */
 export async function importHostStores(
@@ -58,7 +66,9 @@ export async function importHostStores(
     for (const batch of inBatches(source.rows(from, columns), weigh)) {
       count.read += batch.length
       const rows = batch.map(row => convert(row)).filter(row => row !== undefined)
-      if (rows.length > 0) count.written += (await database.write(tx => tx.insert(into).values(rows).onConflictDoNothing())).rowsAffected
+      if (rows.length > 0) {
+        count.written += (await database.write(tx => tx.insert(into).values(rows).onConflictDoNothing())).rowsAffected
+      }
       onRows(batch.length)
     }
     if (count.read > 0) report.tables.push({ name: from, ...count })
@@ -81,9 +91,12 @@ export async function importHostStores(
     convert: old => known.has(String(old['webhook_id'])) ? toDeliveryRow(old) : undefined,
   })
   await copy({
-    from: 'connect_device_authorizations', columns: authorizationColumns, into: connectAuthorizations, convert: toAuthorizationRow,
+    from: 'connect_device_authorizations', columns: authorizationColumns, into: connectAuthorizations,
+    convert: toAuthorizationRow,
   })
-  await copy({ from: 'connect_environments', columns: environmentColumns, into: connectEnvironments, convert: toEnvironmentRow })
+  await copy({
+    from: 'connect_environments', columns: environmentColumns, into: connectEnvironments, convert: toEnvironmentRow,
+  })
 }
 
 function weigh(row: OldRow): number {

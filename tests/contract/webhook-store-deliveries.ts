@@ -11,8 +11,10 @@ export function describeWebhookDeliveries(setUp: () => Promise<WebhookSetUp>, re
     const { store, clock } = await setUp()
     const { id: webhookId } = await store.createWebhook(registration)
     const add = (more: Partial<NewDelivery> = {}) => store.createDeliveryLog({
-      webhook_id: webhookId, event_id: 'e', event_type: 'thread.created', attempt: 1, status: 'pending', claimed_by: null, claimed_at: null,
-      http_status: null, error_message: null, request_payload: '{"a":1}', response_body: null, duration_ms: null, next_retry_at: null,
+      webhook_id: webhookId, event_id: 'e', event_type: 'thread.created', attempt: 1, status: 'pending',
+      claimed_by: null, claimed_at: null,
+      http_status: null, error_message: null, request_payload: '{"a":1}', response_body: null, duration_ms: null,
+      next_retry_at: null,
       created_at: clock.ms, ...more,
     })
     return { store, clock, webhookId, add }
@@ -23,22 +25,30 @@ export function describeWebhookDeliveries(setUp: () => Promise<WebhookSetUp>, re
 
   it('keeps a delivery as it was given, and lists those since a moment, newest first', async () => {
     const { store, clock, webhookId, add } = await start()
-    const whole = await add({ attempt: 3, status: 'failed', http_status: 500, error_message: 'no', response_body: 'é🌲', duration_ms: 12.5, next_retry_at: 9, request_payload: '"\\ud800"' })
+    const whole = await add({
+      attempt: 3, status: 'failed', http_status: 500, error_message: 'no', response_body: 'é🌲', duration_ms: 12.5,
+      next_retry_at: 9, request_payload: '"\\ud800"',
+    })
     expect(await readOne(store, whole)).toEqual(whole)
-    expect(whole).toMatchObject({ attempt: 3, error_message: 'no', duration_ms: 12.5, next_retry_at: 9, claimed_by: null, request_payload: '"\\ud800"' })
+    expect(whole).toMatchObject({
+      attempt: 3, error_message: 'no', duration_ms: 12.5, next_retry_at: 9, claimed_by: null,
+      request_payload: '"\\ud800"',
+    })
     const later = await add({ created_at: clock.ms + 2 })
     const between = await add({ created_at: clock.ms + 1 })
     expect(ids(await store.getDeliveryLogs(webhookId, clock.ms + 1))).toEqual([later.id, between.id])
     await expect(add({ webhook_id: 'no such webhook' })).rejects.toThrow('no such webhook')
   })
 
-  it('clears with null what a patch names, keeps what it leaves out, and rejects an unknown id by its name', async () => {
+  it('clears with null what a patch names, keeps what it leaves out, and rejects an unknown id', async () => {
     const { store, add } = await start()
     const made = await add({ http_status: 500, error_message: 'no', next_retry_at: 5 })
     await store.updateDeliveryLog(made.id, { error_message: null, duration_ms: 7, next_retry_at: undefined })
     expect(await readOne(store, made)).toEqual({ ...made, error_message: null, duration_ms: 7 })
     await store.updateDeliveryLog(made.id, { attempt: 2, http_status: 0, response_body: '', next_retry_at: null })
-    expect(await readOne(store, made)).toEqual({ ...made, error_message: null, duration_ms: 7, attempt: 2, http_status: 0, response_body: '', next_retry_at: null })
+    expect(await readOne(store, made)).toEqual({
+      ...made, error_message: null, duration_ms: 7, attempt: 2, http_status: 0, response_body: '', next_retry_at: null,
+    })
     await store.updateDeliveryLog(made.id, {})
     await expect(store.updateDeliveryLog('no such delivery', { attempt: 1 })).rejects.toThrow('no such delivery')
   })
@@ -74,7 +84,9 @@ export function describeWebhookDeliveries(setUp: () => Promise<WebhookSetUp>, re
     expect(await store.claimPendingDeliveries('a', 0.9)).toEqual([])
     expect(await store.claimPendingDeliveries('a', -1)).toEqual([])
     const claimed = await store.claimPendingDeliveries('a', 2.9)
-    expect(claimed).toEqual([first, second].map(one => ({ ...one, status: 'in_flight', claimed_by: 'a', claimed_at: now })))
+    expect(claimed).toEqual([first, second].map(one => ({
+      ...one, status: 'in_flight', claimed_by: 'a', claimed_at: now,
+    })))
     expect(await readOne(store, first)).toEqual(claimed[0])
     expect(ids(await store.claimPendingDeliveries('b', 99))).toEqual([tied, third, last, unclear].map(({ id }) => id))
     expect(await store.claimPendingDeliveries('b', Infinity)).toEqual([])
@@ -83,11 +95,15 @@ export function describeWebhookDeliveries(setUp: () => Promise<WebhookSetUp>, re
   it('gives no delivery to two claims, however many come at once', async () => {
     const { store, add } = await start()
     for (let index = 0; index < 40; index++) await add({ event_id: String(index) })
-    const claims = await Promise.all(Array.from({ length: 20 }, (_, index) => store.claimPendingDeliveries(`worker ${index}`, 3)))
+    const claims = await Promise.all(Array.from(
+      { length: 20 }, (_, index) => store.claimPendingDeliveries(`worker ${index}`, 3),
+    ))
     expect(claims.map(({ length }) => length).filter(length => length > 0).length).toBe(14)
     expect(new Set(claims.flat().map(({ id }) => id)).size).toBe(40)
     expect(claims.flat()).toHaveLength(40)
-    for (const [index, claim] of claims.entries()) expect(claim.every(({ claimed_by }) => claimed_by === `worker ${index}`)).toBe(true)
+    for (
+      const [index, claim] of claims.entries()
+    ) expect(claim.every(({ claimed_by }) => claimed_by === `worker ${index}`)).toBe(true)
   })
 
   it('makes a delivery pending again whose worker has not been heard of', async () => {
@@ -97,7 +113,9 @@ export function describeWebhookDeliveries(setUp: () => Promise<WebhookSetUp>, re
     clock.ms += 1_000
     await store.claimPendingDeliveries('worker', 1)
     clock.ms += 1
-    expect([await store.resetStaleInFlightDeliveries(1_001), await store.resetStaleInFlightDeliveries(1_000.9)]).toEqual([0, 1])
+    expect([
+      await store.resetStaleInFlightDeliveries(1_001), await store.resetStaleInFlightDeliveries(1_000.9),
+    ]).toEqual([0, 1])
     expect(await readOne(store, old)).toEqual(old)
     expect(await readOne(store, young)).toMatchObject({ status: 'in_flight' })
     expect([await store.resetStaleInFlightDeliveries(-5), await store.resetStaleInFlightDeliveries(-5)]).toEqual([1, 0])
@@ -124,13 +142,21 @@ export function describeWebhookDeliveries(setUp: () => Promise<WebhookSetUp>, re
     await store.claimPendingDeliveries('worker', 1)
     await add({ next_retry_at: clock.ms + 5 })
     const failed = await add({ status: 'failed', next_retry_at: 7 })
-    expect([await store.cancelDeliveriesByWebhook(webhookId), await store.cancelDeliveriesByWebhook(webhookId)]).toEqual([2, 0])
+    expect([
+      await store.cancelDeliveriesByWebhook(webhookId), await store.cancelDeliveriesByWebhook(webhookId),
+    ]).toEqual([2, 0])
     const cancelled = (await store.getDeliveryLogs(webhookId, 0)).filter(({ id }) => id !== failed.id)
-    for (const one of cancelled) expect(one).toMatchObject({ status: 'cancelled', claimed_by: null, claimed_at: null, next_retry_at: null })
+    for (const one of cancelled) expect(one).toMatchObject({
+      status: 'cancelled', claimed_by: null, claimed_at: null, next_retry_at: null,
+    })
     expect(await readOne(store, failed)).toEqual(failed)
-    expect([await store.deleteDeliveryLogsByWebhook(webhookId), await store.deleteDeliveryLogsByWebhook(webhookId)]).toEqual([3, 0])
+    expect([
+      await store.deleteDeliveryLogsByWebhook(webhookId), await store.deleteDeliveryLogsByWebhook(webhookId),
+    ]).toEqual([3, 0])
 
-    for (const status of ['pending', 'in_flight', 'success', 'failed', 'cancelled'] as const) await add({ status, created_at: 9 })
+    for (const status of [
+      'pending', 'in_flight', 'success', 'failed', 'cancelled',
+    ] as const) await add({ status, created_at: 9 })
     expect(await store.purgeExpiredLogs(9)).toBe(0)
     expect(await store.purgeExpiredLogs(10)).toBe(5)
     expect(await store.getDeliveryLogs(other, 0)).toEqual([await readOne(store, kept)])
@@ -146,6 +172,8 @@ export function describeWebhookDeliveries(setUp: () => Promise<WebhookSetUp>, re
     const { store, add } = await start()
     const cut = await add({ response_body: `${'x'.repeat(4_095)}\ud83d` })
     await store.updateDeliveryLog(cut.id, { error_message: 'ends\0 here' })
-    expect(await readOne(store, cut)).toMatchObject({ response_body: `${'x'.repeat(4_095)}\ufffd`, error_message: 'ends\ufffd here' })
+    expect(await readOne(store, cut)).toMatchObject({
+      response_body: `${'x'.repeat(4_095)}\ufffd`, error_message: 'ends\ufffd here',
+    })
   })
 }

@@ -1,6 +1,6 @@
 /**
- * What a host relies on in a `WebhookStore`, as tests over any implementation. `setUp` gives a store on an empty database
- * and the clock it goes by. Deliveries: `webhook-store-deliveries.ts`.
+ * What a host relies on in a `WebhookStore`, as tests over any implementation. `setUp` gives a store on an empty
+ * database and the clock it goes by. Deliveries: `webhook-store-deliveries.ts`.
  */
 import { expect, it } from 'vitest'
 import type { NewWebhook, WebhookStore } from '../../server/host/webhooks/types.ts'
@@ -12,7 +12,8 @@ export interface WebhookSetUp {
 }
 
 const registration: NewWebhook = {
-  scope: 'user', user_id: 'ada', workspace_id: 'w1', url: 'https://example.test/a', label: 'A', events: ['thread.created', 'message.created'],
+  scope: 'user', user_id: 'ada', workspace_id: 'w1', url: 'https://example.test/a', label: 'A',
+  events: ['thread.created', 'message.created'],
   custom_hooks: [], signing_secret_enc: 'ciphertext', enabled: true,
 }
 const ofAdmin: NewWebhook = { ...registration, scope: 'admin', user_id: null, workspace_id: null }
@@ -23,7 +24,8 @@ export function describeWebhookStore(setUp: () => Promise<WebhookSetUp>): void {
     const { store, clock } = await setUp()
     const made = await store.createWebhook({ ...ofAdmin, custom_hooks: ['b:after', 'a:after', 'b:after'] })
     expect(made).toEqual({
-      ...ofAdmin, custom_hooks: ['b:after', 'a:after', 'b:after'], id: expect.stringMatching(/^[0-9a-f-]{36}$/), health: 'unknown',
+      ...ofAdmin, custom_hooks: ['b:after', 'a:after', 'b:after'], id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      health: 'unknown',
       created_at: clock.ms, updated_at: clock.ms,
     })
     expect(await store.getWebhook(made.id)).toEqual(made)
@@ -68,14 +70,15 @@ export function describeWebhookStore(setUp: () => Promise<WebhookSetUp>): void {
     expect(ids(await store.listAdminWebhooks()).slice(0, 2), 'of one millisecond too').toEqual(sameMoment.reverse())
   })
 
-  it('finds by event the enabled webhooks of the workspace, and nothing of a user where no workspace is known', async () => {
+  it('finds by event the enabled webhooks of the workspace, and nothing of a user without one', async () => {
     const { store } = await setUp()
     const labels = async (...args: Parameters<WebhookStore['listWebhooksByEvent']>) =>
       (await store.listWebhooksByEvent(...args)).map(({ label }) => label).sort()
     for (const [label, webhook] of Object.entries<NewWebhook>({
       here: registration, elsewhere: { ...registration, workspace_id: 'w2' }, off: { ...registration, enabled: false },
       other: { ...registration, events: ['thread.created.late', 'thread'] }, bobs: { ...registration, user_id: 'bob' },
-      everywhere: ofAdmin, adminHere: { ...ofAdmin, workspace_id: 'w1' }, adminElsewhere: { ...ofAdmin, workspace_id: 'w2' },
+      everywhere: ofAdmin, adminHere: { ...ofAdmin, workspace_id: 'w1' },
+      adminElsewhere: { ...ofAdmin, workspace_id: 'w2' },
     })) await store.createWebhook({ ...webhook, label })
     expect(await labels('thread.created', 'user', 'w1')).toEqual(['bobs', 'here'])
     expect(await labels('thread.created', 'admin', 'w1')).toEqual(['adminHere', 'everywhere'])
@@ -107,8 +110,12 @@ export function describeWebhookStore(setUp: () => Promise<WebhookSetUp>): void {
 
   it('disables what one user has enabled in one workspace, and counts it', async () => {
     const { store, clock } = await setUp()
-    const made = await Promise.all([registration, registration, { ...registration, enabled: false }].map(webhook => store.createWebhook(webhook)))
-    const others = await Promise.all([{ ...registration, user_id: 'bob' }, { ...registration, workspace_id: 'w2' }, { ...ofAdmin, user_id: 'ada', workspace_id: 'w1' }]
+    const made = await Promise.all([
+      registration, registration, { ...registration, enabled: false },
+    ].map(webhook => store.createWebhook(webhook)))
+    const others = await Promise.all([{ ...registration, user_id: 'bob' }, { ...registration, workspace_id: 'w2' }, {
+      ...ofAdmin, user_id: 'ada', workspace_id: 'w1',
+    }]
       .map(webhook => store.createWebhook(webhook)))
     clock.ms += 1
     expect([await store.disableAllWebhooks('ada', 'w1'), await store.disableAllWebhooks('ada', 'w1')]).toEqual([2, 0])
@@ -119,8 +126,12 @@ export function describeWebhookStore(setUp: () => Promise<WebhookSetUp>): void {
 
   it('reads any text back, with U+FFFD for what no text column holds', async () => {
     const { store } = await setUp()
-    const { id } = await store.createWebhook({ ...registration, label: 'cut \ud83d', events: ['a\ud800', 'b\0'], url: 'https://example.test/\0' })
-    expect(await store.getWebhook(id)).toMatchObject({ label: 'cut \ufffd', events: ['a\ud800', 'b\0'], url: 'https://example.test/\ufffd' })
+    const { id } = await store.createWebhook({
+      ...registration, label: 'cut \ud83d', events: ['a\ud800', 'b\0'], url: 'https://example.test/\0',
+    })
+    expect(await store.getWebhook(id)).toMatchObject({
+      label: 'cut \ufffd', events: ['a\ud800', 'b\0'], url: 'https://example.test/\ufffd',
+    })
   })
 
   describeWebhookDeliveries(setUp, registration)

@@ -1,6 +1,6 @@
 /**
- * What later hosts keep with the layer beside sync: webhooks and OR3 Connect. Both hold through a kill of the server, and
- * the host never opens the database file by itself.
+ * What later hosts keep with the layer beside sync: webhooks and OR3 Connect. Both hold through a kill of the server,
+ * and the host never opens the database file by itself.
  */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -19,7 +19,9 @@ export interface BuiltHost { output: () => string, header: string }
 
 interface Delivery { id: string, status: string, attempt: number, request_payload: string }
 
-const webhooksOn = { NUXT_WEBHOOKS_ENABLED: 'true', NUXT_WEBHOOKS_ENCRYPTION_KEY: 'a key', NUXT_WEBHOOKS_STALE_MS: '1000' }
+const webhooksOn = {
+  NUXT_WEBHOOKS_ENABLED: 'true', NUXT_WEBHOOKS_ENCRYPTION_KEY: 'a key', NUXT_WEBHOOKS_STALE_MS: '1000',
+}
 
 /** Declares the tests for one build of the fixture host. */
 export function itKeepsStores({ output, header }: BuiltHost): void {
@@ -27,7 +29,9 @@ export function itKeepsStores({ output, header }: BuiltHost): void {
     const folder = await mkdtemp(join(tmpdir(), 'or3-e2e-'))
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
     const dbPath = join(folder, 'sync.db')
-    const start = (more: Record<string, string> = {}) => startServer({ output: output(), dbPath, env: { ...env, ...more } })
+    const start = (more: Record<string, string> = {}) => startServer({
+      output: output(), dbPath, env: { ...env, ...more },
+    })
     const as = (server: RunningServer) => createClient(server, header, 'ada')
     return { dbPath, start, as }
   }
@@ -40,7 +44,9 @@ export function itKeepsStores({ output, header }: BuiltHost): void {
     const first = await start()
     const ada = as(first)
     const workspaceId = await ada.workspaceId()
-    const { id } = await readAnswer<{ id: string }>(await ada.request('/api/webhooks', { body: { url: receiver.url, events: ['thread.created'] } }))
+    const { id } = await readAnswer<{ id: string }>(await ada.request('/api/webhooks', {
+      body: { url: receiver.url, events: ['thread.created'] },
+    }))
     const thread = putOf('t1', { tableName: 'threads' })
     receiver.answer = () => {}
     await ada.push(workspaceId, [thread])
@@ -52,12 +58,18 @@ export function itKeepsStores({ output, header }: BuiltHost): void {
     const second = await start()
     const again = as(second)
     await again.push(workspaceId, [thread])
-    await vi.waitFor(async () => expect(await deliveriesOf(again, id)).toMatchObject([{ status: 'success', attempt: 1 }]), 10_000)
+    await vi.waitFor(
+      async () => expect(await deliveriesOf(again, id)).toMatchObject([{ status: 'success', attempt: 1 }]), 10_000,
+    )
     await new Promise(resolve => setTimeout(resolve, 1_500))
     expect(await deliveriesOf(again, id), 'and no other, also not for the push that came again').toHaveLength(1)
-    expect(receiver.taken.map(({ delivery }) => delivery)).toEqual([receiver.taken[0]!.delivery, receiver.taken[0]!.delivery])
+    expect(receiver.taken.map(({ delivery }) => delivery)).toEqual([
+      receiver.taken[0]!.delivery, receiver.taken[0]!.delivery,
+    ])
     expect(receiver.answered).toBe(1)
-    expect(JSON.parse(receiver.taken[1]!.body)).toMatchObject({ type: 'thread.created', data: { id: 't1', workspace_id: workspaceId } })
+    expect(JSON.parse(receiver.taken[1]!.body)).toMatchObject({
+      type: 'thread.created', data: { id: 't1', workspace_id: workspaceId },
+    })
     await second.stop()
   }, 60_000)
 
@@ -66,7 +78,9 @@ export function itKeepsStores({ output, header }: BuiltHost): void {
     const { dbPath, start, as } = await setUp(webhooksOn)
     const server = await start()
     await as(server).push(await as(server).workspaceId(), [putOf('t', { tableName: 'threads' })])
-    expect(await readAnswer(await server.fetch('/api/webhooks/state'))).toEqual({ ids: ['sqlite'], hasOpenedFile: false })
+    expect(await readAnswer(await server.fetch('/api/webhooks/state'))).toEqual({
+      ids: ['sqlite'], hasOpenedFile: false,
+    })
     expect(server.output()).not.toContain('opened the database file by itself')
     await server.stop()
     expect(tablesOf(dbPath)).not.toContain('webhook_registrations')
@@ -84,9 +98,13 @@ export function itKeepsStores({ output, header }: BuiltHost): void {
     const ada = as(first)
     await ada.workspaceId()
     const [device, environment] = [randomUUID(), randomUUID()]
-    const ask = async (client: Client, name: string) => client.request('/api/connect/ask', { body: { device: name, user: `user ${name}` } })
+    const ask = async (client: Client, name: string) => client.request('/api/connect/ask', {
+      body: { device: name, user: `user ${name}` },
+    })
     const approve = (client: Client, name: string, limit: number) =>
-      client.request('/api/connect/approve', { body: { user: `user ${name}`, environment: name === device ? environment : name, limit } })
+      client.request('/api/connect/approve', {
+        body: { user: `user ${name}`, environment: name === device ? environment : name, limit },
+      })
     await readAnswer(await ask(ada, device))
     expect(await readAnswer(await approve(ada, device, 1))).toEqual({ environment_id: environment })
     const again = await approve(ada, device, 9)
@@ -94,7 +112,9 @@ export function itKeepsStores({ output, header }: BuiltHost): void {
     await first.kill()
 
     const second = await start()
-    const { authorization } = await readAnswer<{ authorization: object }>(await as(second).request('/api/connect/poll', { body: { device } }))
+    const { authorization } = await readAnswer<{ authorization: object }>(
+      await as(second).request('/api/connect/poll', { body: { device } }),
+    )
     expect(authorization).toMatchObject({ status: 'approved', credential_ciphertext: `credential ${environment}` })
     await readAnswer(await ask(as(second), 'other'))
     const refused = await approve(as(second), 'other', 1)
@@ -104,8 +124,12 @@ export function itKeepsStores({ output, header }: BuiltHost): void {
 
   it('does not start with Connect on and another store selected', async () => {
     const { dbPath } = await setUp({})
-    const ending = await runToEnd({ output: output(), dbPath, env: { NUXT_CONNECT_ENABLED: 'true', NUXT_CONNECT_PROVIDER: 'missing' } })
-    expect([ending.code === 0, ending.output]).toEqual([false, expect.stringContaining('No OR3 Connect store "missing" is registered')])
+    const ending = await runToEnd({
+      output: output(), dbPath, env: { NUXT_CONNECT_ENABLED: 'true', NUXT_CONNECT_PROVIDER: 'missing' },
+    })
+    expect([ending.code === 0, ending.output]).toEqual([
+      false, expect.stringContaining('No OR3 Connect store "missing" is registered'),
+    ])
   }, 60_000)
 }
 
@@ -132,7 +156,9 @@ async function startReceiver(): Promise<Receiver> {
   const server = createServer((request, response) => void take(request, response))
   async function take(request: IncomingMessage, response: ServerResponse) {
     const body = await request.toArray()
-    receiver.taken.push({ delivery: String(request.headers['x-delivery']), body: Buffer.concat(body as Buffer[]).toString() })
+    receiver.taken.push({
+      delivery: String(request.headers['x-delivery']), body: Buffer.concat(body as Buffer[]).toString(),
+    })
     response.on('finish', () => receiver.answered++)
     receiver.answer(response)
   }

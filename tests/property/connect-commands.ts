@@ -42,7 +42,8 @@ function command<T extends object>(
     check: () => true,
     async run(world, { clock, ...rest }) {
       const now = clock.now += passed
-      expect(await outcome(() => real({ clock, ...rest }, values, now))).toEqual(await outcome(() => model(world, values, now)))
+      const expected = await outcome(() => model(world, values, now))
+      expect(await outcome(() => real({ clock, ...rest }, values, now))).toEqual(expected)
     },
     toString: () => `${name}(${JSON.stringify(values)}) after ${passed}`,
   }))
@@ -76,11 +77,19 @@ function plain(record: ConnectEnvironmentRecord | null | undefined, names?: Map<
 }
 
 const idOf = ({ newest }: RealConnect, code: string) => newest.get(code) ?? 'none'
-const policy = fc.record({ scope: fc.constantFrom('account' as const, 'workspace' as const), maxActiveEnvironments: fc.integer({ min: 1, max: 3 }) })
+const policy = fc.record({
+  scope: fc.constantFrom('account' as const, 'workspace' as const),
+  maxActiveEnvironments: fc.integer({ min: 1, max: 3 }),
+})
 const approval = { device, id: environmentId, scope, policy }
-type ApprovalArgs = { device: string, id: string, scope: typeof scopes[0], policy: { scope: 'account' | 'workspace', maxActiveEnvironments: number } }
+type ApprovalArgs = {
+  device: string, id: string, scope: typeof scopes[0],
+  policy: { scope: 'account' | 'workspace', maxActiveEnvironments: number },
+}
 
-const named = (id: string) => ({ ...machine, id, control_token_hash: `c ${id}`, access_credential_ciphertext: `a ${id}` })
+const named = (id: string) => ({
+  ...machine, id, control_token_hash: `c ${id}`, access_credential_ciphertext: `a ${id}`,
+})
 
 const approveInput = ({ id, scope, policy }: ApprovalArgs, authorizationId: string, now: number) => ({
   ...scope, authorizationId, limitPolicy: policy, now, credentialCiphertext: `k ${id}`,
@@ -89,7 +98,9 @@ const approveInput = ({ id, scope, policy }: ApprovalArgs, authorizationId: stri
 
 type ReserveArgs = ApprovalArgs & { token: string, until: number, deadline: number, expiry: number }
 
-const reserveInput = ({ id, scope, policy, token, until, deadline, expiry }: ReserveArgs, authorizationId: string, now: number) => ({
+const reserveInput = ({
+  id, scope, policy, token, until, deadline, expiry,
+}: ReserveArgs, authorizationId: string, now: number) => ({
   ...scope, authorizationId, limitPolicy: policy, now, claimToken: token, claimUntil: now + until,
   provisioningDeadlineAt: now + deadline, activationDeadlineAt: now + deadline, authorizationExpiresAt: now + expiry,
   environment: { ...named(id), tunnel_secret_ciphertext: `s ${id}` },
@@ -98,77 +109,115 @@ const reserveInput = ({ id, scope, policy, token, until, deadline, expiry }: Res
 const claimArgs = { id: environmentId, token, until: span }
 
 export const connectCommands: fc.Arbitrary<ConnectCommand>[] = [
-  command<{ device: string, user: string, lasts: number }>('create', { device, user: fc.constantFrom(...users), lasts: span }, async (real, { device, user, lasts }, now) => {
-    await real.store.createAuthorization({ deviceCodeHash: device, userCodeHash: user, host, expiresAt: now + lasts, now })
+  command<{
+    device: string, user: string, lasts: number,
+  }>('create', { device, user: fc.constantFrom(...users), lasts: span }, async (real, { device, user, lasts }, now) => {
+    await real.store.createAuthorization({
+      deviceCodeHash: device, userCodeHash: user, host, expiresAt: now + lasts, now,
+    })
     const { _id } = (await real.store.getAuthorizationByUserHash(user, now))!
     real.names.set(_id, `a${real.names.size}`)
     real.newest.set(device, _id)
   }, (model, { device, user, lasts }, now) => model.create(device, user, now + lasts, now)),
   command<{ device: string, window: number }>('poll', { device, window: span },
-    async (real, { device, window }, now) => seen(real, await real.store.getAuthorizationByDeviceHash(device, now, window)),
+    async (real, { device, window }, now) => seen(
+      real, await real.store.getAuthorizationByDeviceHash(device, now, window),
+    ),
     (model, { device, window }, now) => model.poll(device, now, window)),
   command<ApprovalArgs>('approve', approval,
-    async (real, args, now) => (await real.store.approveAuthorization(approveInput(args, idOf(real, args.device), now))).environment_id,
+    async (real, args, now) => (
+      await real.store.approveAuthorization(approveInput(args, idOf(real, args.device), now))
+    ).environment_id,
     (model, args, now) => (model.approve(args.device, approveInput(args, '', now)), args.id)),
   command<ReserveArgs>('reserve', { ...approval, token, until: span, deadline: span, expiry: span },
-    async (real, args, now) => (await real.store.reserveAuthorization(reserveInput(args, idOf(real, args.device), now))).status,
+    async (real, args, now) => (
+      await real.store.reserveAuthorization(reserveInput(args, idOf(real, args.device), now))
+    ).status,
     (model, args, now) => (model.reserve(args.device, reserveInput(args, '', now)), 'provisioning')),
   command<{ device: string }>('deny', { device },
     (real, { device }, now) => real.store.denyAuthorization(idOf(real, device), now),
     (model, { device }, now) => model.deny(device, now)),
   command<{ token: string, until: number }>('claim', { token, until: span },
-    async ({ store, names }, { token, until }, now) => plain(await store.claimNextEnvironmentLifecycle(token, now, now + until), names),
+    async (
+      { store, names }, { token, until }, now,
+    ) => plain(await store.claimNextEnvironmentLifecycle(token, now, now + until), names),
     (model, { token, until }, now) => plain(model.claim(token, now, now + until))),
   command<{ id: string, status: 'provisioning' | 'revoking', token: string, names: object }>('progress', {
     id: environmentId, status: work, token,
-    names: fc.record({ hostname: fc.constantFrom('h', 'h', ''), tunnelId: fc.constantFrom('t', 't', ''), dnsRecordId: fc.constant('d') }, { requiredKeys: [] }),
-  }, (real, { id, status, token, names }, now) => real.store.saveEnvironmentRelayProgress(id, status, token, names, now), (model, { id, status, token, names }, now) => {
+    names: fc.record({
+      hostname: fc.constantFrom('h', 'h', ''), tunnelId: fc.constantFrom('t', 't', ''), dnsRecordId: fc.constant('d'),
+    }, { requiredKeys: [] }),
+  }, ({ store }, { id, status, token, names }, now) => {
+    return store.saveEnvironmentRelayProgress(id, status, token, names, now)
+  }, (model, { id, status, token, names }, now) => {
     const { hostname, tunnelId, dnsRecordId } = names as { hostname?: string, tunnelId?: string, dnsRecordId?: string }
     const one = model.held(id, status, token)
-    const given = Object.entries({ hostname, tunnel_id: tunnelId, dns_record_id: dnsRecordId }).filter(([, value]) => value !== undefined)
+    const given = Object.entries({
+      hostname, tunnel_id: tunnelId, dns_record_id: dnsRecordId,
+    }).filter(([, value]) => value !== undefined)
     return one ? (Object.assign(one, Object.fromEntries(given), { changed: now }), true) : false
   }),
   command<{ id: string, token: string }>('complete', { id: environmentId, token },
     (real, { id, token }, now) => real.store.completeEnvironmentProvisioning(id, token, `p ${id}`, now),
     (model, { id, token }, now) => model.complete(id, token, `p ${id}`, now)),
-  command<{ id: string, scope: typeof scopes[0], token: string, until: number }>('begin', { ...claimArgs, scope }, async ({ store, names }, { id, scope, token, until }, now) => {
-    const begun = await store.beginEnvironmentRevocation({ environmentId: id, scope, claimToken: token, claimUntil: now + until, now })
+  command<{
+    id: string, scope: typeof scopes[0], token: string, until: number,
+  }>('begin', { ...claimArgs, scope }, async ({ store, names }, { id, scope, token, until }, now) => {
+    const begun = await store.beginEnvironmentRevocation({
+      environmentId: id, scope, claimToken: token, claimUntil: now + until, now,
+    })
     return begun && { claimed: begun.claimed, environment: plain(begun.environment, names) }
   }, (model, { id, scope, token, until }, now) => {
     const begun = model.begin(id, scope, token, now + until, now)
     return begun && { claimed: begun.claimed, environment: plain(begun.environment) }
   }),
   command<{ id: string, token: string }>('abandon', { id: environmentId, token },
-    async ({ store, names }, { id, token }, now) => plain(await store.abandonEnvironmentProvisioning(id, token, now), names),
+    async ({ store, names }, { id, token }, now) => plain(
+      await store.abandonEnvironmentProvisioning(id, token, now), names,
+    ),
     (model, { id, token }, now) => plain(model.abandon(id, token, now))),
   command<{ id: string, token: string }>('finish', { id: environmentId, token },
     (real, { id, token }, now) => real.store.completeEnvironmentRevocation(id, token, now),
     (model, { id, token }, now) => model.finish(id, token, now)),
-  command<{ id: string, status: 'provisioning' | 'revoking', token: string, wait: number }>('fail', { id: environmentId, status: work, token, wait: span },
-    (real, { id, status, token, wait }, now) => real.store.recordEnvironmentLifecycleFailure(id, status, token, 'no', now + wait, now),
+  command<{
+    id: string, status: 'provisioning' | 'revoking', token: string, wait: number,
+  }>('fail', { id: environmentId, status: work, token, wait: span },
+    (real, { id, status, token, wait }, now) => real.store.recordEnvironmentLifecycleFailure(
+      id, status, token, 'no', now + wait, now,
+    ),
     (model, { id, status, token, wait }, now) => {
       const one = model.held(id, status, token)
-      const failed = { lifecycle_attempts: (one?.lifecycle_attempts ?? 0) + 1, lifecycle_next_attempt_at: now + wait, lifecycle_error: 'no', changed: now }
+      const failed = {
+        lifecycle_attempts: (one?.lifecycle_attempts ?? 0) + 1, lifecycle_next_attempt_at: now + wait,
+        lifecycle_error: 'no', changed: now,
+      }
       return one ? (Object.assign(one, failed, released), true) : false
     }),
   command<{ id: string, scope: typeof scopes[0] }>('revoke', { id: environmentId, scope },
     (real, { id, scope }, now) => real.store.revokeEnvironment(id, scope, now),
     (model, { id, scope }, now) => model.revoke(id, scope, now)),
   command<{ age: number }>('purge', { age: span },
-    (real, { age }, now) => real.store.purgeConnectRecords({ authorizationUpdatedBefore: now - age, revokedEnvironmentUpdatedBefore: now - age, batchSize: 500 }),
+    (real, { age }, now) => real.store.purgeConnectRecords({
+      authorizationUpdatedBefore: now - age, revokedEnvironmentUpdatedBefore: now - age, batchSize: 500,
+    }),
     (model, { age }, now) => model.purge(now - age)),
 ]
 
 /** All that can be read without a change is as the model has it. */
 export async function expectEqual(model: ConnectModel, real: RealConnect): Promise<void> {
   const { store, names, clock: { now } } = real
-  for (const user of users) expect(seen(real, await store.getAuthorizationByUserHash(user, now))).toEqual(model.byUser(user, now))
+  for (const user of users) expect(
+    seen(real, await store.getAuthorizationByUserHash(user, now)),
+  ).toEqual(model.byUser(user, now))
   for (const scope of scopes) {
-    expect((await store.listEnvironments(scope)).map(one => plain(one, names))).toEqual(model.list(scope).map(one => plain(one)))
+    const listed = await store.listEnvironments(scope)
+    expect(listed.map(one => plain(one, names))).toEqual(model.list(scope).map(one => plain(one)))
     for (const id of environmentIds) {
       const one = model.environments.get(id)
       const isTheirs = one?.user_id === scope.userId && one.workspace_id === scope.workspaceId
-      expect(plain(await store.getEnvironmentByControlTokenHash(`c ${id}`, scope), names)).toEqual(isTheirs ? plain(one) : null)
+      expect(
+        plain(await store.getEnvironmentByControlTokenHash(`c ${id}`, scope), names),
+      ).toEqual(isTheirs ? plain(one) : null)
     }
   }
 }

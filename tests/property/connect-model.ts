@@ -88,7 +88,8 @@ export function createConnectModel() {
     const { name, platform, architecture, id, control_token_hash, access_credential_ciphertext } = environment
     const about = { name, platform, architecture, id, control_token_hash, access_credential_ciphertext }
     const owner = { user_id: userId, workspace_id: workspaceId }
-    environments.set(id, { ...about, ...owner, lifecycle_attempts: 0, made: now, changed: now, ...more } as ModelEnvironment)
+    environments
+      .set(id, { ...about, ...owner, lifecycle_attempts: 0, made: now, changed: now, ...more } as ModelEnvironment)
   }
 
   /** The environment if it has this status under this claim. */
@@ -103,7 +104,8 @@ export function createConnectModel() {
     create(device: string, user: string, expires: number, now: number) {
       const taken = allAuthorizations().some(one => one.user === user && one.status === 'pending' && one.expires > now)
       if (taken || authorizations.has(device)) throw new Refusal('conflict')
-      authorizations.set(device, { name: `a${created++}`, device, user, status: 'pending', expires, made: now, changed: now })
+      authorizations
+        .set(device, { name: `a${created++}`, device, user, status: 'pending', expires, made: now, changed: now })
     },
 
     poll(device: string, now: number, window: number): Seen | null {
@@ -137,7 +139,9 @@ export function createConnectModel() {
       const one = admit(device, input, ['active'])
       const { hostname, tunnel_id, dns_record_id, id } = input.environment
       add(input, { status: 'active', lifecycle_next_attempt_at: 0, hostname, tunnel_id, dns_record_id })
-      Object.assign(one, { status: 'approved', environment: id, ciphertext: input.credentialCiphertext, changed: input.now })
+      Object.assign(one, {
+        status: 'approved', environment: id, ciphertext: input.credentialCiphertext, changed: input.now,
+      })
     },
 
     reserve(device: string, input: ReserveAuthorization) {
@@ -170,7 +174,11 @@ export function createConnectModel() {
         .filter(one => ['provisioning', 'revoking'].includes(one.status) && one.lifecycle_next_attempt_at <= now)
         .filter(one => (one.lifecycle_claimed_until ?? 0) <= now)
         .sort((a, b) => a.lifecycle_next_attempt_at - b.lifecycle_next_attempt_at || a.made - b.made || byId(a, b))
-      return due ? Object.assign(due, { lifecycle_claim_token: token, lifecycle_claimed_until: until, changed: now }) : null
+      return due
+        ? Object.assign(due, {
+            lifecycle_claim_token: token, lifecycle_claimed_until: until, changed: now,
+          })
+        : null
     },
 
     complete(id: string, token: string, ciphertext: string, now: number) {
@@ -208,7 +216,9 @@ export function createConnectModel() {
       if (!one) return false
       bury(one, now)
       const authorization = named(one.authorization_id)
-      if (authorization && !over.includes(authorization.status) && authorization.status !== 'pending') end(authorization, 'expired', now)
+      if (
+        authorization && !over.includes(authorization.status) && authorization.status !== 'pending'
+      ) end(authorization, 'expired', now)
       return true
     },
 

@@ -1,6 +1,6 @@
 /**
- * Any sequence of calls to the `ConnectStore` answers and leaves what a small model says; in the tables no ciphertext is
- * where none may be. Seen red: a status, a deadline, a scope or a claim left out of each condition of the store.
+ * Any sequence of calls to the `ConnectStore` answers and leaves what a small model says; in the tables no ciphertext
+ * is where none may be. Seen red: a status, a deadline, a scope or a claim left out of each condition of the store.
  */
 import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
@@ -32,7 +32,8 @@ it('does what the contract says, whatever is called after whatever', async () =>
 
 async function expectNoStraySecret({ read }: SyncDatabase) {
   expect(await read.all(sql`
-    select id from connect_authorizations where (credential_ciphertext is not null) <> (status in ('approved', 'delivering'))
+    select id from connect_authorizations 
+      where (credential_ciphertext is not null) <> (status in ('approved', 'delivering'))
     union all
     select id from connect_environments where status in ('revoking', 'revoked')
       and (access_credential_ciphertext <> '' or tunnel_secret_ciphertext is not null)`)).toEqual([])

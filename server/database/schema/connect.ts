@@ -1,6 +1,6 @@
 /**
- * OR3 Connect of a host: device authorizations and the environments they enrol. Only hashes and ciphertexts are kept, no
- * code and no credential in the clear. Moments are epoch milliseconds, as the host's contract has them.
+ * OR3 Connect of a host: device authorizations and the environments they enrol. Only hashes and ciphertexts are kept,
+ * no code and no credential in the clear. Moments are epoch milliseconds, as the host's contract has them.
  */
 import { sql } from 'drizzle-orm'
 import { check, index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
@@ -10,7 +10,9 @@ export const connectAuthorizations = sqliteTable('connect_authorizations', {
   id: wellFormedText('id').primaryKey(),
   deviceCodeHash: wellFormedText('device_code_hash').notNull(),
   userCodeHash: wellFormedText('user_code_hash').notNull(),
-  status: text('status', { enum: ['pending', 'provisioning', 'approved', 'delivering', 'denied', 'consumed', 'expired'] }).notNull(),
+  status: text('status', {
+    enum: ['pending', 'provisioning', 'approved', 'delivering', 'denied', 'consumed', 'expired'],
+  }).notNull(),
   /** JSON: the device as the host describes it. */
   host: text('host', { mode: 'json' }).notNull(),
   approvedUserId: wellFormedText('approved_user_id'),
@@ -28,12 +30,16 @@ export const connectAuthorizations = sqliteTable('connect_authorizations', {
   index('connect_authorizations_user_code').on(table.userCodeHash, table.createdAtMs),
   index('connect_authorizations_environment').on(table.environmentId),
   // Purges.
-  index('connect_authorizations_over').on(table.updatedAtMs, table.id).where(sql`status in ('denied', 'consumed', 'expired')`),
+  index('connect_authorizations_over').on(table.updatedAtMs, table.id)
+    .where(sql`status in ('denied', 'consumed', 'expired')`),
   check(
     'connect_authorizations_status',
     sql`${table.status} in ('pending', 'provisioning', 'approved', 'delivering', 'denied', 'consumed', 'expired')`,
   ),
-  check('connect_authorizations_ciphertext', sql`${table.credentialCiphertext} is null or ${table.status} in ('approved', 'delivering')`),
+  check(
+    'connect_authorizations_ciphertext',
+    sql`${table.credentialCiphertext} is null or ${table.status} in ('approved', 'delivering')`,
+  ),
 ])
 
 export const connectEnvironments = sqliteTable('connect_environments', {
@@ -76,10 +82,13 @@ export const connectEnvironments = sqliteTable('connect_environments', {
   uniqueIndex('connect_environments_control_token').on(table.controlTokenHash),
   index('connect_environments_scope').on(table.userId, table.workspaceId, table.status, table.updatedAtMs),
   // Work that is due, and environments that nobody has claimed in time.
-  index('connect_environments_work').on(table.nextAttemptAtMs, table.createdAtMs, table.id).where(sql`status in ('provisioning', 'revoking')`),
+  index('connect_environments_work').on(table.nextAttemptAtMs, table.createdAtMs, table.id)
+    .where(sql`status in ('provisioning', 'revoking')`),
   index('connect_environments_activation').on(table.activationDeadlineMs, table.id)
     .where(sql`status = 'active' and activation_claimed_at_ms is null`),
   // Purges.
   index('connect_environments_revoked').on(table.updatedAtMs, table.id).where(sql`status = 'revoked'`),
-  check('connect_environments_status', sql`${table.status} in ('provisioning', 'active', 'revoking', 'revoked', 'error')`),
+  check(
+    'connect_environments_status', sql`${table.status} in ('provisioning', 'active', 'revoking', 'revoked', 'error')`,
+  ),
 ])

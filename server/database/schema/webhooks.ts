@@ -1,6 +1,7 @@
 /**
- * Webhooks of a host: registrations, their deliveries, and which custom hooks a registration waits for. Moments are epoch
- * milliseconds, as the host's contract has them. No foreign key leads to users or workspaces: a host may keep them elsewhere.
+ * Webhooks of a host: registrations, their deliveries, and which custom hooks a registration waits for. Moments are
+ * epoch milliseconds, as the host's contract has them. No foreign key leads to users or workspaces: a host may keep
+ * them elsewhere.
  */
 import { sql } from 'drizzle-orm'
 import { check, index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
@@ -62,5 +63,7 @@ export const webhookDeliveries = sqliteTable('webhook_deliveries', {
   index('webhook_deliveries_pending').on(table.dueAtMs, table.createdAtMs).where(sql`status = 'pending'`),
   index('webhook_deliveries_in_flight').on(table.claimedAtMs).where(sql`status = 'in_flight'`),
   index('webhook_deliveries_created').on(table.createdAtMs),
-  check('webhook_deliveries_status', sql`${table.status} in ('pending', 'in_flight', 'success', 'failed', 'cancelled')`),
+  check(
+    'webhook_deliveries_status', sql`${table.status} in ('pending', 'in_flight', 'success', 'failed', 'cancelled')`,
+  ),
 ])

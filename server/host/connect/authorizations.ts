@@ -1,11 +1,13 @@
 /**
- * Device authorizations. A ciphertext is there only while one is approved or delivering; a device gets it as often as it
- * asks within one bounded window, and never after.
+ * Device authorizations. A ciphertext is there only while one is approved or delivering; a device gets it as often as
+ * it asks within one bounded window, and never after.
  */
 import { randomUUID } from 'node:crypto'
 import { and, desc, eq, gt, inArray, isNull, sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
-import { connectAuthorizations as authorizations, connectEnvironments as environments } from '../../database/schema/index.ts'
+import {
+  connectAuthorizations as authorizations, connectEnvironments as environments,
+} from '../../database/schema/index.ts'
 import { createSyncError } from '../../errors.ts'
 import { type AuthorizationRow, toAuthorization } from './rows.ts'
 import { type ConnectAuthorizationRecord, ConnectStoreError, type CreateAuthorization } from './types.ts'
@@ -17,14 +19,22 @@ const maxRedeliveryMs = 300_000
 export async function addAuthorization(tx: WriteTransaction, input: CreateAuthorization): Promise<void> {
   const { deviceCodeHash, userCodeHash, host, expiresAt, now } = input
   const sameCode = await tx.select({ id: authorizations.id }).from(authorizations)
-    .where(and(eq(authorizations.userCodeHash, userCodeHash), eq(authorizations.status, 'pending'), gt(authorizations.expiresAtMs, now)))
+    .where(
+      and(
+        eq(authorizations.userCodeHash, userCodeHash), eq(authorizations.status, 'pending'),
+        gt(authorizations.expiresAtMs, now),
+      ),
+    )
     .limit(1)
   const sameDevice = await tx.select({ id: authorizations.id }).from(authorizations)
     .where(eq(authorizations.deviceCodeHash, deviceCodeHash)).limit(1)
   if (sameCode.length > 0) throw new ConnectStoreError('conflict', 'This pairing code is in use: make another one.')
-  if (sameDevice.length > 0) throw new ConnectStoreError('conflict', 'This device code was used before: make another one.')
+  if (sameDevice.length > 0) {
+    throw new ConnectStoreError('conflict', 'This device code was used before: make another one.')
+  }
   await tx.insert(authorizations).values({
-    id: randomUUID(), deviceCodeHash, userCodeHash, status: 'pending', host, expiresAtMs: expiresAt, createdAtMs: now, updatedAtMs: now,
+    id: randomUUID(), deviceCodeHash, userCodeHash, status: 'pending', host, expiresAtMs: expiresAt, createdAtMs: now,
+    updatedAtMs: now,
   })
 }
 
@@ -41,7 +51,8 @@ export async function pollAuthorization(
   if (isWaiting && row.expiresAtMs <= now) return endAuthorization(tx, row, 'expired', now)
   if (row.status === 'approved') {
     const redeliverUntilMs = now + Math.min(windowMs, maxRedeliveryMs)
-    await tx.update(authorizations).set({ status: 'delivering', deliveryStartedAtMs: now, redeliverUntilMs, updatedAtMs: now })
+    await tx.update(authorizations)
+      .set({ status: 'delivering', deliveryStartedAtMs: now, redeliverUntilMs, updatedAtMs: now })
       .where(eq(authorizations.id, row.id))
     if (row.environmentId !== null) await noteActivation(tx, row.environmentId, now)
     return toAuthorization(row)
@@ -71,7 +82,8 @@ export async function findByUserCode(
 
 /** False where it is not pending any more. */
 export async function denyAuthorization(tx: WriteTransaction, id: string, now: number): Promise<boolean> {
-  const { rowsAffected } = await tx.update(authorizations).set({ status: 'denied', updatedAtMs: now }).where(isPending(id, now))
+  const { rowsAffected } = await tx.update(authorizations).set({ status: 'denied', updatedAtMs: now })
+    .where(isPending(id, now))
   return rowsAffected === 1
 }
 
@@ -92,7 +104,8 @@ export async function expireAuthorizations(
   const isTheirs = 'environmentId' in which
     ? eq(authorizations.environmentId, which.environmentId)
     : eq(authorizations.id, which.authorizationId ?? '')
-  await tx.update(authorizations).set({ ...over('expired'), updatedAtMs: now }).where(and(isTheirs, inArray(authorizations.status, statuses)))
+  await tx.update(authorizations).set({ ...over('expired'), updatedAtMs: now })
+    .where(and(isTheirs, inArray(authorizations.status, statuses)))
 }
 
 /** Compare and set. False where the ciphertext is another one by now. */
@@ -121,7 +134,12 @@ async function endAuthorization(
 /** Its device has come: the environment need not be active by a deadline any more. */
 async function noteActivation(tx: WriteTransaction, environmentId: string, now: number): Promise<void> {
   await tx.update(environments).set({ activationClaimedAtMs: now, activationDeadlineMs: null, updatedAtMs: now })
-    .where(and(eq(environments.id, environmentId), eq(environments.status, 'active'), isNull(environments.activationClaimedAtMs)))
+    .where(
+      and(
+        eq(environments.id, environmentId), eq(environments.status, 'active'),
+        isNull(environments.activationClaimedAtMs),
+      ),
+    )
 }
 
 function over<S extends AuthorizationRow['status']>(status: S) {

@@ -4,11 +4,14 @@
  */
 import { and, asc, count, desc, eq, inArray, ne, notInArray, or } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
-import { connectAuthorizations as authorizations, connectEnvironments as environments } from '../../database/schema/index.ts'
+import {
+  connectAuthorizations as authorizations, connectEnvironments as environments,
+} from '../../database/schema/index.ts'
 import { expireAuthorizations, requirePending } from './authorizations.ts'
 import { type EnvironmentRow, toActiveRow, toEnvironment, toReservedRow } from './rows.ts'
 import {
-  type ApproveAuthorization, type ConnectEnvironmentRecord, type ConnectLimitPolicy, type ConnectScope, ConnectStoreError,
+  type ApproveAuthorization, type ConnectEnvironmentRecord, type ConnectLimitPolicy, type ConnectScope,
+  ConnectStoreError,
   type ReserveAuthorization,
 } from './types.ts'
 
@@ -24,7 +27,9 @@ export const gone = {
   claimToken: null, claimedUntilMs: null, lifecycleError: null,
 } as const
 
-/** One step from pending to approved, with an active environment. Throws `ConnectStoreError`, and writes nothing then. */
+/**
+ * One step from pending to approved, with an active environment. Throws `ConnectStoreError`, and writes nothing then.
+ */
 export async function approve(tx: WriteTransaction, input: ApproveAuthorization): Promise<{ environment_id: string }> {
   await requirePending(tx, input.authorizationId, input.now)
   await requireRoom(tx, input, ['active'])
@@ -41,14 +46,21 @@ export async function reserve(tx: WriteTransaction, input: ReserveAuthorization)
   await requireRoom(tx, input, ['provisioning', 'active', 'revoking'])
   const row = await addEnvironment(tx, toReservedRow(input))
   await tx.update(authorizations)
-    .set({ ...approvedBy(input), status: 'provisioning', expiresAtMs: Math.max(expiresAtMs, input.authorizationExpiresAt) })
+    .set({
+      ...approvedBy(input), status: 'provisioning', expiresAtMs: Math.max(expiresAtMs, input.authorizationExpiresAt),
+    })
     .where(eq(authorizations.id, input.authorizationId))
   return toEnvironment(row)
 }
 
 /** Of any status, but only within the scope. */
-export async function findByControlToken(read: Reader, hash: string, scope: ConnectScope): Promise<ConnectEnvironmentRecord | null> {
-  const row = await read.select().from(environments).where(and(eq(environments.controlTokenHash, hash), isWithin(scope))).get()
+export async function findByControlToken(
+  read: Reader,
+  hash: string,
+  scope: ConnectScope,
+): Promise<ConnectEnvironmentRecord | null> {
+  const row = await read.select().from(environments)
+    .where(and(eq(environments.controlTokenHash, hash), isWithin(scope))).get()
   return row ? toEnvironment(row) : null
 }
 
@@ -79,7 +91,12 @@ export async function rotateCredential(
 ): Promise<boolean> {
   const column = credential === 'access' ? 'accessCredentialCiphertext' : 'tunnelSecretCiphertext'
   const { rowsAffected } = await tx.update(environments).set({ [column]: replacement, updatedAtMs: now })
-    .where(and(eq(environments.id, id), eq(environments[column], expected), notInArray(environments.status, ['revoking', 'revoked'])))
+    .where(
+      and(
+        eq(environments.id, id), eq(environments[column], expected),
+        notInArray(environments.status, ['revoking', 'revoked']),
+      ),
+    )
   return rowsAffected === 1
 }
 
@@ -91,7 +108,9 @@ export function isWithin({ userId, workspaceId }: ConnectScope) {
 async function addEnvironment(tx: WriteTransaction, row: EnvironmentRow): Promise<EnvironmentRow> {
   const same = await tx.select({ id: environments.id }).from(environments)
     .where(or(eq(environments.id, row.id), eq(environments.controlTokenHash, row.controlTokenHash))).limit(1)
-  if (same.length > 0) throw new ConnectStoreError('conflict', 'An environment with this id or control token exists already.')
+  if (same.length > 0) {
+    throw new ConnectStoreError('conflict', 'An environment with this id or control token exists already.')
+  }
   const [stored] = await tx.insert(environments).values(row).returning()
   return stored!
 }
@@ -103,9 +122,13 @@ async function requireRoom(
 ): Promise<void> {
   const { scope, maxActiveEnvironments } = limitPolicy
   const isCounted = scope === 'workspace' ? isWithin({ userId, workspaceId }) : eq(environments.userId, userId)
-  const [row] = await tx.select({ used: count() }).from(environments).where(and(isCounted, inArray(environments.status, statuses)))
+  const [row] = await tx.select({ used: count() }).from(environments)
+    .where(and(isCounted, inArray(environments.status, statuses)))
   if (row!.used < maxActiveEnvironments) return
-  throw new ConnectStoreError('environment_limit_reached', `There are ${maxActiveEnvironments} connected environments already: that is the limit.`)
+  throw new ConnectStoreError(
+    'environment_limit_reached',
+    `There are ${maxActiveEnvironments} connected environments already: that is the limit.`,
+  )
 }
 
 function approvedBy({ userId, workspaceId, environment, now }: ApproveAuthorization | ReserveAuthorization) {

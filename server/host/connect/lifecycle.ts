@@ -1,11 +1,13 @@
 /**
- * Work on an environment: provisioning, and revoking with what its relay still has. It is done under a claim with an end;
- * without the claim nothing of the environment changes. Each step is one transaction.
+ * Work on an environment: provisioning, and revoking with what its relay still has. It is done under a claim with an
+ * end; without the claim nothing of the environment changes. Each step is one transaction.
  */
 import { and, asc, eq, isNull, lte, or, sql } from 'drizzle-orm'
 import type { SQLiteUpdateSetSource } from 'drizzle-orm/sqlite-core'
 import type { WriteTransaction } from '../../database/types.ts'
-import { connectAuthorizations as authorizations, connectEnvironments as environments } from '../../database/schema/index.ts'
+import {
+  connectAuthorizations as authorizations, connectEnvironments as environments,
+} from '../../database/schema/index.ts'
 import { expireAuthorizations } from './authorizations.ts'
 import { gone, isWithin, unfinished, withoutSecrets } from './environments.ts'
 import { type EnvironmentRow, toEnvironment } from './rows.ts'
@@ -23,7 +25,12 @@ export async function claimNext(tx: WriteTransaction, claim: Claim): Promise<Con
 }
 
 /** False without the claim. A field that is given is set, also to nothing. */
-export async function saveProgress(tx: WriteTransaction, claimed: Claimed, progress: RelayProgress, now: number): Promise<boolean> {
+export async function saveProgress(
+  tx: WriteTransaction,
+  claimed: Claimed,
+  progress: RelayProgress,
+  now: number,
+): Promise<boolean> {
   const { hostname, tunnelId, dnsRecordId, relayAuthenticator } = progress
   return change(tx, claimed, { hostname, tunnelId, dnsRecordId, relayAuthenticator, updatedAtMs: now })
 }
@@ -38,11 +45,13 @@ export async function completeProvisioning(
   const row = await requireEnvironment(tx, id)
   if (row.status !== 'provisioning' || row.claimToken !== claimToken) return false
   if (!row.authorizationId || row.hostname === '' || row.tunnelId === '' || row.dnsRecordId === '') return false
-  const { rowsAffected } = await tx.update(authorizations).set({ status: 'approved', credentialCiphertext, updatedAtMs: now })
+  const { rowsAffected } = await tx.update(authorizations)
+    .set({ status: 'approved', credentialCiphertext, updatedAtMs: now })
     .where(and(eq(authorizations.id, row.authorizationId), eq(authorizations.status, 'provisioning')))
   if (rowsAffected !== 1) throw new ConnectStoreError('conflict', 'This connection request was handled already.')
   return change(tx, { id, status: 'provisioning', claimToken }, {
-    status: 'active', tunnelSecretCiphertext: null, ...released, nextAttemptAtMs: 0, lifecycleError: null, updatedAtMs: now,
+    status: 'active', tunnelSecretCiphertext: null, ...released, nextAttemptAtMs: 0, lifecycleError: null,
+    updatedAtMs: now,
   })
 }
 
@@ -66,7 +75,8 @@ export async function abandonProvisioning(
 ): Promise<ConnectEnvironmentRecord | null> {
   const row = await requireEnvironment(tx, id)
   const isAbandoned = await change(tx, { id, status: 'provisioning', claimToken }, {
-    ...withoutSecrets, status: 'revoking', nextAttemptAtMs: now, lifecycleError: 'Provisioning deadline expired.', updatedAtMs: now,
+    ...withoutSecrets, status: 'revoking', nextAttemptAtMs: now, lifecycleError: 'Provisioning deadline expired.',
+    updatedAtMs: now,
   })
   if (!isAbandoned) return null
   await expireAuthorizations(tx, row, ['provisioning'], now)
@@ -74,8 +84,14 @@ export async function abandonProvisioning(
 }
 
 /** Ends the environment. False without the claim. */
-export async function completeRevocation(tx: WriteTransaction, { id, claimToken }: Omit<Claimed, 'status'>, now: number): Promise<boolean> {
-  const isRevoked = await change(tx, { id, status: 'revoking', claimToken }, { ...gone, revokedAtMs: now, updatedAtMs: now })
+export async function completeRevocation(
+  tx: WriteTransaction,
+  { id, claimToken }: Omit<Claimed, 'status'>,
+  now: number,
+): Promise<boolean> {
+  const isRevoked = await change(tx, { id, status: 'revoking', claimToken }, {
+    ...gone, revokedAtMs: now, updatedAtMs: now,
+  })
   if (!isRevoked) return false
   await expireAuthorizations(tx, await requireEnvironment(tx, id), ['provisioning', 'approved', 'delivering'], now)
   return true
@@ -106,13 +122,17 @@ async function claimUnclaimed(tx: WriteTransaction, claim: Claim): Promise<Conne
   return row && startRevoking(tx, row.id, claim, 'Activation deadline expired.')
 }
 
-async function claimDue(tx: WriteTransaction, { claimToken, claimUntil, now }: Claim): Promise<ConnectEnvironmentRecord | null> {
+async function claimDue(
+  tx: WriteTransaction,
+  { claimToken, claimUntil, now }: Claim,
+): Promise<ConnectEnvironmentRecord | null> {
   const { id, nextAttemptAtMs, claimedUntilMs, createdAtMs } = environments
   const due = await tx.select({ id }).from(environments)
     .where(and(isWork, lte(nextAttemptAtMs, now), or(isNull(claimedUntilMs), lte(claimedUntilMs, now))))
     .orderBy(asc(nextAttemptAtMs), asc(createdAtMs), asc(id)).limit(1).get()
   if (!due) return null
-  const [row] = await tx.update(environments).set({ claimToken, claimedUntilMs: claimUntil, updatedAtMs: now }).where(eq(id, due.id)).returning()
+  const [row] = await tx.update(environments).set({ claimToken, claimedUntilMs: claimUntil, updatedAtMs: now })
+    .where(eq(id, due.id)).returning()
   return toEnvironment(row!)
 }
 
@@ -125,7 +145,8 @@ async function startRevoking(
 ): Promise<ConnectEnvironmentRecord> {
   await expireAuthorizations(tx, { environmentId: id }, unfinished, now)
   const [row] = await tx.update(environments).set({
-    ...withoutSecrets, status: 'revoking', claimToken, claimedUntilMs: claimUntil, nextAttemptAtMs: now, lifecycleError, updatedAtMs: now,
+    ...withoutSecrets, status: 'revoking', claimToken, claimedUntilMs: claimUntil, nextAttemptAtMs: now, lifecycleError,
+    updatedAtMs: now,
   }).where(eq(environments.id, id)).returning()
   return toEnvironment(row!)
 }

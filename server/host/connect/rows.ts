@@ -1,7 +1,8 @@
 /** Connect records as rows and back: what a row does not know is undefined in a record. Pure. */
 import type { connectAuthorizations, connectEnvironments } from '../../database/schema/index.ts'
 import type {
-  ApproveAuthorization, ConnectAuthorizationRecord, ConnectEnvironmentRecord, ConnectMachine, ReserveAuthorization, StoredConnectHost,
+  ApproveAuthorization, ConnectAuthorizationRecord, ConnectEnvironmentRecord, ConnectMachine, ReserveAuthorization,
+  StoredConnectHost,
 } from './types.ts'
 
 export type AuthorizationRow = typeof connectAuthorizations.$inferSelect

@@ -17,7 +17,8 @@ export function createConnectStore(database: () => Promise<SyncDatabase>): Conne
       authorizations.requireWindow(redeliveryWindowMs)
       return write(tx => authorizations.pollAuthorization(tx, deviceCodeHash, now, redeliveryWindowMs))
     },
-    getAuthorizationByUserHash: async (userCodeHash, now) => authorizations.findByUserCode(await read(), userCodeHash, now),
+    getAuthorizationByUserHash: async (userCodeHash, now) =>
+      authorizations.findByUserCode(await read(), userCodeHash, now),
     approveAuthorization: input => write(tx => environments.approve(tx, input)),
     reserveAuthorization: input => write(tx => environments.reserve(tx, input)),
     denyAuthorization: (id, now) => write(tx => authorizations.denyAuthorization(tx, id, now)),

@@ -141,17 +141,30 @@ export interface ConnectStore {
   /** Throws `conflict` while another pending authorization has this user code. */
   createAuthorization(input: CreateAuthorization): Promise<void>
   /** The device's poll: the credential comes as often as it is asked for within one window, and never after. */
-  getAuthorizationByDeviceHash(deviceCodeHash: string, now: number, redeliveryWindowMs: number): Promise<ConnectAuthorizationRecord | null>
+  getAuthorizationByDeviceHash(
+    deviceCodeHash: string, now: number, redeliveryWindowMs: number,
+  ): Promise<ConnectAuthorizationRecord | null>
   getAuthorizationByUserHash(userCodeHash: string, now: number): Promise<ConnectAuthorizationRecord | null>
-  /** In one step, for a host that has made the tunnel already. Throws `authorization_unavailable`, `environment_limit_reached`. */
+  /**
+   * In one step, for a host that has made the tunnel already. Throws `authorization_unavailable`,
+   * `environment_limit_reached`.
+   */
   approveAuthorization(input: ApproveAuthorization): Promise<{ environment_id: string }>
   /** Makes an environment that is yet to be provisioned, under the caller's claim. Throws as `approveAuthorization`. */
   reserveAuthorization(input: ReserveAuthorization): Promise<ConnectEnvironmentRecord>
-  claimNextEnvironmentLifecycle(claimToken: string, now: number, claimUntil: number): Promise<ConnectEnvironmentRecord | null>
-  saveEnvironmentRelayProgress(id: string, expectedStatus: Work, claimToken: string, progress: RelayProgress, now: number): Promise<boolean>
+  claimNextEnvironmentLifecycle(
+    claimToken: string, now: number, claimUntil: number,
+  ): Promise<ConnectEnvironmentRecord | null>
+  saveEnvironmentRelayProgress(
+    id: string, expectedStatus: Work, claimToken: string, progress: RelayProgress, now: number,
+  ): Promise<boolean>
   /** Throws `authorization_unavailable` for an unknown id, `conflict` where its authorization has gone on. */
-  completeEnvironmentProvisioning(id: string, claimToken: string, credentialCiphertext: string, now: number): Promise<boolean>
-  beginEnvironmentRevocation(input: BeginRevocation): Promise<{ claimed: boolean, environment: ConnectEnvironmentRecord } | null>
+  completeEnvironmentProvisioning(
+    id: string, claimToken: string, credentialCiphertext: string, now: number,
+  ): Promise<boolean>
+  beginEnvironmentRevocation(input: BeginRevocation): Promise<{
+    claimed: boolean, environment: ConnectEnvironmentRecord,
+  } | null>
   /** Throws `authorization_unavailable` for an unknown id. */
   abandonEnvironmentProvisioning(id: string, claimToken: string, now: number): Promise<ConnectEnvironmentRecord | null>
   completeEnvironmentRevocation(id: string, claimToken: string, now: number): Promise<boolean>

@@ -42,9 +42,12 @@ export async function setHistoryPhase(
   from: readonly HistoryPhase[] | undefined,
 ): Promise<boolean> {
   const { historyPhase, execution } = backgroundJobs
-  const job = await tx.select({ historyPhase, execution }).from(backgroundJobs).where(eq(backgroundJobs.id, jobId)).get()
+  const job = await tx.select({ historyPhase, execution }).from(backgroundJobs)
+    .where(eq(backgroundJobs.id, jobId)).get()
   if (!job || (from && !from.some(one => one === job.historyPhase))) return false
-  const { claimable } = toExecutionColumns(job.execution === null ? undefined : JSON.parse(job.execution) as JobExecution, isReady(phase))
+  const { claimable } = toExecutionColumns(
+    job.execution === null ? undefined : JSON.parse(job.execution) as JobExecution, isReady(phase),
+  )
   await tx.update(backgroundJobs).set({ historyPhase: phase, claimable }).where(eq(backgroundJobs.id, jobId))
   return true
 }

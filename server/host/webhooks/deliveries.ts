@@ -22,15 +22,23 @@ const rowsPerRemoval = 200
 const newestFirst = [desc(webhookDeliveries.createdAtMs), sql`rowid desc`]
 
 /** Throws NOT_FOUND where its webhook is gone. */
-export async function addDelivery(tx: WriteTransaction, delivery: Omit<WebhookDeliveryLog, 'id'>): Promise<WebhookDeliveryLog> {
+export async function addDelivery(
+  tx: WriteTransaction,
+  delivery: Omit<WebhookDeliveryLog, 'id'>,
+): Promise<WebhookDeliveryLog> {
   const known = await tx.select({ id: webhooks.id }).from(webhooks).where(eq(webhooks.id, delivery.webhook_id)).get()
   if (!known) throw createSyncError('NOT_FOUND', `Webhook not found: ${delivery.webhook_id}`)
-  const [stored] = await tx.insert(webhookDeliveries).values(toDeliveryRow({ ...delivery, id: randomUUID() })).returning()
+  const [stored] = await tx.insert(webhookDeliveries).values(toDeliveryRow({ ...delivery, id: randomUUID() }))
+    .returning()
   return toDelivery(stored!)
 }
 
 /** Throws NOT_FOUND, naming the id. */
-export async function changeDelivery(tx: WriteTransaction, deliveryId: string, patch: WebhookDeliveryPatch): Promise<void> {
+export async function changeDelivery(
+  tx: WriteTransaction,
+  deliveryId: string,
+  patch: WebhookDeliveryPatch,
+): Promise<void> {
   const where = eq(webhookDeliveries.id, deliveryId)
   const known = await tx.select({ status: webhookDeliveries.status }).from(webhookDeliveries).where(where).get()
   if (!known) throw createSyncError('NOT_FOUND', `Webhook delivery not found: ${deliveryId}`)
@@ -43,12 +51,17 @@ export async function changeDelivery(tx: WriteTransaction, deliveryId: string, p
 /** Made at `sinceMs` or later, newest first. */
 export async function listDeliveries(read: Reader, webhookId: string, sinceMs: number): Promise<WebhookDeliveryLog[]> {
   const rows = await read.select().from(webhookDeliveries)
-    .where(and(eq(webhookDeliveries.webhookId, webhookId), gte(webhookDeliveries.createdAtMs, sinceMs))).orderBy(...newestFirst)
+    .where(and(eq(webhookDeliveries.webhookId, webhookId), gte(webhookDeliveries.createdAtMs, sinceMs)))
+    .orderBy(...newestFirst)
   return rows.map(toDelivery)
 }
 
 /** The successful and the failed, newest first; at least one. */
-export async function listTerminalDeliveries(read: Reader, webhookId: string, limit: number): Promise<WebhookDeliveryLog[]> {
+export async function listTerminalDeliveries(
+  read: Reader,
+  webhookId: string,
+  limit: number,
+): Promise<WebhookDeliveryLog[]> {
   const rows = await read.select().from(webhookDeliveries)
     .where(and(eq(webhookDeliveries.webhookId, webhookId), inArray(webhookDeliveries.status, ['success', 'failed'])))
     .orderBy(...newestFirst).limit(Math.max(1, wholeNumber(limit)))
@@ -82,14 +95,22 @@ export async function resetStale(tx: WriteTransaction, olderThanMs: number, nowM
 
 /** Answers how many were pending or in flight. */
 export async function cancelDeliveries(tx: WriteTransaction, webhookId: string): Promise<number> {
-  const { rowsAffected } = await tx.update(webhookDeliveries).set({ status: 'cancelled', nextRetryAtMs: null, ...noClaim })
+  const { rowsAffected } = await tx.update(webhookDeliveries)
+    .set({ status: 'cancelled', nextRetryAtMs: null, ...noClaim })
     .where(and(eq(webhookDeliveries.webhookId, webhookId), inArray(webhookDeliveries.status, ['pending', 'in_flight'])))
   return rowsAffected
 }
 
 /** Of one webhook, or older than a moment; answers how many. */
-export async function removeDeliveries(database: SyncDatabase, which: { webhookId: string } | { beforeMs: number }): Promise<number> {
-  const where: SQL = 'webhookId' in which ? eq(webhookDeliveries.webhookId, which.webhookId) : lt(webhookDeliveries.createdAtMs, which.beforeMs)
+export async function removeDeliveries(
+  database: SyncDatabase,
+  which: { webhookId: string } | { beforeMs: number },
+): Promise<number> {
+  const where: SQL = 'webhookId' in which
+    ? eq(
+        webhookDeliveries.webhookId, which.webhookId,
+      )
+    : lt(webhookDeliveries.createdAtMs, which.beforeMs)
   for (let removed = 0; ;) {
     const { rowsAffected } = await database.write((tx) => {
       const part = tx.select({ rowid: sql`rowid` }).from(webhookDeliveries).where(where).limit(rowsPerRemoval)

@@ -13,7 +13,11 @@ type Reader = Pick<SyncDatabase['read'], 'select' | 'selectDistinct'>
 const newestFirst = [desc(webhooks.createdAtMs), sql`rowid desc`]
 
 /** Stores a new webhook under an id of its own. */
-export async function addWebhook(tx: WriteTransaction, webhook: NewWebhook, nowMs: number): Promise<WebhookRegistration> {
+export async function addWebhook(
+  tx: WriteTransaction,
+  webhook: NewWebhook,
+  nowMs: number,
+): Promise<WebhookRegistration> {
   const row = toWebhookRow({ ...webhook, id: randomUUID(), health: 'unknown', created_at: nowMs, updated_at: nowMs })
   const [stored] = await tx.insert(webhooks).values(row).returning()
   await indexCustomHooks(tx, row.id, row.customHooks)
@@ -68,7 +72,8 @@ export async function listByEvent(
   if (!workspaceId && scope === 'user') return []
   const here = workspaceId ? eq(webhooks.workspaceId, workspaceId) : undefined
   const where = scope === 'user' ? here : or(isNull(webhooks.workspaceId), here)
-  const rows = await read.select().from(webhooks).where(and(eq(webhooks.scope, scope), eq(webhooks.enabled, true), where))
+  const rows = await read.select().from(webhooks)
+    .where(and(eq(webhooks.scope, scope), eq(webhooks.enabled, true), where))
   return rows.map(toWebhook).filter(webhook => webhook.events.includes(eventType))
 }
 
@@ -89,7 +94,12 @@ export async function listHookNames(read: Reader): Promise<string[]> {
 }
 
 /** Answers how many were enabled. */
-export async function disableOfUser(tx: WriteTransaction, userId: string, workspaceId: string, nowMs: number): Promise<number> {
+export async function disableOfUser(
+  tx: WriteTransaction,
+  userId: string,
+  workspaceId: string,
+  nowMs: number,
+): Promise<number> {
   const { rowsAffected } = await tx.update(webhooks).set({ enabled: false, updatedAtMs: nowMs })
     .where(and(isOfUser(userId, workspaceId), eq(webhooks.enabled, true)))
   return rowsAffected
@@ -102,5 +112,6 @@ function isOfUser(userId: string, workspaceId: string) {
 }
 
 async function indexCustomHooks(tx: WriteTransaction, webhookId: string, names: readonly string[]): Promise<void> {
-  for (const hookName of names) await tx.insert(webhookCustomHooks).values({ webhookId, hookName }).onConflictDoNothing()
+  for (const hookName of names) await tx.insert(webhookCustomHooks).values({ webhookId, hookName })
+    .onConflictDoNothing()
 }

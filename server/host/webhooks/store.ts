@@ -12,8 +12,12 @@ export interface WebhookStoreOptions {
 }
 
 /** Opens nothing by itself: `database` is asked by each call. */
-export function createWebhookStore(database: () => Promise<SyncDatabase>, { now = Date.now }: WebhookStoreOptions = {}): WebhookStore {
-  const write = async <T>(job: (tx: WriteTransaction, nowMs: number) => Promise<T>) => (await database()).write(tx => job(tx, now()))
+export function createWebhookStore(
+  database: () => Promise<SyncDatabase>,
+  { now = Date.now }: WebhookStoreOptions = {},
+): WebhookStore {
+  const write = async <T>(job: (tx: WriteTransaction, nowMs: number) => Promise<T>) =>
+    (await database()).write(tx => job(tx, now()))
   const read = async () => (await database()).read
 
   return {
@@ -32,7 +36,8 @@ export function createWebhookStore(database: () => Promise<SyncDatabase>, { now 
     listWebhooksByCustomHook: async hookName => registrations.listByCustomHook(await read(), hookName),
     listActiveCustomHookNames: async () => registrations.listHookNames(await read()),
     async updateWebhookHealth(webhookId, health) {
-      await write((tx, nowMs) => tx.update(webhooks).set({ health, updatedAtMs: nowMs }).where(eq(webhooks.id, webhookId)))
+      await write((tx, nowMs) =>
+        tx.update(webhooks).set({ health, updatedAtMs: nowMs }).where(eq(webhooks.id, webhookId)))
     },
     disableAllWebhooks: (userId, workspaceId) =>
       write((tx, nowMs) => registrations.disableOfUser(tx, userId, workspaceId, nowMs)),

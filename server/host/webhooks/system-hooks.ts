@@ -25,7 +25,9 @@ const defaultWaits = { hookMs: 2_000, totalMs: 30_000 }
 const log = consola.withTag('or3-sync')
 
 /** The name that the host's hooks have for rows of a table. */
-const rowNames: Record<string, string | undefined> = { threads: 'threads', messages: 'messages', posts: 'documents', documents: 'documents' }
+const rowNames: Record<string, string | undefined> = {
+  threads: 'threads', messages: 'messages', posts: 'documents', documents: 'documents',
+}
 
 /** Answers a function to be awaited after each push. It never throws. */
 export function createSystemHooks(emit: EmitSystemHook, waits: SystemHookWaits = {}) {
@@ -34,7 +36,11 @@ export function createSystemHooks(emit: EmitSystemHook, waits: SystemHookWaits =
   async function emitAll(emissions: readonly Emission[]) {
     const until = performance.now() + totalMs
     for (const [index, { hookName, payload }] of emissions.entries()) {
-      if (performance.now() >= until) return log.warn(`${emissions.length - index} webhook hooks of a push were left out: those before them took too long.`)
+      if (performance.now() >= until) {
+        return log.warn(
+          `${emissions.length - index} webhook hooks of a push were left out: those before them took too long.`,
+        )
+      }
       const isDone = await within(hookMs, call(hookName, payload))
       if (!isDone) log.warn(`The hook ${hookName} has not ended within ${hookMs} ms.`)
     }
@@ -74,7 +80,9 @@ async function planEmissions(
   }).filter(({ op }) => nameHook(op, true) !== undefined)
   if (applied.length === 0) return []
   const hadRow = await readObsoleting(database, caller.workspaceId, applied.map(({ version }) => version))
-  return applied.map(({ op, version }) => ({ hookName: nameHook(op, hadRow.has(version))!, payload: describeRow(op, caller) }))
+  return applied.map(({ op, version }) => ({
+    hookName: nameHook(op, hadRow.has(version))!, payload: describeRow(op, caller),
+  }))
 }
 
 /** Undefined where the host has no hook for it. */
@@ -98,7 +106,11 @@ function describeRow({ payload, pk, operation }: PendingOp, { workspaceId, userI
 }
 
 /** Which of these versions took the place of another of their key, live or deleted. */
-async function readObsoleting({ read }: SyncDatabase, workspaceId: string, versions: readonly number[]): Promise<Set<number>> {
+async function readObsoleting(
+  { read }: SyncDatabase,
+  workspaceId: string,
+  versions: readonly number[],
+): Promise<Set<number>> {
   const rows = await read.all<{ version: number }>(sql`
     select c.server_version as version from json_each(${JSON.stringify(versions)}) v
     cross join changes c on c.log_id = ${logOf(workspaceId)} and c.server_version = v.value

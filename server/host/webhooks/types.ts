@@ -47,7 +47,10 @@ export interface WebhookDeliveryLog {
 
 export type NewWebhook = Omit<WebhookRegistration, 'id' | 'health' | 'created_at' | 'updated_at'>
 /** A field that is left out stays. */
-export type WebhookPatch = Partial<Pick<WebhookRegistration, 'url' | 'label' | 'events' | 'custom_hooks' | 'enabled' | 'workspace_id'>>
+export type WebhookPatch = Partial<Pick<
+  WebhookRegistration,
+  'url' | 'label' | 'events' | 'custom_hooks' | 'enabled' | 'workspace_id'
+>>
 /** A field that is left out stays; null clears it. */
 export type WebhookDeliveryPatch = Partial<Pick<
   WebhookDeliveryLog,

@@ -18,12 +18,19 @@ describe('the Connect store', () => {
 it('stores no readable code, wherever it comes', async () => {
   const database = await openTestDatabase()
   const store = createConnectStore(async () => database)
-  const input = { deviceCodeHash: 'd', userCodeHash: 'u', host, expiresAt: now + minute, now, userCodeDisplay: 'BRAVE-RIVER-123' }
+  const input = {
+    deviceCodeHash: 'd', userCodeHash: 'u', host, expiresAt: now + minute, now, userCodeDisplay: 'BRAVE-RIVER-123',
+  }
   await store.createAuthorization(input)
   await approve(store, 'a')
-  const rows = [...await database.read.all(sql`select * from connect_authorizations`), ...await database.read.all(sql`select * from connect_environments`)]
+  const rows = [
+    ...await database.read.all(sql`select * from connect_authorizations`),
+    ...await database.read.all(sql`select * from connect_environments`),
+  ]
   expect(JSON.stringify(rows)).not.toMatch(/BRAVE/)
-  const columns = await database.read.all<{ name: string }>(sql`select name from pragma_table_info('connect_authorizations')`)
+  const columns = await database.read.all<{ name: string }>(
+    sql`select name from pragma_table_info('connect_authorizations')`,
+  )
   expect(columns.filter(({ name }) => /display|_code$/.test(name))).toEqual([])
 })
 
@@ -40,10 +47,14 @@ it('finds its records by an index, whatever there is besides', async () => {
   await store.beginEnvironmentRevocation({ environmentId: 'a', scope: ada, claimToken: 'w', claimUntil: now, now })
   await store.completeEnvironmentRevocation('a', 'w', now)
   await store.revokeEnvironment('b', ada, now)
-  await store.purgeConnectRecords({ authorizationUpdatedBefore: now, revokedEnvironmentUpdatedBefore: now, batchSize: 1 })
+  await store.purgeConnectRecords({
+    authorizationUpdatedBefore: now, revokedEnvironmentUpdatedBefore: now, batchSize: 1,
+  })
   const plans = await recorded.takePlans()
   expect(plans.length).toBeGreaterThan(20)
-  expect(plans.flatMap(({ statement, steps }) => steps.filter(step => step.startsWith('SCAN ')).map(step => `${step} in ${statement}`))).toEqual([])
+  const scans = plans.flatMap(({ statement, steps }) => steps.filter(step => step.startsWith('SCAN '))
+    .map(step => `${step} in ${statement}`))
+  expect(scans).toEqual([])
 })
 
 it('keeps what it has answered through a restart', async () => {
@@ -55,5 +66,7 @@ it('keeps what it has answered through a restart', async () => {
   const reopened = await openTestDatabase({ path: database.path })
   const again = createConnectStore(async () => reopened)
   expect(await again.listEnvironments(ada)).toEqual(before)
-  expect(await again.getAuthorizationByDeviceHash('device a', now, minute)).toMatchObject({ status: 'approved', credential_ciphertext: 'credential a' })
+  expect(await again.getAuthorizationByDeviceHash('device a', now, minute)).toMatchObject({
+    status: 'approved', credential_ciphertext: 'credential a',
+  })
 })

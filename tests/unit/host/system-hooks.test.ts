@@ -32,21 +32,38 @@ async function setUp(listen?: (hookName: string, payload: JsonObject) => unknown
 
 it('names each applied op by its table and by what the key had before, in the order of the ops', async () => {
   const { adapter, takeNames } = await setUp()
-  const put = (tableName: string, pk = tableName, clock = 1) => putOf(pk, { tableName, payload: payloads[tableName as keyof typeof payloads](pk), stamp: { clock } })
-  await adapter.push(event, { scope, ops: ['threads', 'messages', 'posts', 'notifications', 'projects', 'kv', 'file_meta'].map(name => put(name)) })
+  const put = (tableName: string, pk = tableName, clock = 1) => putOf(pk, {
+    tableName, payload: payloads[tableName as keyof typeof payloads](pk), stamp: { clock },
+  })
+  await adapter.push(event, {
+    scope, ops: ['threads', 'messages', 'posts', 'notifications', 'projects', 'kv', 'file_meta'].map(name => put(name)),
+  })
   expect(takeNames()).toEqual([
-    'db.threads.create:action:after threads', 'db.messages.create:action:after messages', 'db.documents.create:action:after posts',
+    'db.threads.create:action:after threads', 'db.messages.create:action:after messages',
+    'db.documents.create:action:after posts',
     'notify:action:push notifications',
   ])
-  await adapter.push(event, { scope, ops: [put('posts', 'posts', 2), put('threads', 'new'), put('threads', 'threads', 2), put('notifications', 'notifications', 2)] })
+  await adapter.push(event, {
+    scope,
+    ops: [
+      put('posts', 'posts', 2), put('threads', 'new'), put('threads', 'threads', 2),
+      put('notifications', 'notifications', 2),
+    ],
+  })
   expect(takeNames()).toEqual([
-    'db.documents.update:action:after posts', 'db.threads.create:action:after new', 'db.threads.update:action:after threads', 'notify:action:push notifications',
+    'db.documents.update:action:after posts', 'db.threads.create:action:after new',
+    'db.threads.update:action:after threads', 'notify:action:push notifications',
   ])
-  const deletes = ['threads', 'messages', 'posts', 'notifications', 'kv'].map(tableName => deleteOf(tableName, { tableName, stamp: { clock: 3 } }))
+  const deletes = [
+    'threads', 'messages', 'posts', 'notifications', 'kv',
+  ].map(tableName => deleteOf(tableName, { tableName, stamp: { clock: 3 } }))
   await adapter.push(event, { scope, ops: deletes })
-  expect(takeNames()).toEqual(['threads', 'messages', 'documents'].map((name, index) => `db.${name}.delete:action:soft:after ${['threads', 'messages', 'posts'][index]}`))
+  const rows = { threads: 'threads', messages: 'messages', documents: 'posts' }
+  expect(takeNames()).toEqual(Object.entries(rows).map(([name, pk]) => `db.${name}.delete:action:soft:after ${pk}`))
   await adapter.push(event, { scope, ops: [put('threads', 'threads', 4), deleteOf('never', { tableName: 'threads' })] })
-  expect(takeNames(), 'a deleted row had a row').toEqual(['db.threads.update:action:after threads', 'db.threads.delete:action:soft:after never'])
+  expect(takeNames(), 'a deleted row had a row').toEqual([
+    'db.threads.update:action:after threads', 'db.threads.delete:action:soft:after never',
+  ])
   await adapter.push(event, { scope, ops: [put('messages', 'm', 1), put('messages', 'm', 2)] })
   expect(takeNames()).toEqual(['db.messages.create:action:after m', 'db.messages.update:action:after m'])
 })
@@ -58,8 +75,12 @@ it('says nothing of losers, repeats and refused ops', async () => {
   expect(takeNames()).toHaveLength(6)
   await adapter.push(event, { scope, ops })
   await adapter.push(event, { scope, ops: ops.slice(0, 1) })
-  await adapter.push(event, { scope, ops: [putOf('m0', { stamp: { clock: 1 } }), deleteOf('m1', { stamp: { clock: 1 } })] })
-  await adapter.push(event, { scope, ops: [putOf('bad', { payload: { id: 'other' } }), { ...putOf('m9'), tableName: 'unknown' }] })
+  await adapter.push(event, {
+    scope, ops: [putOf('m0', { stamp: { clock: 1 } }), deleteOf('m1', { stamp: { clock: 1 } })],
+  })
+  await adapter.push(event, {
+    scope, ops: [putOf('bad', { payload: { id: 'other' } }), { ...putOf('m9'), tableName: 'unknown' }],
+  })
   expect(takeNames()).toEqual([])
   const twice = putOf('m7')
   await adapter.push(event, { scope, ops: [twice, putOf('bad', { payload: {} }), twice, putOf('m8')] })
@@ -72,13 +93,24 @@ it('gives the payload as it came, with what an event needs where it is missing',
   startClock(new Date(1_770_000_000_999))
   const { adapter, take } = await setUp()
   const thread = payloads.threads('t', { more: [1], workspace_id: null })
-  await adapter.push(event, { scope, ops: [putOf('t', { tableName: 'threads', payload: thread }), deleteOf('gone', { tableName: 'threads' })] })
+  await adapter.push(event, {
+    scope, ops: [putOf('t', { tableName: 'threads', payload: thread }), deleteOf('gone', { tableName: 'threads' })],
+  })
   const [[, created], [, deleted]] = take() as [[string, JsonObject], [string, JsonObject]]
   expect(created).toEqual({ ...thread, workspace_id: scope.workspaceId, user_id: 'user-1' })
   expect(created).not.toBe(thread)
-  expect(deleted).toEqual({ id: 'gone', workspace_id: scope.workspaceId, user_id: 'user-1', updated_at: 1_770_000_000, deleted: true })
-  await adapter.push(event, { scope, ops: [deleteOf('t', { tableName: 'threads', stamp: { clock: 9 }, payload: { id: '', deleted: false, updated_at: '5', user_id: 7 } })] })
-  expect(take()[0]![1]).toEqual({ id: 't', deleted: true, updated_at: 1_770_000_000, user_id: 'user-1', workspace_id: scope.workspaceId })
+  expect(deleted).toEqual({
+    id: 'gone', workspace_id: scope.workspaceId, user_id: 'user-1', updated_at: 1_770_000_000, deleted: true,
+  })
+  await adapter.push(event, {
+    scope,
+    ops: [deleteOf('t', {
+      tableName: 'threads', stamp: { clock: 9 }, payload: { id: '', deleted: false, updated_at: '5', user_id: 7 },
+    })],
+  })
+  expect(take()[0]![1]).toEqual({
+    id: 't', deleted: true, updated_at: 1_770_000_000, user_id: 'user-1', workspace_id: scope.workspaceId,
+  })
 })
 
 it('tells after the commit, before the answer', async () => {
@@ -86,7 +118,9 @@ it('tells after the commit, before the answer', async () => {
   const { database, adapter } = await setUp(async (_, { id }) => {
     seen.push(id, (await adapter.pull(event, { scope, cursor: 0 })).changes.length)
   })
-  await adapter.push(event, { scope, ops: [putOf('a', { tableName: 'threads' }), putOf('b', { tableName: 'threads' })] })
+  await adapter.push(event, {
+    scope, ops: [putOf('a', { tableName: 'threads' }), putOf('b', { tableName: 'threads' })],
+  })
   expect(seen).toEqual(['a', 2, 'b', 2])
   expect(database.activity.jobs).toBe(1)
 })

@@ -19,7 +19,8 @@ describe('the webhook store', () => {
 })
 
 const webhook = {
-  scope: 'admin' as const, user_id: null, workspace_id: null, url: 'https://example.test', label: '', events: ['thread.created'],
+  scope: 'admin' as const, user_id: null, workspace_id: null, url: 'https://example.test', label: '',
+  events: ['thread.created'],
   custom_hooks: ['a'], signing_secret_enc: 'x', enabled: true,
 }
 
@@ -43,7 +44,9 @@ it('finds deliveries and webhooks by an index, whatever there is besides', async
   const plans = await recorded.takePlans()
   expect(plans.length).toBeGreaterThan(10)
   const scans = plans.flatMap(({ statement, steps }) => steps
-    .filter(step => step.startsWith('SCAN ') && !step.includes('VIRTUAL TABLE') && !step.includes('USING INDEX webhook_deliveries_pending'))
+    .filter(step => step.startsWith('SCAN ') && !step.includes('VIRTUAL TABLE') && !step.includes(
+      'USING INDEX webhook_deliveries_pending',
+    ))
     .map(step => `${step} in ${statement}`))
   expect(scans).toEqual([])
 })
