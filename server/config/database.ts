@@ -12,7 +12,7 @@ export interface DatabaseConfig {
   journalMode: JournalMode
   synchronous: Synchronous
   /** One sentence for the log, where a default needs the operator's attention. */
-  warning?: string
+  warning?: string | undefined
 }
 
 /** A database on a libsql-server, which several servers of this layer may share. */
@@ -34,13 +34,13 @@ export type Synchronous = typeof synchronousModes[number]
 
 /** The same settings in `runtimeConfig.or3Sqlite`. Nuxt turns a `NUXT_OR3_SQLITE_…` override into a number or boolean. */
 export interface DatabaseSettings {
-  dbPath?: string
-  strict?: boolean | number | string
-  allowInMemory?: boolean | number | string
-  journalMode?: string
-  synchronous?: string
-  authToken?: string
-  replicaUrl?: string
+  dbPath?: string | undefined
+  strict?: boolean | number | string | undefined
+  allowInMemory?: boolean | number | string | undefined
+  journalMode?: string | undefined
+  synchronous?: string | undefined
+  authToken?: string | undefined
+  replicaUrl?: string | undefined
 }
 
 export const defaultPath = '.data/or3-layer.db'
@@ -65,7 +65,7 @@ export function readDatabaseTarget(env: Record<string, string | undefined>, sett
 /** A command has no runtime config and reads its overrides from the environment. */
 function settingsOf(env: Record<string, string | undefined>): DatabaseSettings {
   return {
-    dbPath: env.NUXT_OR3_SQLITE_DB_PATH ?? '', authToken: env.NUXT_OR3_SQLITE_AUTH_TOKEN ?? '', replicaUrl: env.NUXT_OR3_SQLITE_REPLICA_URL ?? '',
+    dbPath: env['NUXT_OR3_SQLITE_DB_PATH'], authToken: env['NUXT_OR3_SQLITE_AUTH_TOKEN'], replicaUrl: env['NUXT_OR3_SQLITE_REPLICA_URL'],
   }
 }
 
