@@ -82,7 +82,7 @@ export default defineNuxtModule<SyncLayerOptions>({
 
     const defaults = {
       dbPath: '', authToken: '', replicaUrl: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '',
-      limits: { maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '' },
+      limits: { maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '', servers: '' },
       cleanUp: '', retentionDays: '', metrics: '', slowStatementMs: '',
     }
     // The app's own keys may have other types; and the environment overrides only keys that are there.

@@ -10,7 +10,7 @@ import type { EngineContext } from './context.ts'
 import { isDeferred, releaseDevices } from './deferred-devices.ts'
 import { splitTexts } from './json.ts'
 import { logOf } from './log.ts'
-import { maxPageTextLength, maxRowsPerRead } from '../../shared/limits.ts'
+import { maxAnswerBytes, maxPageTextLength, maxRowsPerRead } from '../../shared/limits.ts'
 import type { PullRequest, PullResponse, SyncChange, SyncOperation } from '../../shared/protocol.ts'
 import { isEverySyncedTable } from './tables.ts'
 import { pullRequest } from '../../shared/shapes.ts'
@@ -46,17 +46,19 @@ export async function pullText(context: EngineContext, caller: UserCaller, reque
 }
 
 /** Reads a page in parts, so that a page of large payloads can end before it has hundreds of megabytes. */
-async function readPage({ database }: EngineContext, caller: UserCaller, request: PullRequest, statements: Record<keyof typeof sources, PageStatement>) {
+async function readPage({ database }: EngineContext, caller: UserCaller, request: PullRequest, statements: PageStatements) {
   const { scope, cursor, limit, tables } = parseRequest(pullRequest, request, 'Invalid pull request')
   assertScope(caller, scope)
   const names = tables && [...new Set(tables)]
-  const statement = statements[chooseSource(names)]
+  const isBounded = database.grouped !== null
+  const statement = (isBounded ? statements.ofServer : statements.ofFile)[chooseSource(names)]
+  const mostRows = isBounded ? limit : maxRowsPerRead
   const { workspaceId, userId } = caller
   const values = { workspaceId, userId, tables: names ? JSON.stringify(names) : null, table: names?.[0] ?? null }
   const parts: Page[] = []
   let [after, rest, textLength] = [cursor, limit, 0]
   for (;;) {
-    const [row] = await readRows(database.read.$client, statement({ ...values, cursor: after, limit: Math.min(rest, maxRowsPerRead) }))
+    const [row] = await readRows(database.read.$client, statement({ ...values, cursor: after, limit: Math.min(rest, mostRows) }))
     const part = row!
     parts.push(part)
     after = part.last ?? after
@@ -162,17 +164,31 @@ function visible(value: Values): SQL {
   return sql`(owner_user_id is null or owner_user_id = ${value('userId')})`
 }
 
-const asText = compilePages(changeText)
-const inColumns = compilePages(changeColumns)
+/** A text may take twice its length in JSON. */
+const rowBytes = sql.raw(`coalesce(octet_length(payload), 0) + 2 * (octet_length(pk) + octet_length(hlc) + octet_length(device_id) + octet_length(table_name)) + 200`)
 
-function compilePages(form: SQL): Record<keyof typeof sources, PageStatement> {
+/** Ends a page before it is too long for a database server, so that one statement reads all of it. */
+function untilFull(rows: SQL): SQL {
+  return sql`
+    select ${pageColumns} from (
+      select ${pageColumns}, ${rowBytes} as bytes, sum(${rowBytes}) over (order by server_version) as bytes_so_far from (${rows}))
+    where bytes_so_far - bytes < ${sql.raw(String(maxAnswerBytes))} order by server_version`
+}
+
+const asText = { ofFile: compilePages(changeText, false), ofServer: compilePages(changeText, true) }
+const inColumns = { ofFile: compilePages(changeColumns, false), ofServer: compilePages(changeColumns, true) }
+
+type PageStatements = typeof asText
+
+function compilePages(form: SQL, isBounded: boolean): Record<keyof typeof sources, PageStatement> {
   const compile = (source: typeof sources.all) => compileSql<PageValues, Page>((name) => {
     const value: Values = key => sql`${name(key)}`
     const { rows, more } = source(value)
+    const isFull = isBounded ? sql`1` : sql`page.count = ${value('limit')}`
     return sql`
-      select l.head, l.horizon, page.count, page.last, page.changes, page.payloads, page.count = ${value('limit')} and exists (${more}) as more,
+      select l.head, l.horizon, page.count, page.last, page.changes, page.payloads, ${isFull} and exists (${more}) as more,
         ${isDeferred(value('workspaceId'), value('userId'))} as deferred
-      from (select count(*) as count, max(server_version) as last, ${form} from (${rows})) as page
+      from (select count(*) as count, max(server_version) as last, ${form} from (${isBounded ? untilFull(rows) : rows})) as page
       left join logs l on l.workspace_id = ${value('workspaceId')}
       limit 1`
   })

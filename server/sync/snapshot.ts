@@ -14,7 +14,7 @@ import { assertScope, type UserCaller } from './caller.ts'
 import type { EngineContext } from './context.ts'
 import type { SnapshotItem, SnapshotRequest, SnapshotResponse, SyncOperation } from '../../shared/protocol.ts'
 import { splitTexts } from './json.ts'
-import { maxPageTextLength, maxRowsPerRead, maxStepsBack } from '../../shared/limits.ts'
+import { maxAnswerBytes, maxPageTextLength, maxPayloadBytes, maxRowsPerRead, maxStepsBack } from '../../shared/limits.ts'
 import { logOf } from './log.ts'
 import { compareCodePoints } from '../../shared/revision.ts'
 import { readSnapshotToken, type SnapshotPosition, writeSnapshotToken } from './snapshot-token.ts'
@@ -107,7 +107,7 @@ async function readPage(database: SyncDatabase, caller: UserCaller, position: Sn
     for (let hasRest = true; hasRest;) {
       // A full page only asks whether another table has more.
       const wanted = isFull() ? 0 : Math.min(rest, maxRowsPerRead)
-      const records = await readRecords(database, caller, table, after, wanted + 1)
+      const { records, found } = await readRecords(database, caller, table, after, wanted + 1)
       const part = records.slice(0, wanted)
       const rewound = await rewind(database, caller.workspaceId, part, position.highWatermark)
       winners.push(...rewound.winners)
@@ -116,7 +116,7 @@ async function readPage(database: SyncDatabase, caller: UserCaller, position: Sn
       rest -= part.length
       const key = part.at(-1)
       if (key) after = last = { tableName: key.tableName, pk: key.pk }
-      hasRest = records.length > wanted
+      hasRest = found > part.length
       if (hasRest && isFull()) return { winners, next: last }
     }
   }
@@ -128,12 +128,16 @@ function tablesFrom({ filter, tableName }: SnapshotPosition): (string | undefine
   return filter === null ? [undefined] : (JSON.parse(filter) as string[]).filter(table => compareCodePoints(table, tableName) >= 0)
 }
 
-/** The records after a key, of one table or of all. */
-async function readRecords(database: SyncDatabase, { workspaceId, userId }: UserCaller, table: string | undefined, { tableName, pk }: Key, limit: number): Promise<Winner[]> {
-  const statement = table === undefined ? recordsAfter : recordsOfTable
+/** The records after a key, of one table or of all; `found` may be more than fit into an answer of a database server. */
+async function readRecords(database: SyncDatabase, { workspaceId, userId }: UserCaller, table: string | undefined, { tableName, pk }: Key, limit: number) {
+  const statements = table === undefined ? recordsAfter : recordsOfTable
+  const statement = database.grouped === null ? statements.ofFile : statements.ofServer
   const [texts] = await readRows(database.read.$client, statement({ workspaceId, userId, tableName, pk, limit }))
-  return toWinners(texts!)
+  const records = toWinners(texts!)
+  return { records, found: texts!.found ?? records.length }
 }
+
+interface RecordTexts extends Texts { found?: number }
 
 interface RecordsValues extends Key { workspaceId: string, userId: string, limit: number }
 
@@ -141,15 +145,24 @@ const recordsAfter = compileRecords(value => sql`(r.table_name, r.pk) > (${value
 const recordsOfTable = compileRecords(value => sql`r.table_name = ${value('tableName')} and r.pk > ${value('pk')}`)
 
 function compileRecords(after: (value: (name: keyof RecordsValues) => Placeholder) => SQL) {
-  return compileSql<RecordsValues, Texts>(value => sql`
-    select ${texts('stamp', 'payload')} from (
-      select json_array(${sql.raw(stampColumns)}, 0) as stamp, c.payload as payload
-      from records r
-      cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
-      where r.log_id = ${logOf(value('workspaceId'))} and ${after(value)} and (c.owner_user_id is null or c.owner_user_id = ${value('userId')})
-      order by r.table_name, r.pk limit ${value('limit')}) as page
-    limit 1`)
+  const selectPage = (value: (name: keyof RecordsValues) => Placeholder) => sql`
+    select json_array(${sql.raw(stampColumns)}, 0) as stamp, c.payload as payload
+    from records r
+    cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
+    where r.log_id = ${logOf(value('workspaceId'))} and ${after(value)} and (c.owner_user_id is null or c.owner_user_id = ${value('userId')})
+    order by r.table_name, r.pk limit ${value('limit')}`
+  return {
+    ofFile: compileSql<RecordsValues, RecordTexts>(value => sql`select ${texts('stamp', 'payload')} from (${selectPage(value)}) as page limit 1`),
+    ofServer: compileSql<RecordsValues, RecordTexts>(value => sql`
+      with page as materialized (${selectPage(value)}), numbered as materialized (
+        select row_number() over () as place, stamp, payload, octet_length(stamp) + coalesce(octet_length(payload), 0) as bytes from page)
+      select (select count(*) from page) as found, ${texts('stamp', 'payload')} from (
+        select stamp, payload from (select *, sum(bytes) over (order by place) - bytes as bytes_before from numbered)
+        where bytes_before < ${sql.raw(String(maxAnswerBytes))} order by place) as fitting
+      limit 1`),
+  }
 }
+
 
 function texts(stamp: string, payload: string): SQL {
   return sql.raw(`group_concat(${stamp}) as stamps, group_concat(coalesce(${payload}, 'null'), char(30)) as payloads`)
@@ -168,16 +181,23 @@ function toWinners({ stamps, payloads }: Texts): Winner[] {
 async function rewind(database: SyncDatabase, workspaceId: string, page: readonly Winner[], highWatermark: number): Promise<{ winners: Winner[], steps: number }> {
   const later = page.filter(winner => winner.serverVersion > highWatermark).map(winner => winner.serverVersion)
   if (later.length === 0) return { winners: [...page], steps: 0 }
-  const [found] = await readRows(database.read.$client, chainEnds({ workspaceId, later: JSON.stringify(later), highWatermark }))
-  // A complete chain ends at or before the watermark, or with the first change of its key.
-  const byLater = new Map(toWinners(found!).map(winner => [winner.laterVersion, winner]))
+  const atOnce = database.grouped === null ? later.length : Math.floor(maxAnswerBytes / maxPayloadBytes)
+  const byLater = new Map<number, Winner>()
+  let steps = 0
+  for (let from = 0; from < later.length; from += atOnce) {
+    const part = JSON.stringify(later.slice(from, from + atOnce))
+    const [found] = await readRows(database.read.$client, chainEnds({ workspaceId, later: part, highWatermark }))
+    // A complete chain ends at or before the watermark, or with the first change of its key.
+    for (const winner of toWinners(found!)) byLater.set(winner.laterVersion, winner)
+    steps += found!.steps
+  }
   const winners = page.flatMap((winner) => {
     if (winner.serverVersion <= highWatermark) return winner
     const last = byLater.get(winner.serverVersion)
     if (!last) throw expired('what it holds has been cleaned up since, or changed too often')
     return last.serverVersion <= highWatermark ? last : []
   })
-  return { winners, steps: found!.steps }
+  return { winners, steps }
 }
 
 const chainEnds = compileSql<{ workspaceId: string, later: string, highWatermark: number }, Texts & { steps: number }>((value) => {

@@ -61,7 +61,7 @@ export async function openRemoteDatabase(config: RemoteConfig, migrations: Migra
         session.close()
       }
     })
-    const client = createRemoteClient(connection)
+    const client = createRemoteClient(connection, busyTimeoutMs)
     const writer = createRemoteWriter(connection, { busyTimeoutMs })
     const close = async () => {
       await writer.drain()

@@ -4,14 +4,22 @@
  */
 import { LibsqlError, type Client, type InArgs, type InStatement, type ResultSet, type Transaction, type TransactionMode } from '@libsql/core/api'
 import { transactionModeToBegin } from '@libsql/core/util'
+import { backOff } from './back-off.ts'
 import type { RemoteConnection, Session } from './connection.ts'
+import { isPassing } from './remote-error.ts'
 
 type BatchStatement = InStatement | [string, InArgs?]
 
-/** Each call outside a transaction is one request. `migrate` needs one session and is not offered: see `createSessionClient`. */
-export function createRemoteClient(connection: RemoteConnection): Client {
+/**
+ * Each call outside a transaction is one request. What fails in passing is tried again for `retryMs`, but for a batch that
+ * writes. `migrate` needs one session and is not offered: see `createSessionClient`.
+ */
+export function createRemoteClient(connection: RemoteConnection, retryMs = 0): Client {
   return toClient({
-    send: (statements, inTransaction) => connection.send(statements, { inTransaction }),
+    send: (statements, inTransaction) => {
+      const send = () => connection.send(statements, { inTransaction })
+      return inTransaction ? send() : retryPassing(retryMs, send)
+    },
     openSession: () => connection.openSession(),
     ownsSession: true,
     close: () => connection.close(),
@@ -67,6 +75,19 @@ function toClient(source: Source): Client {
       closed = true
       source.close()
     },
+  }
+}
+
+async function retryPassing<T>(retryMs: number, work: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + retryMs
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await work()
+    }
+    catch (error) {
+      if (!isPassing(error) || performance.now() >= deadline) throw error
+      await backOff(attempt)
+    }
   }
 }
 

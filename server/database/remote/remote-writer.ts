@@ -3,13 +3,14 @@
  * writers. Grouped writes that wait go together into one request; any other job has a transaction of its own. What fails in
  * passing (a lock, a lost connection) is tried again up to a limit. Upholds P1, P9 and P13.
  */
-import { setImmediate as yieldToLoop, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { LibsqlError, type InStatement, type ResultSet, type Transaction } from '@libsql/core/api'
 import { drizzle } from 'drizzle-orm/libsql'
 import { createSyncError } from '../../errors.ts'
 import { delegate } from '../delegate.ts'
 import { toPublicError } from '../driver-error.ts'
 import type { WriteJob, WriterActivity, WriteTransaction } from '../writer.ts'
+import { backOff } from './back-off.ts'
 import type { RemoteConnection, Session } from './connection.ts'
 import type { GroupedWrite, GroupedWrites } from './grouped-writes.ts'
 import { createRemoteClient } from './remote-client.ts'
@@ -251,9 +252,4 @@ function outcomeUnknown(cause: unknown) {
 
 function isOver(one: Waiting): boolean {
   return one.deadline < performance.now()
-}
-
-/** Waits 2 to 250 ms, longer after more attempts, with jitter so that two servers do not step in time. */
-function backOff(attempt: number): Promise<void> {
-  return sleep(Math.min(250, 2 ** Math.min(attempt + 1, 8)) * (0.5 + Math.random() / 2))
 }
