@@ -64,7 +64,7 @@ const hostRegistries = {
 }
 
 export default defineNuxtModule<SyncLayerOptions>({
-  meta: { name: 'or3-layer-sqlite', configKey: 'or3Sqlite', compatibility: { nuxt: '>=4.5.0' } },
+  meta: { name: 'or3-layer-sqlite', configKey: 'or3Sqlite', compatibility: { nuxt: '>=4.0.0' } },
   async setup(options, nuxt) {
     const appServer = nuxt.options.serverDir
     const found = await Promise.all(registryFiles.map(name => resolveFile(appServer, name)))
