@@ -1,4 +1,4 @@
-/** What an operator may know of the open database: sizes, settings, counts. No path and nothing of any tenant. */
+/** Facts for the operator about the open database: sizes, settings, counts. No path, and nothing of any tenant. */
 import { stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { sql } from 'drizzle-orm'
@@ -7,12 +7,13 @@ import type { SyncDatabase } from '../../database/types.ts'
 import { readLastBackupAt } from '../../operations/backup.ts'
 import { skippedVersionsName } from '../../operations/copy-script.ts'
 import { readWalBytes } from '../../operations/health.ts'
+import { livingWorkspaceIds } from '../../workspaces/living.ts'
 
 export interface DatabaseFacts {
   inMemory: boolean
   fileBytes: number
   walBytes: number
-  /** Of the disk the file is on; null in memory, or where the system does not tell. */
+  /** Free bytes of the file's disk; null in memory, or where the system does not say. */
   freeBytes: number | null
   /** False while the disk is full. */
   writable: boolean
@@ -23,14 +24,16 @@ export interface DatabaseFacts {
   synchronous: string
   /** How many of the layer's migrations are applied. */
   schemaRevision: number
+  /** Living ones, as a backup counts them. */
   workspaces: number
   users: number
-  /** How many were ever accepted: the sum of all heads, less what a restore skipped. */
+  /** Changes that were ever accepted: the sum of all heads, less the versions that a restore skipped. */
   changes: number
 }
 
 const synchronousNames = ['OFF', 'NORMAL', 'FULL', 'EXTRA']
 
+/** Reads the facts; a few milliseconds. */
 export async function readDatabaseFacts(database: SyncDatabase): Promise<DatabaseFacts> {
   const { local, activity } = database
   const inMemory = local === null
@@ -38,9 +41,10 @@ export async function readDatabaseFacts(database: SyncDatabase): Promise<Databas
   const level = await readPragma<{ synchronous: number }>(database, 'synchronous')
   const [counts] = await database.read.all<Pick<DatabaseFacts, 'schemaRevision' | 'workspaces' | 'users' | 'changes'>>(sql`
     select (select count(*) from ${sql.identifier(ledgerTable)}) as "schemaRevision",
-      (select count(*) from workspaces where deleted_at is null) as workspaces,
+      (select count(*) from (${livingWorkspaceIds})) as workspaces,
       (select count(*) from users) as users,
-      (select coalesce(sum(head), 0) from logs) - (select coalesce(sum(value), 0) from layer_state where name = ${skippedVersionsName}) as changes`)
+      (select coalesce(sum(head), 0) from logs)
+        - (select coalesce(sum(value), 0) from layer_state where name = ${skippedVersionsName}) as changes`)
   return {
     inMemory,
     fileBytes: local === null ? 0 : await stat(local.path).then(({ size }) => size, () => 0),

@@ -1,6 +1,7 @@
 /**
  * The host's contracts for its admin pages as real types: the stores behind them, the status card of a provider, and
- * who administers the deployment. Moments are epoch seconds. Refusals are h3 errors made by `errors.ts`.
+ * who administers the deployment. Moments are epoch seconds, but `deletedAt` is in milliseconds. Refusals are h3 errors
+ * made by `errors.ts`.
  */
 import type { H3Event } from 'h3'
 import type { SessionContext } from '../../auth/session-context.ts'
@@ -16,6 +17,7 @@ export interface WorkspaceSummary {
   description?: string
   createdAt: number
   deleted: boolean
+  /** Epoch milliseconds, as the host sends it. */
   deletedAt?: number
   /** The owner whose membership is the oldest. */
   ownerUserId?: string

@@ -33,7 +33,11 @@ export async function listWorkspaces(
   return { items: rows.map(toSummary), total: counted!.total }
 }
 
-export async function getWorkspace(database: SyncDatabase, { workspaceId }: { workspaceId: string }): Promise<WorkspaceSummary | null> {
+/** One workspace, deleted or not; null where there is none. */
+export async function getWorkspace(
+  database: SyncDatabase,
+  { workspaceId }: { workspaceId: string },
+): Promise<WorkspaceSummary | null> {
   const row = await selectSummaries(database, eq(workspaces.id, workspaceId)).get()
   return row ? toSummary(row) : null
 }
@@ -56,10 +60,18 @@ function toSummary({ description, deletedAt, ownerUserId, ownerEmail, ...row }: 
     ...row,
     description: description ?? undefined,
     deleted: deletedAt !== null,
-    deletedAt: deletedAt ?? undefined,
+    deletedAt: deletedAt === null ? undefined : toMilliseconds(deletedAt),
     ownerUserId: ownerUserId ?? undefined,
     ownerEmail: ownerEmail ?? undefined,
   }
+}
+
+/** Seconds have ten digits until the year 2286. */
+const maxSeconds = 9_999_999_999
+
+/** The host stores milliseconds; a delete by an owner and an import store seconds. */
+function toMilliseconds(moment: number): number {
+  return moment > maxSeconds ? moment : moment * 1_000
 }
 
 function clamp(value: number, max: number): number {

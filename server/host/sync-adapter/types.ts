@@ -37,6 +37,7 @@ export interface CanonicalStorageRequest {
   now?: number
 }
 
+/** `hash` is bare: lower-case hex without its algorithm's prefix. */
 export type CanonicalStorageItem
   = | { kind: 'metadata', hash: string, sizeBytes: number, storageId?: string, updatedAt: number }
     | { kind: 'reference', hash: string, sourceTable: 'messages' | 'posts', sourceId: string }

@@ -76,7 +76,7 @@ async function readMetadata(database: SyncDatabase, { workspaceId, after: [pk = 
     return {
       key: [hash],
       item: {
-        kind: 'metadata', hash, sizeBytes: numberOf(size), updatedAt: numberOf(updatedAt),
+        kind: 'metadata', hash: digestOf(hash), sizeBytes: numberOf(size), updatedAt: numberOf(updatedAt),
         ...typeof storageId === 'string' && isCleanText(storageId) && { storageId },
       },
     }
@@ -88,8 +88,8 @@ async function readReferences(
   { workspaceId, after: [afterDigest = '', afterTable = '', afterPk = ''], digest, limit }: Page,
 ): Promise<Entry[]> {
   await readOnReferences(database, workspaceId)
-  const rows = await database.read.all<{ digest: string, tableName: 'messages' | 'posts', pk: string, hash: string }>(sql`
-    select f.digest, f.table_name as "tableName", f.pk, f.hash from file_references f
+  const rows = await database.read.all<{ digest: string, tableName: 'messages' | 'posts', pk: string }>(sql`
+    select f.digest, f.table_name as "tableName", f.pk from file_references f
     cross join records r on r.log_id = ${logOf(workspaceId)} and r.table_name = f.table_name and r.pk = f.pk
       and (r.server_version = f.server_version or r.server_version > ${readVersionOf(workspaceId)})
     where f.workspace_id = ${workspaceId} and (f.digest, f.table_name, f.pk) > (${afterDigest}, ${afterTable}, ${afterPk})
@@ -97,7 +97,7 @@ async function readReferences(
     order by f.digest, f.table_name, f.pk limit ${limit}`)
   return rows.map(row => ({
     key: [row.digest, row.tableName, row.pk],
-    item: { kind: 'reference', hash: row.hash, sourceTable: row.tableName, sourceId: row.pk },
+    item: { kind: 'reference', hash: row.digest, sourceTable: row.tableName, sourceId: row.pk },
   }))
 }
 
@@ -108,7 +108,9 @@ async function readReservations(database: SyncDatabase, { workspaceId, after: [i
     order by id limit ${limit}`)
   return rows.map(row => ({
     key: [row.id],
-    item: { kind: 'reservation', reservationId: row.id, hash: row.hash, sizeBytes: row.size, expiresAt: row.expiresAt },
+    item: {
+      kind: 'reservation', reservationId: row.id, hash: digestOf(row.hash), sizeBytes: row.size, expiresAt: row.expiresAt,
+    },
   }))
 }
 

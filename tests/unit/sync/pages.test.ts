@@ -40,14 +40,14 @@ it('holds as many rows as was asked for, and the next goes on after them', async
 it('leaves out what a change of another part of the page supersedes, and nothing that only others may see', async () => {
   const { database, adapter, versions } = await openWith(300, 'short')
   await adapter.push(event, { scope, ops: [putOf('m0002', { stamp: { clock: 2 } }), putOf('m0003', { stamp: { clock: 2 } })] })
-  await database.write(tx => tx.run(sql`update changes set owner_user_id = 'user-2' where server_version = 302`))
+  await database.write(tx => tx.run(sql`update changes set owner_user_id = 'user-2' where server_version = 301`))
   for (const tables of [undefined, ['messages'], ['messages', 'kv']]) {
     const request = { scope, cursor: 0, limit: 1_000, tables }
     const page = await adapter.pull(event, request)
-    expect(page.changes.map(change => change.serverVersion)).toEqual([...versions.filter(version => version !== 3), 301])
+    expect(page.changes.map(change => change.serverVersion)).toEqual([...versions.filter(version => version !== 4), 302])
     expect(JSON.parse(await pullTextOf(database, event, request))).toEqual(page)
     const whole = await adapter.pull(event, { ...request, history: true })
-    expect(whole.changes.map(change => change.serverVersion)).toEqual([...versions, 301])
+    expect(whole.changes.map(change => change.serverVersion)).toEqual([...versions, 302])
   }
 })
 
