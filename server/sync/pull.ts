@@ -1,8 +1,14 @@
 /**
+<<<<<<< HEAD
  * A pull: the changes after a cursor, in version order. Over HTTP the answer is JSON text made by SQLite, so that no
  * payload is parsed; a caller in the process gets it from columns. A member sees all changes but those that belong to
  * another user. Of each key a page brings only its greatest change, unless the request asks for the history. Upholds
  * P3, P5, P8 and P10.
+=======
+ * A pull: the changes after a cursor, in version order. For HTTP, SQLite makes the answer's JSON text, so that no payload
+ * is parsed. A caller in the process gets objects. A member sees all changes but those of rows that belong to another
+ * user. Upholds P3, P5, P8 and P10.
+>>>>>>> main
  */
 import { type SQL, sql } from 'drizzle-orm'
 import { compileSql, readRows } from '../database/statement.ts'
@@ -23,9 +29,13 @@ interface Page {
   count: number
   last: number | null
   more: number
+<<<<<<< HEAD
   /** The newest version that a change of the part made obsolete. A losing change made itself obsolete. */
   obsoleted: number | null
   /** For `splitTexts`: each change's JSON in the text form; its stamp's in the column form, with the payloads beside. */
+=======
+  /** In text form the changes as JSON; in column form their stamps as JSON, with `payloads` beside for `splitTexts`. */
+>>>>>>> main
   changes: string | null
   payloads: string | null
 }
@@ -45,15 +55,25 @@ export async function pull(context: EngineContext, caller: UserCaller, request: 
   return { changes: items, ...answer }
 }
 
+<<<<<<< HEAD
 /** The answer of `pull` as JSON text, which also keeps numbers that JavaScript cannot hold. Throws INVALID_REQUEST. */
+=======
+/** The answer of `pull` as JSON text. It also keeps numbers that JavaScript cannot hold. */
+>>>>>>> main
 export async function pullText(context: EngineContext, caller: UserCaller, request: PullRequest): Promise<string> {
   const { items, answer } = await readPage(context, caller, request, asText)
   return `{"changes":[${items.join()}],${JSON.stringify(answer).slice(1)}`
 }
 
+<<<<<<< HEAD
 /** Read in parts, so that a page of the largest payloads ends before it is hundreds of megabytes. */
 async function readPage<Item>(context: EngineContext, caller: UserCaller, request: PullRequest, form: Form<Item>) {
   const { scope, cursor, limit, tables, history } = parseRequest(pullRequest, request, 'Invalid pull request')
+=======
+/** Reads a page in parts, so that a page of large payloads can end before it has hundreds of megabytes. */
+async function readPage({ database, deferredDevices }: EngineContext, caller: UserCaller, request: PullRequest, statements: Record<keyof typeof sources, PageStatement>) {
+  const { scope, cursor, limit, tables } = parseRequest(pullRequest, request, 'Invalid pull request')
+>>>>>>> main
   assertScope(caller, scope)
   const { read } = context.database
   const names = tables && [...new Set(tables)]
@@ -96,11 +116,11 @@ function toAnswer(page: Page, cursor: number): Answer {
   const horizon = page.horizon ?? 0
   const hasMore = page.more === 1
   return {
-    // A page that is not full was read to the head: the cursor also moves over what was left out.
+    // A page that is not full was read up to the head, so the cursor also moves over changes that a filter left out.
     nextCursor: hasMore ? page.last! : Math.max(cursor, head),
     hasMore,
     oldestRetainedVersion: horizon + 1,
-    // Beyond the head means that an older backup was restored; behind the horizon a delete may have been missed.
+    // Beyond the head: an older backup was restored. Behind the horizon: the device may have missed a delete.
     requiresSnapshot: cursor > head || cursor < horizon,
   }
 }
@@ -138,11 +158,16 @@ type GreatestValues = Omit<PageValues, 'limit'> & { last: number }
 type Values = (name: keyof PageValues) => SQL
 type PageStatement = ReturnType<typeof compileSql<PageValues, Page>>
 
+<<<<<<< HEAD
 const textStart = '{"serverVersion":'
 const maxVersionDigits = String(Number.MAX_SAFE_INTEGER).length
 
 /** A `SyncChange` as JSON text; the payload is JSON text already. */
 const changeText = sql.raw(`group_concat('${textStart}' || server_version || ',"tableName":' || json_quote(table_name)
+=======
+/** A `SyncChange` as JSON text. The payload is JSON text already. */
+const changeText = sql.raw(`group_concat('{"serverVersion":' || server_version || ',"tableName":' || json_quote(table_name)
+>>>>>>> main
   || ',"pk":' || json_quote(pk) || ',"op":"' || op || '"'
   || case when payload is null then '' else ',"payload":' || payload end
   || ',"stamp":{"deviceId":' || json_quote(device_id) || ',"opId":"' || op_id || '","hlc":' || json_quote(hlc) || ',"clock":' || clock || '}}', char(30)) as changes,
@@ -151,17 +176,22 @@ const changeText = sql.raw(`group_concat('${textStart}' || server_version || ',"
 const changeColumns = sql.raw(`group_concat(json_array(server_version, table_name, pk, op, device_id, op_id, hlc, clock, payload is not null)) as changes,
   group_concat(coalesce(payload, 'null'), char(30)) as payloads`)
 
+<<<<<<< HEAD
 /** Named, because a statement with a `*` is prepared anew each time. */
 const pageColumns = sql.raw('server_version, table_name, pk, op, payload, device_id, op_id, hlc, clock, obsoletes')
+=======
+/** Named, because a statement with a `*` is not kept prepared. */
+const pageColumns = sql.raw('server_version, table_name, pk, op, payload, device_id, op_id, hlc, clock')
+>>>>>>> main
 
-/** Where a page's rows come from, in version order, and whether there is one more after them. */
+/** The ways to read a page's rows in version order, and to ask whether there is one more. */
 const sources = {
   all: (value: Values) => afterCursor(value, sql``),
-  /** The index of the table is the order of the page. */
+  /** The index on the table gives the order of the page. */
   table: (value: Values) => afterCursor(value, sql`and table_name = ${value('table')}`),
-  /** A filter that names every table leaves out no more than what an app no longer syncs: it is looked at row by row. */
+  /** A filter that names every table drops few rows, so each row of the log is checked. */
   filtered: (value: Values) => afterCursor(value, sql`and +table_name in (select value from json_each(${value('tables')}))`),
-  /** Each table's next versions are sought in its index; no more than `limit` a table are ever looked at. */
+  /** Each table's next versions come from its index: at most `limit` of each table are read. */
   tables: (value: Values) => ({
     rows: sql`
       select ${pageColumns} from (

@@ -8,7 +8,7 @@ import type { SyncDatabase } from '../../database/types.ts'
 import { layerState, logs } from '../../database/schema/index.ts'
 import type { MaintenanceState } from '../../../shared/protocol.ts'
 
-/** Of an error's text; it may be of any length. */
+/** An error's text may be of any length. */
 const maxErrorLength = 500
 const stateName = 'maintenance'
 
@@ -63,7 +63,7 @@ export function createMaintenanceLog(database: SyncDatabase): MaintenanceLog {
   }
 }
 
-/** How many versions no clean-up has read yet, young ones among them. Only a restore lifts the horizon above that. */
+/** The number of versions that no clean-up has read yet, young ones included. */
 export async function readBacklog(database: SyncDatabase): Promise<number> {
   const [row] = await database.read.select({ versions: sql<number>`coalesce(sum(head - max(cleaned_version, horizon)), 0)` }).from(logs)
   return row!.versions
