@@ -1,14 +1,8 @@
 /**
-<<<<<<< HEAD
- * A pull: the changes after a cursor, in version order. Over HTTP the answer is JSON text made by SQLite, so that no
- * payload is parsed; a caller in the process gets it from columns. A member sees all changes but those that belong to
- * another user. Of each key a page brings only its greatest change, unless the request asks for the history. Upholds
- * P3, P5, P8 and P10.
-=======
  * A pull: the changes after a cursor, in version order. For HTTP, SQLite makes the answer's JSON text, so that no payload
  * is parsed. A caller in the process gets objects. A member sees all changes but those of rows that belong to another
- * user. Upholds P3, P5, P8 and P10.
->>>>>>> main
+ * user. Of each key a page brings the greatest change only, unless the request asks for the history. Upholds P3, P5, P8
+ * and P10.
  */
 import { type SQL, sql } from 'drizzle-orm'
 import { compileSql, readRows } from '../database/statement.ts'
@@ -18,6 +12,7 @@ import { splitTexts } from './json.ts'
 import { logOf } from './log.ts'
 import { maxPageTextLength, maxRowsPerRead } from '../../shared/limits.ts'
 import type { PullRequest, PullResponse, SyncChange, SyncOperation } from '../../shared/protocol.ts'
+import { readGreatest, visibleTo } from './page-winners.ts'
 import { isEverySyncedTable } from './tables.ts'
 import { pullRequest } from '../../shared/shapes.ts'
 import { parseRequest } from '../lib/parse-request.ts'
@@ -29,13 +24,9 @@ interface Page {
   count: number
   last: number | null
   more: number
-<<<<<<< HEAD
-  /** The newest version that a change of the part made obsolete. A losing change made itself obsolete. */
+  /** The newest version that a change of the part made obsolete. A losing change makes itself obsolete. */
   obsoleted: number | null
-  /** For `splitTexts`: each change's JSON in the text form; its stamp's in the column form, with the payloads beside. */
-=======
-  /** In text form the changes as JSON; in column form their stamps as JSON, with `payloads` beside for `splitTexts`. */
->>>>>>> main
+  /** For `splitTexts`: in text form the changes as JSON; in column form their stamps as JSON, with `payloads` beside. */
   changes: string | null
   payloads: string | null
 }
@@ -55,25 +46,15 @@ export async function pull(context: EngineContext, caller: UserCaller, request: 
   return { changes: items, ...answer }
 }
 
-<<<<<<< HEAD
-/** The answer of `pull` as JSON text, which also keeps numbers that JavaScript cannot hold. Throws INVALID_REQUEST. */
-=======
-/** The answer of `pull` as JSON text. It also keeps numbers that JavaScript cannot hold. */
->>>>>>> main
+/** The answer of `pull` as JSON text. It also keeps numbers that JavaScript cannot hold. Throws INVALID_REQUEST. */
 export async function pullText(context: EngineContext, caller: UserCaller, request: PullRequest): Promise<string> {
   const { items, answer } = await readPage(context, caller, request, asText)
   return `{"changes":[${items.join()}],${JSON.stringify(answer).slice(1)}`
 }
 
-<<<<<<< HEAD
-/** Read in parts, so that a page of the largest payloads ends before it is hundreds of megabytes. */
+/** Reads a page in parts, so that a page of large payloads can end before it has hundreds of megabytes. */
 async function readPage<Item>(context: EngineContext, caller: UserCaller, request: PullRequest, form: Form<Item>) {
   const { scope, cursor, limit, tables, history } = parseRequest(pullRequest, request, 'Invalid pull request')
-=======
-/** Reads a page in parts, so that a page of large payloads can end before it has hundreds of megabytes. */
-async function readPage({ database, deferredDevices }: EngineContext, caller: UserCaller, request: PullRequest, statements: Record<keyof typeof sources, PageStatement>) {
-  const { scope, cursor, limit, tables } = parseRequest(pullRequest, request, 'Invalid pull request')
->>>>>>> main
   assertScope(caller, scope)
   const { read } = context.database
   const names = tables && [...new Set(tables)]
@@ -95,11 +76,10 @@ async function readPage({ database, deferredDevices }: EngineContext, caller: Us
   let { horizon } = parts.at(-1)!
   // A key that is twice in the page has a change there that made one of the page obsolete, be it itself.
   if (!history && parts.some(({ obsoleted }) => (obsoleted ?? 0) > cursor)) {
-    const [kept] = await readRows(read.$client, greatest[source]({ ...values, cursor, last: after }))
-    const versions = new Set(JSON.parse(kept!.versions) as number[])
-    items = items.filter(item => versions.has(form.versionOf(item)))
-    // What a clean-up has dropped between the two reads is left out too: the answer is as of the later one.
-    horizon = kept!.horizon
+    const kept = await readGreatest(read.$client, source, { ...values, cursor, last: after })
+    items = items.filter(item => kept.versions.has(form.versionOf(item)))
+    // Changes that a clean-up dropped between the two reads are left out too: the answer is as of the later one.
+    horizon = kept.horizon
   }
   context.deferredDevices.release(caller, cursor < (horizon ?? 0))
   return { items, answer: toAnswer({ ...parts.at(-1)!, horizon }, cursor) }
@@ -152,22 +132,14 @@ interface PageValues {
   table: string | null
 }
 
-/** `last` is the page's last version. */
-type GreatestValues = Omit<PageValues, 'limit'> & { last: number }
-
 type Values = (name: keyof PageValues) => SQL
 type PageStatement = ReturnType<typeof compileSql<PageValues, Page>>
 
-<<<<<<< HEAD
 const textStart = '{"serverVersion":'
 const maxVersionDigits = String(Number.MAX_SAFE_INTEGER).length
 
-/** A `SyncChange` as JSON text; the payload is JSON text already. */
-const changeText = sql.raw(`group_concat('${textStart}' || server_version || ',"tableName":' || json_quote(table_name)
-=======
 /** A `SyncChange` as JSON text. The payload is JSON text already. */
-const changeText = sql.raw(`group_concat('{"serverVersion":' || server_version || ',"tableName":' || json_quote(table_name)
->>>>>>> main
+const changeText = sql.raw(`group_concat('${textStart}' || server_version || ',"tableName":' || json_quote(table_name)
   || ',"pk":' || json_quote(pk) || ',"op":"' || op || '"'
   || case when payload is null then '' else ',"payload":' || payload end
   || ',"stamp":{"deviceId":' || json_quote(device_id) || ',"opId":"' || op_id || '","hlc":' || json_quote(hlc) || ',"clock":' || clock || '}}', char(30)) as changes,
@@ -176,13 +148,8 @@ const changeText = sql.raw(`group_concat('{"serverVersion":' || server_version |
 const changeColumns = sql.raw(`group_concat(json_array(server_version, table_name, pk, op, device_id, op_id, hlc, clock, payload is not null)) as changes,
   group_concat(coalesce(payload, 'null'), char(30)) as payloads`)
 
-<<<<<<< HEAD
-/** Named, because a statement with a `*` is prepared anew each time. */
-const pageColumns = sql.raw('server_version, table_name, pk, op, payload, device_id, op_id, hlc, clock, obsoletes')
-=======
 /** Named, because a statement with a `*` is not kept prepared. */
-const pageColumns = sql.raw('server_version, table_name, pk, op, payload, device_id, op_id, hlc, clock')
->>>>>>> main
+const pageColumns = sql.raw('server_version, table_name, pk, op, payload, device_id, op_id, hlc, clock, obsoletes')
 
 /** The ways to read a page's rows in version order, and to ask whether there is one more. */
 const sources = {
@@ -198,54 +165,22 @@ const sources = {
         select v.value as version from json_each(${value('tables')}) t cross join json_each((
           select json_group_array(server_version) from (
             select server_version from changes
-            where log_id = ${logOf(value('workspaceId'))} and table_name = t.value and server_version > ${value('cursor')} and ${visible(value)}
+            where log_id = ${logOf(value('workspaceId'))} and table_name = t.value and server_version > ${value('cursor')} and ${visibleTo(value('userId'))}
             order by server_version limit ${value('limit')}))) v
         order by version limit ${value('limit')}) as picked
       cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.server_version = picked.version`,
     more: sql`
       select 1 from json_each(${value('tables')}) t
-      cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.table_name = t.value and c.server_version > page.last and ${visible(value)}`,
+      cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.table_name = t.value and c.server_version > page.last and ${visibleTo(value('userId'))}`,
   }),
 }
 
-/** Of the changes from a cursor to the page's last: the greatest of each key, as a JSON array of versions. */
-const greatest = {
-  all: compileGreatest(value => sql`changes where ${inPage(value)}`),
-  table: compileGreatest(value => sql`changes where ${inPage(value)} and table_name = ${value('table')}`),
-  filtered: compileGreatest(value => sql`
-    changes where ${inPage(value)} and +table_name in (select value from json_each(${value('tables')}))`),
-  tables: compileGreatest(value => sql`
-    json_each(${value('tables')}) t cross join changes where ${inPage(value)} and table_name = t.value`),
-}
-
-function compileGreatest(rows: (value: (name: keyof GreatestValues) => SQL) => SQL) {
-  return compileSql<GreatestValues, { horizon: number, versions: string }>((name) => {
-    const value = (key: keyof GreatestValues) => sql`${name(key)}`
-    return sql`
-      select l.horizon, page.versions
-      from (select json_group_array(server_version) as versions from (
-        select server_version, row_number() over (partition by table_name, pk order by clock desc, hlc desc, op_id desc) as place
-        from ${rows(value)}) where place = 1) as page
-      cross join logs l on l.workspace_id = ${value('workspaceId')}
-      limit 1`
-  })
-}
-
-function inPage(value: (name: keyof GreatestValues) => SQL): SQL {
-  return sql`log_id = ${logOf(value('workspaceId'))} and server_version > ${value('cursor')}
-    and server_version <= ${value('last')} and ${visible(value)}`
-}
-
 function afterCursor(value: Values, filter: SQL) {
-  const after = (version: SQL) => sql`from changes where log_id = ${logOf(value('workspaceId'))} and server_version > ${version} and ${visible(value)} ${filter}`
+  const after = (version: SQL) => sql`from changes where log_id = ${logOf(value('workspaceId'))} and server_version > ${version} and ${visibleTo(value('userId'))} ${filter}`
   return {
     rows: sql`select ${pageColumns} ${after(sql`${value('cursor')}`)} order by server_version limit ${value('limit')}`,
     more: sql`select 1 ${after(sql`page.last`)}`,
   }
-}
-
-function visible(value: (name: 'userId') => SQL): SQL {
-  return sql`(owner_user_id is null or owner_user_id = ${value('userId')})`
 }
 
 const asText: Form<string> = {
