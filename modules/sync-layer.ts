@@ -1,7 +1,7 @@
 /**
  * Build time: binds the layer to a host's registries where the app has them, else to its own; adds the start-up plugin
- * before the app's plugins; inlines both migration histories; keeps the layer's routes out of a host. The same file works
- * by `extends` and, as `or3-layer-sqlite/nuxt`, listed in `modules`.
+ * before the app's plugins; inlines both migration histories; keeps the layer's routes out of a host. The same file
+ * works by `extends` and, as `or3-layer-sqlite/nuxt`, listed in `modules`.
  */
 import { join, relative } from 'node:path'
 import process from 'node:process'
@@ -16,7 +16,7 @@ import { layerRoot, layerServer, withSlashes } from './build/paths.ts'
 export interface SyncLayerOptions {
   /** The app's own drizzle folder, applied at start in a ledger of its own; default `drizzle` where it exists. */
   migrationsDir?: string
-  /** When to back the database up, as a cron pattern; also `OR3_SQLITE_BACKUP_CRON` at build time. Without one: never. */
+  /** When to back up, as a cron pattern; also `OR3_SQLITE_BACKUP_CRON` at build time. Without one: never. */
   backupCron?: string
 }
 
@@ -50,7 +50,10 @@ export default defineNuxtModule<SyncLayerOptions>({
 
     const layerDrizzle = join(layerRoot, 'drizzle')
     const appDrizzle = findAppDrizzle(nuxt.options.rootDir, options.migrationsDir, { isHosted, layerDrizzle })
-    addServerTemplate({ filename: '#or3-sqlite/migrations', getContents: () => writeMigrations(layerDrizzle, appDrizzle) })
+    addServerTemplate({
+      filename: '#or3-sqlite/migrations',
+      getContents: () => writeMigrations(layerDrizzle, appDrizzle),
+    })
     const hostFiles = isHosted ? await findHostRegistries(appServer) : []
     addServerTemplate({ filename: '#or3-sqlite/host', getContents: () => writeHostRegistries(hostFiles) })
     const typesFolder = join(nuxt.options.buildDir, 'types')
@@ -68,12 +71,18 @@ export default defineNuxtModule<SyncLayerOptions>({
 interface Histories { isHosted: boolean, layerDrizzle: string }
 
 /** The folder of the app's own history, where there is one. A host's folder counts only where it is set. */
-function findAppDrizzle(rootDir: string, given: string | undefined, { isHosted, layerDrizzle }: Histories): string | undefined {
+function findAppDrizzle(
+  rootDir: string,
+  given: string | undefined,
+  { isHosted, layerDrizzle }: Histories,
+): string | undefined {
   const folder = join(rootDir, given ?? 'drizzle')
   const counts = folder !== layerDrizzle && (Boolean(given) || !isHosted)
   if (counts && isSqliteHistory(folder)) return folder
   if (given) {
-    useLogger('or3-layer-sqlite').warn(`or3Sqlite.migrationsDir is "${given}", and no history of an SQLite database is in it: run drizzle-kit generate.`)
+    useLogger('or3-layer-sqlite').warn(
+      `or3Sqlite.migrationsDir is "${given}", and no history of an SQLite database is in it: run drizzle-kit generate.`,
+    )
   }
   return undefined
 }

@@ -13,8 +13,8 @@ const registries = {
 const registryFiles = Object.values(registries).map(({ host }) => host)
 
 /**
- * By the function to call (server/host/register.ts): the places where a release of the host may have it, under its server
- * folder. The first file that is there counts.
+ * By the function to call (server/host/register.ts): the places where a release of the host may have it, under its
+ * server folder. The first file that is there counts.
  */
 const hostRegistries = {
   registerAdminStoreProvider: ['admin/stores/registry'],
@@ -35,7 +35,10 @@ export async function bindRegistries(appServer: string): Promise<HostBinding> {
   const found = await Promise.all(registryFiles.map(name => resolveSource(appServer, name)))
   const isHosted = found.every(file => file !== undefined)
   if (!isHosted && found.some(file => file !== undefined)) {
-    useLogger('or3-layer-sqlite').warn(`This app has only one of server/${registryFiles.join(' and server/')}: it is taken for no host, and the layer serves routes of its own.`)
+    useLogger('or3-layer-sqlite').warn([
+      `This app has only one of server/${registryFiles.join(' and server/')}:`,
+      'it is taken for no host, and the layer serves routes of its own.',
+    ].join(' '))
   }
   const aliases = Object.entries(registries).map(([alias, { own }], index) => {
     const hostFile = isHosted ? found[index] : undefined

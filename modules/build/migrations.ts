@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 
-/** Whether the folder holds a drizzle history of an SQLite database: an app may keep another database's under the same name. */
+/** Whether the folder has the drizzle history of an SQLite database. An app may keep another database's there. */
 export function isSqliteHistory(folder: string): boolean {
   const journal = join(folder, 'meta/_journal.json')
   if (!existsSync(journal)) return false

@@ -45,8 +45,8 @@ export function configureNitro(given: object, { isHosted, isDev, backupCron }: S
   // A host serves its own routes only. In another app its routes come first and win over the layer's.
   const others = (config.scanDirs ?? []).filter(dir => dir !== undefined && !isLayerServer(dir))
   config.scanDirs = isHosted ? others : [...others, layerServer]
-  // The TypeScript is transpiled and bundled; the package's own node_modules stay outside, for a native binding cannot be
-  // bundled. A development server would be built more slowly with the packages of many files.
+  // The TypeScript is transpiled and bundled. The package's own node_modules stay outside, for a native binding cannot
+  // be bundled. A development server would be built more slowly with the packages of many files.
   config.externals ??= {}
   config.externals.inline = [...config.externals.inline ?? [], ...layerSources, ...isDev ? [] : [isOfManyFiles]]
   const esbuild = ((config.esbuild ??= {}).options ??= {})
@@ -55,7 +55,7 @@ export function configureNitro(given: object, { isHosted, isDev, backupCron }: S
   esbuild.exclude = [esbuild.exclude ?? /node_modules/].flat().map(sparingLayer)
 }
 
-/** Adds the layer's tasks, by files of their names, scheduled where they have a pattern. An app's task of that name stays. */
+/** Adds the layer's tasks, scheduled where they have a pattern. An app's task of the same name stays. */
 function addTasks(config: NitroConfig, tasks: { name: string, cron: string | undefined }[]) {
   (config.experimental ??= {}).tasks = true
   for (const { name, cron } of tasks) {

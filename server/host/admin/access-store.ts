@@ -1,6 +1,6 @@
 /**
- * Workspaces and their members as an administrator changes them. The host checks the admin, so no role is asked for; all
- * other rules for members hold here too. A living workspace keeps an owner.
+ * Workspaces and their members as an administrator changes them. The host checks the admin, so no role is asked for.
+ * All other rules for members hold here too: a living workspace keeps an owner.
  */
 import { asc, eq, sql } from 'drizzle-orm'
 import { revokeInvitesAbove } from '../../workspaces/invites.ts'

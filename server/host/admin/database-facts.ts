@@ -39,7 +39,8 @@ export async function readDatabaseFacts(database: SyncDatabase): Promise<Databas
   const inMemory = local === null
   const mode = await readPragma<{ journal_mode: string }>(database, 'journal_mode')
   const level = await readPragma<{ synchronous: number }>(database, 'synchronous')
-  const [counts] = await database.read.all<Pick<DatabaseFacts, 'schemaRevision' | 'workspaces' | 'users' | 'changes'>>(sql`
+  type Counts = Pick<DatabaseFacts, 'schemaRevision' | 'workspaces' | 'users' | 'changes'>
+  const [counts] = await database.read.all<Counts>(sql`
     select (select count(*) from ${sql.identifier(ledgerTable)}) as "schemaRevision",
       (select count(*) from (${livingWorkspaceIds})) as workspaces,
       (select count(*) from users) as users,
@@ -49,7 +50,7 @@ export async function readDatabaseFacts(database: SyncDatabase): Promise<Databas
     inMemory,
     fileBytes: local === null ? 0 : await stat(local.path).then(({ size }) => size, () => 0),
     walBytes: await readWalBytes(database),
-    freeBytes: local === null ? null : await statfs(dirname(local.path)).then(({ bavail, bsize }) => bavail * bsize, () => null),
+    freeBytes: local === null ? null : await readFreeBytes(local.path),
     writable: !activity.isFull,
     queuedWrites: activity.queued,
     lastBackupAt: await readLastBackupAt(local).catch(() => null),
@@ -57,6 +58,10 @@ export async function readDatabaseFacts(database: SyncDatabase): Promise<Databas
     synchronous: synchronousNames[level?.synchronous ?? -1] ?? '',
     ...counts!,
   }
+}
+
+async function readFreeBytes(path: string): Promise<number | null> {
+  return statfs(dirname(path)).then(({ bavail, bsize }) => bavail * bsize, () => null)
 }
 
 async function readPragma<T>(database: SyncDatabase, name: string): Promise<T | undefined> {

@@ -59,9 +59,11 @@ export function createSyncAdminAdapter(engine: () => Promise<SyncEngine>): Provi
   }
 }
 
+const notOpened: AdminWarning = { level: 'error', message: 'The database could not be opened: see the server log.' }
+
 async function readStatus(engine: () => Promise<SyncEngine>, event: H3Event): Promise<ProviderAdminStatus> {
   const opened = await engine().catch(() => undefined)
-  if (!opened) return { warnings: [{ level: 'error', message: 'The database could not be opened: see the server log.' }], actions: [] }
+  if (!opened) return { warnings: [notOpened], actions: [] }
   const facts = await readDatabaseFacts(opened.database)
   const maintenance = opened.maintenance.read()
   return {
@@ -83,15 +85,21 @@ function warnOf({ inMemory, writable, walBytes, fileBytes, freeBytes, synchronou
   const warnings: AdminWarning[] = []
   const warn = (message: string) => warnings.push({ level: 'warning', message })
   if (inMemory) warn('The database is in memory: all data is lost when the server stops.')
-  if (!writable) warnings.push({ level: 'error', message: 'The disk is full: writes are refused, reads go on. Make room; writes resume by themselves.' })
+  if (!writable) {
+    const message = 'The disk is full: writes are refused, reads go on. Make room; writes resume by themselves.'
+    warnings.push({ level: 'error', message })
+  }
   if (synchronous === 'OFF') warn('OR3_SQLITE_PRAGMA_SYNCHRONOUS is OFF: a power failure can lose or damage data.')
   if (walBytes > maxWalBytes) warn('The write-ahead log is large: a reader, a studio or a backup may be holding it.')
-  if (freeBytes !== null && freeBytes < fileBytes) warn('The disk has less room left than the database is large: a backup may fail.')
+  if (freeBytes !== null && freeBytes < fileBytes) {
+    warn('The disk has less room left than the database is large: a backup may fail.')
+  }
   return warnings
 }
 
 function warnOfCleanUp({ state, lastError }: { state: string, lastError?: string }): AdminWarning[] {
-  return state === 'failed' ? [{ level: 'warning', message: `The last clean-up failed: ${lastError ?? 'see the server log'}` }] : []
+  if (state !== 'failed') return []
+  return [{ level: 'warning', message: `The last clean-up failed: ${lastError ?? 'see the server log'}` }]
 }
 
 type CleanUp = SyncEngine['gcChangeLog']
@@ -117,7 +125,7 @@ async function cleanUp(
   }
 }
 
-/** The session's workspace. Throws FORBIDDEN where the payload names another, INVALID_REQUEST where the session has none. */
+/** The session's workspace. Throws FORBIDDEN where the payload names another, INVALID_REQUEST where there is none. */
 function readWorkspaceId(payload: Record<string, unknown>, { workspace }: SessionContext): string {
   if (!workspace) throw createSyncError('INVALID_REQUEST', 'The session has no workspace: make one active.')
   if (payload['workspaceId'] !== undefined && payload['workspaceId'] !== workspace.id) {
@@ -141,6 +149,7 @@ async function truncateWal(database: SyncDatabase): Promise<{ emptied: boolean, 
 async function makeBackup(database: SyncDatabase): Promise<BackupResult> {
   return backUp(database.local).catch((error: unknown) => {
     consola.withTag('or3-sync').error('The backup failed:', error)
-    throw createSyncError('DATABASE_UNAVAILABLE', 'The backup failed, and the older ones are kept: see the server log.', { cause: error })
+    const message = 'The backup failed, and the older ones are kept: see the server log.'
+    throw createSyncError('DATABASE_UNAVAILABLE', message, { cause: error })
   })
 }

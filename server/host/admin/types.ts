@@ -35,8 +35,10 @@ export interface WorkspaceSearch {
 
 export interface WorkspaceAccessStore {
   listMembers(input: { workspaceId: string }): Promise<WorkspaceMemberInfo[]>
-  /** By email, by the auth provider's user id, or by ours; a user nobody knows yet is made. */
-  upsertMember(input: { workspaceId: string, emailOrProviderId: string, role: WorkspaceRole, provider?: string }): Promise<void>
+  /** By email, by the auth provider's user id, or by ours; an unknown user is made. */
+  upsertMember(
+    input: { workspaceId: string, emailOrProviderId: string, role: WorkspaceRole, provider?: string },
+  ): Promise<void>
   setMemberRole(input: { workspaceId: string, userId: string, role: WorkspaceRole }): Promise<void>
   removeMember(input: { workspaceId: string, userId: string }): Promise<void>
   listWorkspaces(input: WorkspaceSearch): Promise<{ items: WorkspaceSummary[], total: number }>

@@ -1,4 +1,4 @@
-/** All workspaces of the deployment, for an administrator: search, pages, one by its id. Deleted ones only on demand. */
+/** The workspaces of the deployment for an administrator: search, pages, one by its id. Deleted ones only on demand. */
 import { and, count, desc, eq, isNull, or, sql, type SQL } from 'drizzle-orm'
 import type { SyncDatabase } from '../../database/types.ts'
 import { users, workspaces } from '../../database/schema/index.ts'
@@ -13,7 +13,7 @@ const ownerUserId = sql<string | null>`(
   order by m.created_at, m.rowid limit 1)`
 const memberCount = sql<number>`(select count(*) from workspace_members m where m.workspace_id = ${workspaces.id})`
 
-/** `page` counts from 1; a page holds at most 100. */
+/** The newest first. `page` counts from 1; a page has at most 100. */
 export async function listWorkspaces(
   database: SyncDatabase,
   input: WorkspaceSearch,
@@ -23,7 +23,9 @@ export async function listWorkspaces(
   const search = input.search?.trim()
   const where = and(
     input.includeDeleted ? undefined : isNull(workspaces.deletedAt),
-    search ? or(contains(workspaces.name, search), eq(workspaces.id, search), contains(users.email, search)) : undefined,
+    search
+      ? or(contains(workspaces.name, search), eq(workspaces.id, search), contains(users.email, search))
+      : undefined,
   )
   const [rows, [counted]] = await Promise.all([
     selectSummaries(database, where).orderBy(desc(workspaces.createdAt), desc(sql`${workspaces}.rowid`))

@@ -4,19 +4,23 @@
  */
 import type { RateLimitConfig, RateLimitResult, RateLimitStats } from './types.ts'
 
-/** A moment and how many requests came up to it; oldest first. */
+/** Each moment with the number of requests that share it; oldest first. */
 export type Moments = readonly (readonly [momentMs: number, count: number])[]
 
 const steps = 1_000
 
 /** The moments that still count. */
 export function pruneMoments(moments: Moments, nowMs: number, { windowMs }: RateLimitConfig): Moments {
-  // A moment far ahead is one of a clock that was set back since: it would count for ever.
+  // A moment far ahead was written before the clock was set back. It would count for ever.
   return moments.filter(([momentMs]) => momentMs > nowMs - windowMs && momentMs <= nowMs + windowMs)
 }
 
-/** Whether one more is allowed beside `moments`, which are pruned; the answer counts it. */
-export function checkMoments(moments: Moments, nowMs: number, { windowMs, maxRequests }: RateLimitConfig): RateLimitResult {
+/** Whether one more request is allowed beside `moments`, which are pruned; the answer counts it. */
+export function checkMoments(
+  moments: Moments,
+  nowMs: number,
+  { windowMs, maxRequests }: RateLimitConfig,
+): RateLimitResult {
   const used = sum(moments)
   if (used < maxRequests) return { allowed: true, remaining: maxRequests - used - 1 }
   let toFree = used - maxRequests + 1
@@ -33,7 +37,11 @@ export function addMoment(moments: Moments, nowMs: number, { windowMs }: RateLim
 }
 
 /** The limit's state for its user; null where nothing counts. `moments` are pruned. */
-export function describeMoments(moments: Moments, nowMs: number, { windowMs, maxRequests }: RateLimitConfig): RateLimitStats | null {
+export function describeMoments(
+  moments: Moments,
+  nowMs: number,
+  { windowMs, maxRequests }: RateLimitConfig,
+): RateLimitStats | null {
   if (moments.length === 0) return null
   return {
     limit: maxRequests,

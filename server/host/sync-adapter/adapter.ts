@@ -28,7 +28,8 @@ export function createSyncGatewayAdapter(open: () => Promise<SyncEngine>) {
     return opened
   }
 
-  const serve = <I, T>(run: (engine: SyncEngine, event: H3Event, input: I) => Promise<T>) => (event: H3Event, input: I): Promise<T> =>
+  type Run<I, T> = (engine: SyncEngine, event: H3Event, input: I) => Promise<T>
+  const serve = <I, T>(run: Run<I, T>) => (event: H3Event, input: I): Promise<T> =>
     answerHost('The sync adapter', async () => run(await engine(), event, input))
   const forUser = <I extends Scoped, T>(run: (engine: SyncEngine, caller: UserCaller, input: I) => Promise<T>) =>
     serve((opened, event, input: I) => run(opened, readUserCaller(event), input))
@@ -50,7 +51,8 @@ export function createSyncGatewayAdapter(open: () => Promise<SyncEngine>) {
     updateCursor: forUser((opened, caller, request) => opened.updateCursor(caller, request)),
     gcChangeLog: forJobs((opened, caller, request) => opened.gcChangeLog(caller, request)),
     gcTombstones: forJobs((opened, caller, request) => opened.gcTombstones(caller, request)),
-    listWorkspaceIds: () => answerHost('The sync adapter', async () => listLivingWorkspaceIds((await engine()).database)),
+    listWorkspaceIds: () =>
+      answerHost('The sync adapter', async () => listLivingWorkspaceIds((await engine()).database)),
     ...maintenance.methods,
     reserveUploadIntent: forUploads(reserveUploadIntent),
     consumeUploadIntent: forUploads(consumeUploadIntent),
