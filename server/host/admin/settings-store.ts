@@ -24,7 +24,8 @@ export function createWorkspaceSettingsStore(database: () => Promise<SyncDatabas
         throw createSyncError('INVALID_REQUEST', 'A setting\'s workspace and key have 1 to 256 well-formed characters.')
       }
       if (value.length > maxValueLength || !isStorable(value)) {
-        throw createSyncError('INVALID_REQUEST', `A setting's value has at most ${maxValueLength} well-formed characters.`)
+        const message = `A setting's value has at most ${maxValueLength} well-formed characters.`
+        throw createSyncError('INVALID_REQUEST', message)
       }
       const updatedAt = nowSeconds()
       const target = [workspaceSettings.workspaceId, workspaceSettings.key]
