@@ -11,7 +11,7 @@ import type { SyncDatabase } from '../../database/types.ts'
 import { createSyncError, isSyncError } from '../../errors.ts'
 import { backUp, type BackupResult } from '../../operations/backup.ts'
 import { providerId } from '../sync-adapter/adapter.ts'
-import type { CleanUpResult } from '../../../shared/protocol.ts'
+import type { CleanUpResult, MaintenanceState } from '../../../shared/protocol.ts'
 import { createSystemCaller } from '../../sync/caller.ts'
 import type { SyncEngine } from '../../sync/engine.ts'
 import { type DatabaseFacts, readDatabaseFacts } from './database-facts.ts'
@@ -97,7 +97,7 @@ function warnOf({ inMemory, writable, walBytes, fileBytes, freeBytes, synchronou
   return warnings
 }
 
-function warnOfCleanUp({ state, lastError }: { state: string, lastError?: string }): AdminWarning[] {
+function warnOfCleanUp({ state, lastError }: Pick<MaintenanceState, 'state' | 'lastError'>): AdminWarning[] {
   if (state !== 'failed') return []
   return [{ level: 'warning', message: `The last clean-up failed: ${lastError ?? 'see the server log'}` }]
 }

@@ -4,7 +4,7 @@ import type { H3Event } from 'h3'
 import { expect, it, vi } from 'vitest'
 import { workspaces } from '../../../server/database/schema/index.ts'
 import { createSyncAdminAdapter } from '../../../server/host/admin/sync-status.ts'
-import { openTestDatabase } from '../../helpers/database.ts'
+import { layerMigrations, openTestDatabase } from '../../helpers/database.ts'
 import { event, eventOf, putOf, scope } from '../../helpers/sync.ts'
 import { adapterOf, engineOf } from '../../helpers/engine.ts'
 
@@ -18,12 +18,14 @@ it('tells how the database is, without its path, and warns of what deserves atte
   const adapter = createSyncAdminAdapter(async () => engineOf(database))
   expect([adapter.id, adapter.kind]).toEqual(['sqlite', 'sync'])
   const status = await adapter.getStatus(noEvent, context)
-  expect(status.details).toMatchObject({ journalMode: 'wal', synchronous: 'OFF', inMemory: false, schemaRevision: 1, changes: 2 })
+  expect(status.details).toMatchObject({
+    journalMode: 'wal', synchronous: 'OFF', inMemory: false, schemaRevision: layerMigrations.length, changes: 2,
+  })
   expect(status.details).toMatchObject({ head: null, workspaces: 1 })
   expect((await adapter.getStatus(event, context)).details).toMatchObject({ head: 2 })
   expect((await adapter.getStatus(eventOf('user-1', 'empty'), context)).details).toMatchObject({ head: 0 })
-  expect(status.details!.fileBytes).toBeGreaterThanOrEqual(4096)
-  expect(status.details!.walBytes).toBeGreaterThan(0)
+  expect(status.details!['fileBytes']).toBeGreaterThanOrEqual(4096)
+  expect(status.details!['walBytes']).toBeGreaterThan(0)
   expect(JSON.stringify(status)).not.toContain(database.path)
   expect(status.warnings).toEqual([{ level: 'warning', message: expect.stringContaining('SYNCHRONOUS') }])
   expect(status.actions.map(action => action.id)).toEqual(['sync.gc-change-log', 'sync.gc-tombstones', 'sync.checkpoint', 'sync.backup'])
