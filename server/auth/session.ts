@@ -17,6 +17,7 @@ import { dropSessionContext, sessionContextKey, type SignedInSession, type Signe
 export const storeId = 'sqlite'
 
 const usersByRequest = new WeakMap<H3Event, Promise<SignedInUser | null>>()
+const accountsByRequest = new WeakMap<H3Event, Promise<SignedInAccount | null>>()
 const sessionsByRequest = new WeakMap<H3Event, Promise<SignedInSession | null>>()
 
 /** The signed-in user, or null. Reads no workspace. Throws AUTH_UNAVAILABLE and the database's refusals. */
@@ -34,6 +35,7 @@ export function resolveSession(event: H3Event): Promise<SignedInSession | null> 
 
 /** Forgets the request's user and session. After a long wait, either may have ended. */
 export function forgetSession(event: H3Event): void {
+  accountsByRequest.delete(event)
   usersByRequest.delete(event)
   sessionsByRequest.delete(event)
   dropSessionContext(event)
@@ -179,7 +181,12 @@ async function readActiveWorkspace(userId: string): Promise<Pick<SignedInSession
   throw createSyncError('AUTH_UNAVAILABLE', 'The session\'s workspace changed while it was read; try again.')
 }
 
-async function readAccount(event: H3Event): Promise<SignedInAccount | null> {
+/** The provider is asked once a request. */
+function readAccount(event: H3Event): Promise<SignedInAccount | null> {
+  return once(accountsByRequest, event, () => askProvider(event))
+}
+
+async function askProvider(event: H3Event): Promise<SignedInAccount | null> {
   const provider = activeAuthProviderId()
   const session = provider === null ? null : await readAuthSession(event)
   if (provider === null || !session) return null

@@ -17,6 +17,8 @@ export interface SyncDatabase {
   readonly activity: WriterActivity
   /** Committed data, never written through. A read does not wait for the writer, but in memory or without a write-ahead log. */
   readonly read: ReadDatabase
+  /** A copy for reads that lags behind; absent where there is none. */
+  readonly replica?: ReadDatabase | undefined
   /** Runs `job` in the one writer's transaction; resolves after the commit, so what it returns may be acknowledged. */
   write<T>(job: WriteJob<T>): Promise<T>
   /**

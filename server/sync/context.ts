@@ -5,12 +5,14 @@ import type { GroupedWrite } from '../database/remote/grouped-writes.ts'
 import type { GroupedPush } from './push/grouped-pushes.ts'
 import type { HeadCache } from './push/heads.ts'
 import type { PushOutcome } from './push/merge.ts'
+import type { ReplicaReads } from './replica.ts'
 
 export interface EngineContext {
   readonly database: SyncDatabase
   readonly heads: HeadCache
   /** How a database that runs writes in groups runs pushes. */
   readonly groupedPushes: GroupedWrite<GroupedPush, PushOutcome>
+  readonly replica: ReplicaReads
   /** The key that signs page tokens. */
   readTokenKey(): Promise<string>
   readonly commits: CommitFeed

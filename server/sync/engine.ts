@@ -16,9 +16,10 @@ import { followForeignCommits } from './foreign-commits.ts'
 import { createGroupedPushes } from './push/grouped-pushes.ts'
 import { createHeadCache } from './push/heads.ts'
 import { push } from './push/push.ts'
-import { type CleanAllOptions, type CleanAllResult, cleanAllWorkspaces, listWorkspaceIds } from './retention/all-workspaces.ts'
+import { type CleanAllOptions, type CleanAllResult, cleanAllWorkspaces } from './retention/all-workspaces.ts'
 import { type CleanUpOptions, gcChangeLog, gcTombstones } from './retention/clean-up.ts'
 import { createMaintenanceLog, type MaintenanceLog } from './retention/maintenance-log.ts'
+import { createReplicaReads } from './replica.ts'
 import { snapshot, snapshotText } from './snapshot.ts'
 import { createTokenKey } from './snapshot-token.ts'
 
@@ -37,7 +38,6 @@ export interface SyncEngine {
   gcChangeLog(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
   gcTombstones(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
   cleanAllWorkspaces(options: CleanAllOptions): Promise<CleanAllResult>
-  listWorkspaceIds(): Promise<string[]>
   /**
    * Calls `listener` after each commit that moved a head, of one workspace or of all; returns what ends that. Only a listener
    * of one workspace also hears of the commits of other servers on the same database.
@@ -52,6 +52,7 @@ export function createSyncEngine(database: SyncDatabase): SyncEngine {
     database,
     heads: createHeadCache(),
     groupedPushes: createGroupedPushes(database.now),
+    replica: createReplicaReads(database),
     readTokenKey: createTokenKey(database),
     commits,
   }
@@ -69,7 +70,6 @@ export function createSyncEngine(database: SyncDatabase): SyncEngine {
     gcChangeLog: (caller, request, options) => gcChangeLog(database, caller, request, options),
     gcTombstones: (caller, request, options) => gcTombstones(database, caller, request, options),
     cleanAllWorkspaces: options => cleanAllWorkspaces(database, maintenance, options),
-    listWorkspaceIds: () => listWorkspaceIds(database),
     onCommit: commits.listen,
   }
 }

@@ -63,8 +63,10 @@ export async function openRemoteDatabase(config: RemoteConfig, migrations: Migra
     })
     const client = createRemoteClient(connection, busyTimeoutMs)
     const writer = createRemoteWriter(connection, { busyTimeoutMs })
+    const replica = config.replicaUrl === undefined ? undefined : openRemoteConnection({ url: toHranaUrl(config.replicaUrl), authToken: config.authToken })
     const close = async () => {
       await writer.drain()
+      replica?.close()
       connection.close()
     }
     let closing: Promise<void> | undefined
@@ -73,6 +75,7 @@ export async function openRemoteDatabase(config: RemoteConfig, migrations: Migra
       connection,
       activity: writer.activity,
       read: drizzle(options.wrapClient?.(client) ?? client) as ReadDatabase,
+      replica: replica && drizzle(createRemoteClient(replica)) as ReadDatabase,
       write: writer.write,
       now: options.now ?? (() => null),
       grouped: { add: writer.add },

@@ -10,8 +10,8 @@ import { type CleanUpOptions, gcTombstones } from './clean-up.ts'
 import { endLease, takeLease } from './lease.ts'
 import type { MaintenanceLog } from './maintenance-log.ts'
 
-/** Every workspace that has ever been pushed to. */
-export async function listWorkspaceIds(database: SyncDatabase): Promise<string[]> {
+/** Every workspace that has ever been pushed to, deleted ones too. */
+async function listLoggedWorkspaceIds(database: SyncDatabase): Promise<string[]> {
   const rows = await database.read.select({ id: logs.workspaceId }).from(logs).orderBy(asc(logs.workspaceId))
   return rows.map(row => row.id)
 }
@@ -43,7 +43,7 @@ export async function cleanAllWorkspaces(database: SyncDatabase, log: Maintenanc
   // Where one process owns the data no other one can be at it.
   const isShared = database.grouped !== null
   if (isShared && !await takeLease(database, lease)) return { ...result, isElsewhere: true }
-  const workspaceIds = await listWorkspaceIds(database)
+  const workspaceIds = await listLoggedWorkspaceIds(database)
   log.begin()
   for (const workspaceId of workspaceIds) {
     if (isShared && result.workspaces > 0 && !await takeLease(database, lease)) break
