@@ -192,6 +192,10 @@ function afterCursor(value: Values, filter: SQL) {
   }
 }
 
+/** A text may take twice its length in JSON. */
+const rowBytes = sql.raw(`coalesce(octet_length(payload), 0) + 200
+  + 2 * (octet_length(pk) + octet_length(hlc) + octet_length(device_id) + octet_length(table_name))`)
+
 const asText: Form<string> = {
   statements: compilePages(changeText, false),
   boundedStatements: compilePages(changeText, true),
@@ -205,10 +209,7 @@ const inColumns: Form<SyncChange> = {
   versionOf: change => change.serverVersion,
 }
 
-/** A text may take twice its length in JSON. */
-const rowBytes = sql.raw(`coalesce(octet_length(payload), 0) + 200
-  + 2 * (octet_length(pk) + octet_length(hlc) + octet_length(device_id) + octet_length(table_name))`)
-
+/** Ends a page before it is too long for a database server. */
 function untilFull(rows: SQL): SQL {
   return sql`
     select ${pageColumns} from (

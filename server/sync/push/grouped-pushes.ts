@@ -6,6 +6,7 @@
  */
 import type { InStatement, ResultSet } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
+import { maxAnswerBytes } from '../../../shared/limits.ts'
 import { parseJson } from '../../../shared/parse-json.ts'
 import type { PushResultItem, Winner } from '../../../shared/protocol.ts'
 import type { GroupedWrite } from '../../database/remote/grouped-writes.ts'
@@ -24,15 +25,15 @@ export interface GroupedPush {
   ops: readonly (ValidOp | Refusal)[]
 }
 
-/** A group takes no more payload than this, in UTF-16 units, unless one push alone has more. */
-const maxGroupLength = 4 * 1024 * 1024
+/** A plan is bound with all payloads as one value, of which a database server takes 5 MB. */
+const maxPlanBytes = maxAnswerBytes
 
 /** `now` is `SyncDatabase.now`. */
 export function createGroupedPushes(now: () => number | null): GroupedWrite<GroupedPush, PushOutcome> {
   return {
     isAlone({ ops }) {
       const valid = ops.filter(isValidOp)
-      return valid.length === 0 || new Set(valid.map(keyOf)).size < valid.length || new Set(valid.map(idOf)).size < valid.length
+      return valid.length === 0 || bytesOf(valid) > maxPlanBytes || new Set(valid.map(keyOf)).size < valid.length || new Set(valid.map(idOf)).size < valid.length
     },
     startGroup: createGroup,
     plan(pushes) {
@@ -58,18 +59,24 @@ export function createGroupedPushes(now: () => number | null): GroupedWrite<Grou
 /** No two pushes of a group touch one row or have one op id: what the second would find is not there yet. */
 function createGroup() {
   const taken = new Set<string>()
-  let length = 0
+  let bytes = 0
   return {
     add({ caller, ops }: GroupedPush): boolean {
       const valid = ops.filter(isValidOp)
       const names = valid.flatMap(op => [idOf(op), `${caller.workspaceId}\0${keyOf(op)}`])
-      const added = valid.reduce((sum, op) => sum + (op.payload?.length ?? 0), 0)
-      if (length > 0 && (length + added > maxGroupLength || names.some(name => taken.has(name)))) return false
-      length += added + 1
+      const added = bytesOf(valid)
+      if (bytes > 0 && (bytes + added > maxPlanBytes || names.some(name => taken.has(name)))) return false
+      bytes += added
       for (const name of names) taken.add(name)
       return true
     },
   }
+}
+
+/** Of payloads and stamps, the latter at most. */
+function bytesOf(ops: readonly ValidOp[]): number {
+  return ops.reduce((sum, { payload, pk, hlc, deviceId, tableName }) =>
+    sum + (payload === null ? 0 : Buffer.byteLength(payload)) + 3 * (pk.length + hlc.length + 2 * deviceId.length + tableName.length) + 100, 0)
 }
 
 /** The outcome of each push that the plan has written; a push is written whole or not at all. */
