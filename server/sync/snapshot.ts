@@ -163,7 +163,6 @@ function compileRecords(after: (value: (name: keyof RecordsValues) => Placeholde
   }
 }
 
-
 function texts(stamp: string, payload: string): SQL {
   return sql.raw(`group_concat(${stamp}) as stamps, group_concat(coalesce(${payload}, 'null'), char(30)) as payloads`)
 }
