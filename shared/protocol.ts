@@ -1,0 +1,116 @@
+/** What a device and the sync routes exchange: JSON over POST. Not every server sends the optional fields. */
+
+export interface SyncScope { workspaceId: string, projectId?: string }
+
+export interface ChangeStamp {
+  deviceId: string
+  /** A UUID, unique per workspace: the op's identity. */
+  opId: string
+  /** Hybrid logical clock, compared as a plain string by code points. */
+  hlc: string
+  /** Per-record revision counter: every local write is the old one plus 1. */
+  clock: number
+}
+
+export type SyncOperation = 'put' | 'delete'
+export type JsonObject = Record<string, unknown>
+
+export interface PendingOp {
+  id: string
+  tableName: string
+  operation: SyncOperation
+  pk: string
+  payload?: unknown
+  stamp: ChangeStamp
+  /** Epoch milliseconds. */
+  createdAt: number
+  attempts: number
+  status: string
+  nextAttemptAt?: number
+}
+
+export interface SyncChange {
+  serverVersion: number
+  tableName: string
+  pk: string
+  op: SyncOperation
+  payload?: unknown
+  stamp: ChangeStamp
+}
+
+export interface PullRequest {
+  scope: SyncScope
+  cursor: number
+  /** 1..1000; 100 where a caller leaves it out. */
+  limit?: number
+  tables?: string[]
+}
+
+export interface PullResponse {
+  changes: SyncChange[]
+  /** The last version scanned, so that it also moves over what a filter left out. */
+  nextCursor: number
+  hasMore: boolean
+  /** A pull from the version before this one misses nothing. */
+  oldestRetainedVersion: number
+  requiresSnapshot: boolean
+}
+
+export interface PushBatch {
+  scope: SyncScope
+  ops: PendingOp[]
+}
+
+export type SyncErrorCode
+  = | 'VALIDATION_ERROR' | 'UNAUTHORIZED' | 'CONFLICT' | 'NOT_FOUND' | 'RATE_LIMITED'
+    | 'OVERSIZED' | 'NETWORK_ERROR' | 'SERVER_ERROR' | 'UNKNOWN'
+
+export interface Revision { clock: number, hlc: string, opId: string }
+
+export type Winner
+  = | { kind: 'put', payload: unknown, revision: Revision }
+    | { kind: 'delete', revision: Revision, serverDeletedAt?: number }
+
+/** One receipt per op, in the order of the ops. */
+export interface PushResultItem {
+  opId: string
+  success: boolean
+  serverVersion?: number
+  error?: string
+  errorCode?: SyncErrorCode
+  tableName?: string
+  operation?: SyncOperation
+  payload?: unknown
+  wasExisting?: boolean
+  applied?: boolean
+  replayed?: boolean
+  winner?: Winner
+}
+
+export interface PushResult {
+  results: PushResultItem[]
+  /** The workspace's head. */
+  serverVersion: number
+}
+
+export interface SnapshotRequest {
+  scope: SyncScope
+  pageSize: number
+  pageToken?: string
+  tables?: string[]
+}
+
+export type SnapshotItem
+  = | { kind: 'row', tableName: string, pk: string, payload: unknown, revision: Revision }
+    | { kind: 'tombstone', tableName: string, pk: string, revision: Revision, serverDeletedAt: number }
+
+export interface SnapshotResponse {
+  workspaceId: string
+  snapshotId: string
+  /** The items are the rows as of this version; a pull goes on from it. */
+  highWatermark: number
+  items: SnapshotItem[]
+  nextPageToken: string | null
+}
+
+export interface UpdateCursorRequest { scope: SyncScope, deviceId: string, version: number }
