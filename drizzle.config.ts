@@ -2,8 +2,8 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import process from 'node:process'
 import { defineConfig } from 'drizzle-kit'
-import { databaseUrl, readDatabaseConfig } from './server/db/config.ts'
-import { ledgerTable } from './server/db/migrate.ts'
+import { databaseUrl, readDatabaseConfig } from './server/config/database.ts'
+import { ledgerTable } from './server/database/migrate.ts'
 
 const database = readDatabaseConfig(process.env)
 // drizzle-kit fails without a word where the folder is missing.
@@ -11,7 +11,7 @@ mkdirSync(dirname(database.path), { recursive: true })
 
 export default defineConfig({
   dialect: 'turso',
-  schema: './server/db/schema/index.ts',
+  schema: './server/database/schema/index.ts',
   out: './drizzle',
   dbCredentials: { url: databaseUrl(database) },
   // The CLI and the start of the server keep one ledger.

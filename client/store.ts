@@ -3,6 +3,7 @@
  * disk and the server. Upholds P12.
  */
 import { createHybridClock, createNode } from '../shared/hlc.ts'
+import { maxClock } from '../shared/limits.ts'
 import type { JsonObject, PendingOp } from '../shared/protocol.ts'
 import type { RowOf, SyncedTable } from '../shared/synced-table.ts'
 import { createUuid } from '../shared/uuid.ts'
@@ -81,8 +82,6 @@ export interface StoreOptions {
 
 /** A device polls about every two seconds where nothing tells it of changes. */
 const defaultPaceMs = 2_000
-/** A clock beyond it is refused by servers; there the time decides. */
-const maxClock = 2 ** 32 - 1
 
 /** The name under which a store is kept. One user's store can never be another's. */
 export function nameStore(
@@ -221,6 +220,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
     const rows = state.table(table.name)
     if (rows.isHidden(pk)) throw new Error(`The row "${pk}" of "${table.name}" has a newer shape: update the app.`)
     const createdAt = now()
+    // There the time decides: a higher clock would be refused.
     const clockOfRow = Math.min((rows.current(pk)?.clock ?? 0) + 1, maxClock)
     const stamp = { deviceId: meta.deviceId, opId: createUuid(), hlc: clock.tick(), clock: clockOfRow }
     const { opId } = stamp

@@ -25,6 +25,8 @@ const cleanUpCron = '17 * * * *'
 
 const layerRoot = fileURLToPath(new URL('..', import.meta.url)).replace(/[/\\]$/, '')
 const layerServer = join(layerRoot, 'server')
+/** What of the package runs in a server, as TypeScript. */
+const layerSources = [layerServer, join(layerRoot, 'shared')]
 
 /** A linked package has one name in `extends` and another here. */
 const isLayerServer = (dir: string) => existsSync(dir) && realpathSync(dir) === realpathSync(layerServer)
@@ -44,9 +46,10 @@ const isOfManyFiles = (id: string) => ownFolders.some(folder => withSlashes(id).
 
 /** What makes an app a host: both of these, which the layer has files of its own for where it is alone. */
 const registries = {
-  '#or3-sqlite/sync-registry': 'sync/gateway/registry',
-  '#or3-sqlite/auth-registry': 'auth/store/registry',
+  '#or3-sqlite/sync-registry': { host: 'sync/gateway/registry', own: 'host/sync-adapter/registry' },
+  '#or3-sqlite/auth-registry': { host: 'auth/store/registry', own: 'workspaces/store/registry' },
 }
+const registryFiles = Object.values(registries).map(({ host }) => host)
 
 /**
  * What a host may have besides: the function to call there (server/host/register.ts), and where to look for it, under
@@ -64,13 +67,13 @@ export default defineNuxtModule<SyncLayerOptions>({
   meta: { name: 'or3-layer-sqlite', configKey: 'or3Sqlite', compatibility: { nuxt: '>=4.5.0' } },
   async setup(options, nuxt) {
     const appServer = nuxt.options.serverDir
-    const found = await Promise.all(Object.values(registries).map(name => resolveFile(appServer, name)))
+    const found = await Promise.all(registryFiles.map(name => resolveFile(appServer, name)))
     const isHosted = found.every(file => file !== undefined)
     if (!isHosted && found.some(file => file !== undefined)) {
-      useLogger('or3-layer-sqlite').warn(`This app has only one of server/${Object.values(registries).join(' and server/')}: it is taken for no host, and the layer serves routes of its own.`)
+      useLogger('or3-layer-sqlite').warn(`This app has only one of server/${registryFiles.join(' and server/')}: it is taken for no host, and the layer serves routes of its own.`)
     }
-    Object.entries(registries).forEach(([alias, name], index) => {
-      nuxt.options.alias[alias] = (isHosted && found[index]) || join(layerServer, `${name}.ts`)
+    Object.entries(registries).forEach(([alias, { own }], index) => {
+      nuxt.options.alias[alias] = (isHosted && found[index]) || join(layerServer, `${own}.ts`)
     })
     nuxt.options.alias['#or3-sync'] = join(layerServer, 'index.ts')
 
@@ -95,7 +98,7 @@ export default defineNuxtModule<SyncLayerOptions>({
       config.scanDirs = isHosted ? others : [...others, layerServer]
       // The TypeScript of a package is transpiled and bundled; its own node_modules are not, for a native binding cannot be.
       config.externals ??= {}
-      config.externals.inline = [...config.externals.inline ?? [], layerServer, ...nuxt.options.dev ? [] : [isOfManyFiles]]
+      config.externals.inline = [...config.externals.inline ?? [], ...layerSources, ...nuxt.options.dev ? [] : [isOfManyFiles]]
       const esbuild = ((config.esbuild ??= {}).options ??= {})
       // The oldest Node that runs this has all of it; nitro's own choice, es2019, has no bigint.
       esbuild.target ??= 'es2022'
@@ -132,7 +135,7 @@ export default defineNuxtModule<SyncLayerOptions>({
     addTypeTemplate({
       filename: 'types/or3-layer-sqlite.d.ts',
       getContents: () => `declare module '#or3-sqlite/migrations' {
-  import type { Migration } from '${relativeToTypes('db/migrate')}'
+  import type { Migration } from '${relativeToTypes('database/migrate')}'
   export const layer: readonly Migration[]
   export const app: readonly Migration[]
 }
@@ -183,8 +186,8 @@ function addTasks(config: TaskConfig, tasks: { name: string, cron: string | unde
 /** Nuxt spares layers that are extended from what it excludes with all node_modules; a listed module it does not. */
 function sparingLayer<T>(pattern: T): T | RegExp {
   if (!(pattern instanceof RegExp)) return pattern
-  const path = `${withSlashes(layerServer)}/`.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-  return new RegExp(`^(?!${path}).*(?:${pattern.source})`, pattern.flags)
+  const paths = layerSources.map(folder => `${withSlashes(folder)}/`.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^(?!${paths.join('|')}).*(?:${pattern.source})`, pattern.flags)
 }
 
 async function findHostRegistries(appServer: string): Promise<{ name: string, file: string }[]> {

@@ -4,15 +4,14 @@
  */
 export { registerAuthProvider } from './auth/provider.ts'
 export type { AuthProvider, AuthProviderRegistration, AuthSession } from './auth/provider.ts'
-export { authorize, requireSession, resolveSession } from './auth/session.ts'
+export { authorize, createSyncError, requireSession, resolveSession } from './http/for-apps.ts'
 export type { SessionContext, SignedInSession } from './auth/session-context.ts'
 export type { Permission } from './auth/roles.ts'
-export type { SyncDatabase } from './db/open.ts'
-export { fail } from './errors.ts'
+export type { SyncDatabase } from './database/types.ts'
 export { useSyncDatabase } from './layer.ts'
 export type {
-  ChangeStamp, PendingOp, PullRequest, PullResponse, PushBatch, PushResult, PushResultItem, SnapshotItem, SnapshotRequest, SnapshotResponse,
-  SyncChange, SyncScope, UpdateCursorRequest,
-} from './sync/gateway/types.ts'
+  ChangeStamp, PendingOp, PullRequest, PullResponse, PushBatch, PushResult, PushResultItem, SnapshotItem,
+  SnapshotRequest, SnapshotResponse, SyncChange, SyncScope, UpdateCursorRequest,
+} from '../shared/protocol.ts'
 export { registerSyncedTable } from './sync/tables.ts'
 export type { SyncedTableOptions } from './sync/tables.ts'

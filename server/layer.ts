@@ -3,22 +3,32 @@
  * and route awaits, closed once at the end.
  */
 import { consola } from 'consola'
-import type { DatabaseConfig } from './db/config.ts'
-import { MigrationError } from './db/migrate.ts'
-import { type Migrations, openDatabase, type OpenOptions, type SyncDatabase } from './db/open.ts'
-import { DatabaseInUseError } from './db/owner-lock.ts'
-import { fail } from './errors.ts'
+import type { DatabaseConfig } from './config/database.ts'
+import { MigrationError } from './database/migrate.ts'
+import { openDatabase, type OpenOptions } from './database/local/open.ts'
+import type { Migrations, SyncDatabase } from './database/types.ts'
+import { DatabaseInUseError } from './database/local/owner-lock.ts'
+import { createSyncError } from './errors.ts'
+import { createSyncEngine, type SyncEngine } from './sync/engine.ts'
 
-let opening: Promise<SyncDatabase> | undefined
-let opened: SyncDatabase | undefined
+let opening: Promise<SyncEngine> | undefined
+let opened: SyncEngine | undefined
 
-/** The open, migrated database. Throws DATABASE_UNAVAILABLE where the layer is off, prerendering, or failed to start. */
-export function useSyncDatabase(): Promise<SyncDatabase> {
-  return opening ?? Promise.reject(fail('DATABASE_UNAVAILABLE', 'The database is not open here.'))
+/**
+ * The open, migrated database, for an app's own Drizzle tables. Throws DATABASE_UNAVAILABLE where the layer is off,
+ * prerendering, or failed to start.
+ */
+export async function useSyncDatabase(): Promise<SyncDatabase> {
+  return (await useSyncEngine()).database
 }
 
-/** The database if it is open now: not before the start is over, nor where it failed. */
-export function openedDatabase(): SyncDatabase | undefined {
+/** The sync engine of the open database. Throws as `useSyncDatabase` does. */
+export function useSyncEngine(): Promise<SyncEngine> {
+  return opening ?? Promise.reject(createSyncError('DATABASE_UNAVAILABLE', 'The database is not open here.'))
+}
+
+/** The engine if the database is open now: not before the start is over, nor where it failed. */
+export function openedEngine(): SyncEngine | undefined {
   return opened
 }
 
@@ -39,9 +49,9 @@ export function startLayer(
       throw isSentence(error) ? error : new Error(`The database ${config.path} could not be opened: ${findReason(error)}.`, { cause: error })
     })
   }
-  opening = open().then(database => opened = database).catch((error: unknown) => {
+  opening = open().then(database => opened = createSyncEngine(database)).catch((error: unknown) => {
     onFailure(error instanceof Error ? error.message : String(error))
-    throw fail('DATABASE_UNAVAILABLE', 'The database could not be opened: see the server log.', { cause: error })
+    throw createSyncError('DATABASE_UNAVAILABLE', 'The database could not be opened: see the server log.', { cause: error })
   })
   // Whoever asks gets the rejection; nobody asking must not end the process.
   opening.catch(() => {})
@@ -54,10 +64,10 @@ export async function layerStarted(): Promise<void> {
 
 /** Finishes the waiting writes and closes the file. */
 export async function stopLayer(): Promise<void> {
-  const database = await opening?.catch(() => undefined)
+  const engine = await opening?.catch(() => undefined)
   opening = undefined
   opened = undefined
-  await database?.close()
+  await engine?.database.close()
 }
 
 /** Errors made for the operator to read. */

@@ -1,4 +1,7 @@
-/** What a device and the sync routes exchange: JSON over POST. Not every server sends the optional fields. */
+/**
+ * The sync protocol's shapes on the wire (JSON over POST), as server and browser agree on them. Optional fields are
+ * those that only later hosts know: an answer always carries them, a request may lack them. `shapes.ts` checks requests.
+ */
 
 export interface SyncScope { workspaceId: string, projectId?: string }
 
@@ -44,6 +47,7 @@ export interface PullRequest {
   /** 1..1000; 100 where a caller leaves it out. */
   limit?: number
   tables?: string[]
+  fileKindCapability?: 'v1'
 }
 
 export interface PullResponse {
@@ -59,6 +63,8 @@ export interface PullResponse {
 export interface PushBatch {
   scope: SyncScope
   ops: PendingOp[]
+  fileKindCapability?: 'v1'
+  workspaceItemCapability?: 'v1'
 }
 
 export type SyncErrorCode
@@ -98,6 +104,7 @@ export interface SnapshotRequest {
   pageSize: number
   pageToken?: string
   tables?: string[]
+  fileKindCapability?: 'v1'
 }
 
 export type SnapshotItem
@@ -114,3 +121,25 @@ export interface SnapshotResponse {
 }
 
 export interface UpdateCursorRequest { scope: SyncScope, deviceId: string, version: number }
+export interface CleanUpRequest { scope: SyncScope, retentionSeconds: number }
+
+export interface CleanUpResult {
+  droppedChanges: number
+  droppedTombstones: number
+  /** Up to where the log is clean; the next run goes on there. */
+  cleanedVersion: number
+  head: number
+  /** False where a bounded run left something that is due. */
+  done: boolean
+}
+
+/** A field that is undefined is not known, or not so. */
+export interface MaintenanceState {
+  enabled: boolean
+  /** ISO 8601. */
+  lastRun?: string
+  backlog?: number
+  /** Of the last run, where it failed. */
+  lastError?: string
+  state: 'idle' | 'running' | 'failed'
+}

@@ -1,6 +1,6 @@
 /**
- * Last-writer-wins, in one place. A revision is (clock, hlc, opId); the greater one wins, for rows and tombstones.
- * Strings are compared by code points, as SQLite's BINARY collation orders UTF-8. Upholds P4.
+ * Who wins: the one place. A revision is (clock, hlc, op_id); the greater one wins, for rows and tombstones alike.
+ * Strings are compared by code points, which is also how SQLite's BINARY collation orders UTF-8. Upholds P4.
  */
 import type { Revision } from './protocol.ts'
 

@@ -3,6 +3,7 @@
  * No validation library is imported here. A schema is any object that follows Standard Schema (zod 4, valibot, …), so
  * a browser loads zod only where the app's own definition uses it.
  */
+import { maxTableNameLength } from './limits.ts'
 import type { JsonObject } from './protocol.ts'
 
 /** The part of the Standard Schema interface that is used here. */
@@ -69,8 +70,6 @@ export type RowOf<Table> = Table extends SyncedTable<string, infer Row, string> 
 
 /** The field of a put that says of which shape its row is. */
 export const versionField = '_v'
-
-const maxTableNameLength = 128
 
 /**
  * Defines a synced table. Throws an `Error` on a name of 0 or more than 128 characters, without a primary key, and on a

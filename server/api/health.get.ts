@@ -1,11 +1,12 @@
-import { defineEventHandler, setResponseHeader, setResponseStatus } from 'h3'
-import { openedDatabase } from '../layer.ts'
-import { readHealth } from '../ops/health.ts'
+import { setResponseHeader, setResponseStatus } from 'h3'
+import { defineHandler } from '../http/errors.ts'
+import { openedEngine } from '../layer.ts'
+import { readHealth } from '../operations/health.ts'
 
 /** For everybody: it tells nothing of a tenant, no path and no secret. */
-export default defineEventHandler(async (event) => {
+export default defineHandler(async (event) => {
   setResponseHeader(event, 'Cache-Control', 'no-store')
-  const { status, health } = await readHealth(openedDatabase())
+  const { status, health } = await readHealth(openedEngine())
   setResponseStatus(event, status)
   return health
 })

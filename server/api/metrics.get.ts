@@ -1,10 +1,11 @@
-import { defineEventHandler, setResponseHeader } from 'h3'
-import { fail } from '../errors.ts'
-import { useMetrics } from '../ops/watch.ts'
+import { setResponseHeader } from 'h3'
+import { defineHandler } from '../http/errors.ts'
+import { createSyncError } from '../errors.ts'
+import { useMetrics } from '../operations/watch.ts'
 
-export default defineEventHandler(async (event) => {
+export default defineHandler(async (event) => {
   const metrics = await useMetrics()
-  if (!metrics) throw fail('NOT_FOUND', 'Metrics are not enabled here: see OR3_SQLITE_METRICS')
+  if (!metrics) throw createSyncError('NOT_FOUND', 'Metrics are not enabled here: see OR3_SQLITE_METRICS')
   setResponseHeader(event, 'Content-Type', metrics.contentType)
   return metrics.read()
 })

@@ -5,8 +5,8 @@
  */
 import { consola } from 'consola'
 import type { H3Event } from 'h3'
-import { fail } from '../errors.ts'
-import { isId } from './text.ts'
+import { createSyncError } from '../errors.ts'
+import { isId } from '../workspaces/text.ts'
 
 export interface AuthSession {
   /**
@@ -65,7 +65,7 @@ export async function readAuthSession(event: H3Event): Promise<AuthSession | nul
   }
   catch (cause) {
     log.error(`The auth provider "${active.registration.id}" failed:`, cause)
-    throw fail('AUTH_UNAVAILABLE', 'The sign-in service does not answer; try again.', { cause })
+    throw createSyncError('AUTH_UNAVAILABLE', 'The sign-in service does not answer; try again.', { cause })
   }
 }
 

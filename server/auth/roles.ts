@@ -3,7 +3,7 @@
  * A permission always concerns the session's active workspace; naming another one denies.
  */
 import type { SessionContext } from './session-context.ts'
-import type { WorkspaceRole } from './store/types.ts'
+import type { WorkspaceRole } from '../workspaces/store/types.ts'
 
 export type Permission
   = | 'workspace.read' | 'workspace.write' | 'workspace.settings.manage'

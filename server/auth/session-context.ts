@@ -4,7 +4,7 @@
  * auth provider; readers find it by prefix. Pure: it reads what is there and resolves nothing.
  */
 import type { H3Event } from 'h3'
-import type { WorkspaceRole } from './store/types.ts'
+import type { WorkspaceRole } from '../workspaces/store/types.ts'
 
 export interface SessionContext {
   authenticated: boolean
@@ -30,10 +30,10 @@ export interface SignedInSession extends SessionContext {
   role: WorkspaceRole
 }
 
-const KEY_PREFIX = '__or3_session_context_'
+const keyPrefix = '__or3_session_context_'
 
 export function sessionContextKey(requestId: string, providerId: string): string {
-  return `${KEY_PREFIX}${requestId}_${providerId}`
+  return `${keyPrefix}${requestId}_${providerId}`
 }
 
 /**
@@ -43,7 +43,7 @@ export function sessionContextKey(requestId: string, providerId: string): string
 export function readSessionContext(event: Partial<Pick<H3Event, 'context'>>): SessionContext | null {
   const context: Record<string, unknown> = event.context ?? {}
   for (const key of Object.keys(context)) {
-    if (key.startsWith(KEY_PREFIX) && isSessionContext(context[key])) return context[key]
+    if (key.startsWith(keyPrefix) && isSessionContext(context[key])) return context[key]
   }
   return null
 }
@@ -51,7 +51,7 @@ export function readSessionContext(event: Partial<Pick<H3Event, 'context'>>): Se
 /** For whoever resolves it anew: a request keeps no more than one. */
 export function dropSessionContext({ context }: Pick<H3Event, 'context'>): void {
   for (const key of Object.keys(context)) {
-    if (key.startsWith(KEY_PREFIX)) context[key] = undefined
+    if (key.startsWith(keyPrefix)) context[key] = undefined
   }
 }
 

@@ -4,16 +4,16 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { H3Event } from 'h3'
-import { fail } from '../errors.ts'
-import { refuseCrossSite } from './cross-site.ts'
+import { createSyncError } from '../errors.ts'
+import { refuseCrossSite } from '../http/origin.ts'
 import { activeAuthProviderId, readAuthSession, type AuthSession } from './provider.ts'
 import { can, type Permission } from './roles.ts'
 import { dropSessionContext, sessionContextKey, type SessionContext, type SignedInSession } from './session-context.ts'
-import { getAuthWorkspaceStore } from './store/registry.ts'
-import type { AccountInput, AuthWorkspaceStore } from './store/types.ts'
+import { getAuthWorkspaceStore } from '../workspaces/store/registry.ts'
+import type { AccountInput, AuthWorkspaceStore } from '../workspaces/store/types.ts'
 
 /** The id the layer registers its store under. */
-export const STORE_ID = 'sqlite'
+export const storeId = 'sqlite'
 
 type Resolved = SignedInSession | (SessionContext & { authenticated: false })
 const resolvedByRequest = new WeakMap<H3Event, Promise<Resolved>>()
@@ -57,7 +57,7 @@ export async function authorize(
   const session = await requireSession(event)
   const resource = workspaceId === undefined ? undefined : { kind: 'workspace' as const, id: workspaceId }
   if (!can(session, permission, resource)) {
-    throw fail('FORBIDDEN', 'Not permitted: it takes the right role, in the active workspace.')
+    throw createSyncError('FORBIDDEN', 'Not permitted: it takes the right role, in the active workspace.')
   }
   return session
 }
@@ -76,9 +76,9 @@ export async function requireAccount(event: H3Event): Promise<AccountInput> {
 
 /** The layer's store, whose members and invites its routes need. Throws DATABASE_UNAVAILABLE where there is none. */
 export function requireStore(): Required<AuthWorkspaceStore> {
-  const store = getAuthWorkspaceStore(STORE_ID)
+  const store = getAuthWorkspaceStore(storeId)
   if (!store || !isComplete(store)) {
-    throw fail('DATABASE_UNAVAILABLE', `No complete user and workspace store "${STORE_ID}" is registered.`)
+    throw createSyncError('DATABASE_UNAVAILABLE', `No complete user and workspace store "${storeId}" is registered.`)
   }
   return store
 }
@@ -88,7 +88,7 @@ export function requireStore(): Required<AuthWorkspaceStore> {
  * With a host, which has sessions and a registry of its own, there is nothing to warn of.
  */
 export function warnWithoutProvider(): void {
-  if (getAuthWorkspaceStore(STORE_ID)) activeAuthProviderId()
+  if (getAuthWorkspaceStore(storeId)) activeAuthProviderId()
 }
 
 /** Leaves what it finds on the event, where the host does and the sync adapter looks. */
@@ -125,7 +125,7 @@ async function resolveWorkspace(
     const role = await store.getWorkspaceRole({ userId, workspaceId })
     if (role) return { workspace: { id: workspaceId, name: workspaceName }, role }
   }
-  throw fail('AUTH_UNAVAILABLE', 'The session\'s workspace changed while it was read; try again.')
+  throw createSyncError('AUTH_UNAVAILABLE', 'The session\'s workspace changed while it was read; try again.')
 }
 
 function toAccount(provider: string, { user }: AuthSession): AccountInput {
@@ -138,7 +138,7 @@ function toAccount(provider: string, { user }: AuthSession): AccountInput {
 }
 
 function unauthenticated() {
-  return fail('UNAUTHENTICATED', 'Sign in first.')
+  return createSyncError('UNAUTHENTICATED', 'Sign in first.')
 }
 
 const optionalMethods = [

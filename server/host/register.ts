@@ -2,17 +2,17 @@
  * Registers what a host takes beside store and adapter, with those of its registries that the host has: each is
  * optional, and a host without it lacks no more than that. The layer alone has none of them.
  */
-import { createDeploymentAdminChecker } from '../admin/admin-users.ts'
-import { createAdminStoreProvider } from '../admin/store-provider.ts'
-import { createSyncAdminAdapter } from '../admin/sync-status.ts'
-import type { AdminStoreProvider, DeploymentAdminChecker, ProviderAdminAdapter } from '../admin/types.ts'
-import type { SyncDatabase } from '../db/open.ts'
-import { createBackgroundJobProvider } from '../jobs/provider.ts'
-import { type BackgroundJobProvider, isJobRefusal, type JobLimits } from '../jobs/types.ts'
-import { createRateLimitProvider } from '../rate-limit-provider/provider.ts'
-import type { RateLimitProvider } from '../rate-limit-provider/types.ts'
-import { providerId } from '../sync/gateway/adapter.ts'
-import { guardRoom } from '../without-driver-text.ts'
+import { createDeploymentAdminChecker } from './admin/admin-users.ts'
+import { createAdminStoreProvider } from './admin/store-provider.ts'
+import { createSyncAdminAdapter } from './admin/sync-status.ts'
+import type { AdminStoreProvider, DeploymentAdminChecker, ProviderAdminAdapter } from './admin/types.ts'
+import { createBackgroundJobProvider } from './jobs/provider.ts'
+import { type BackgroundJobProvider, isJobRefusal, type JobLimits } from './jobs/types.ts'
+import { createRateLimitProvider } from './rate-limit/provider.ts'
+import type { RateLimitProvider } from './rate-limit/types.ts'
+import type { SyncEngine } from '../sync/engine.ts'
+import { providerId } from './sync-adapter/adapter.ts'
+import { answerHostMethods } from './errors.ts'
 
 interface CheckerRegistration { id: string, create: () => DeploymentAdminChecker }
 
@@ -37,16 +37,17 @@ export interface HostSettings {
 
 export function registerWithHost(
   registries: HostRegistries,
-  database: () => Promise<SyncDatabase>,
+  engine: () => Promise<SyncEngine>,
   { authProvider, jobLimits }: HostSettings,
 ): void {
+  const database = async () => (await engine()).database
   registries.registerAdminStoreProvider?.(createAdminStoreProvider(database, authProvider))
-  registries.registerProviderAdminAdapter?.(guardRoom('The admin page', createSyncAdminAdapter(database)))
-  registries.registerRateLimitProvider?.(providerId, guardRoom('The rate limits', createRateLimitProvider(database)))
+  registries.registerProviderAdminAdapter?.(answerHostMethods('The admin page', createSyncAdminAdapter(engine)))
+  registries.registerRateLimitProvider?.(providerId, answerHostMethods('The rate limits', createRateLimitProvider(database)))
   const jobs = createBackgroundJobProvider(database, { limits: jobLimits })
-  registries.registerBackgroundJobProvider?.(providerId, guardRoom('The background jobs', jobs, isJobRefusal))
+  registries.registerBackgroundJobProvider?.(providerId, answerHostMethods('The background jobs', jobs, isJobRefusal))
   const register = registries.registerDeploymentAdminChecker
-  const create = () => guardRoom('The admin checker', createDeploymentAdminChecker(database))
+  const create = () => answerHostMethods('The admin checker', createDeploymentAdminChecker(database))
   if (register && takesOneObject(register)) register({ id: providerId, create })
   else register?.(providerId, create)
 }

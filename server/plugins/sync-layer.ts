@@ -12,28 +12,28 @@ import { consola } from 'consola'
 import { defineNitroPlugin, useRuntimeConfig } from 'nitropack/runtime'
 import { selectAuthProvider } from '../auth/provider.ts'
 import { warnWithoutProvider } from '../auth/session.ts'
-import { createAuthWorkspaceStore } from '../auth/store/create-store.ts'
-import { readDatabaseConfig } from '../db/config.ts'
+import { createAuthWorkspaceStore } from '../host/auth-store.ts'
+import { readDatabaseConfig } from '../config/database.ts'
 import { registerWithHost } from '../host/register.ts'
-import { layerStarted, startLayer, stopLayer, useSyncDatabase } from '../layer.ts'
-import { createSyncGatewayAdapter, providerId } from '../sync/gateway/adapter.ts'
-import { readKeep } from '../ops/backup.ts'
-import { notePath, pathOf } from '../ops/requests.ts'
-import { configureOps } from '../ops/settings.ts'
-import { statementWatch, watchRequests } from '../ops/watch.ts'
-import { isSelected, readHostSettings } from '../selection.ts'
-import { configureSync } from '../sync/settings.ts'
+import { layerStarted, startLayer, stopLayer, useSyncDatabase, useSyncEngine } from '../layer.ts'
+import { createSyncGatewayAdapter, providerId } from '../host/sync-adapter/adapter.ts'
+import { readKeep } from '../operations/backup.ts'
+import { rememberRoutePath, pathOf } from '../http/requests.ts'
+import { configureOps } from '../config/operations.ts'
+import { statementWatch, watchRequests } from '../operations/watch.ts'
+import { isSelected, readHostSettings } from '../host/selection.ts'
+import { configureSync } from '../config/sync.ts'
 
 export default defineNitroPlugin((nitroApp) => {
   const config = useRuntimeConfig()
   if (!isSelected(config)) return
   registerAuthWorkspaceStore({ id: providerId, create: () => createAuthWorkspaceStore(useSyncDatabase) })
-  registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncDatabase) })
-  registerWithHost(hostRegistries, useSyncDatabase, readHostSettings(config))
+  registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncEngine) })
+  registerWithHost(hostRegistries, useSyncEngine, readHostSettings(config))
   if (import.meta.prerender) return
 
-  if (import.meta.dev) makeWay()
-  nitroApp.hooks.hook('request', event => notePath(event, config.app.baseURL))
+  if (import.meta.dev) closeForNewerWorker()
+  nitroApp.hooks.hook('request', event => rememberRoutePath(event, config.app.baseURL))
   selectAuthProvider(config.or3Sqlite.authProvider)
   const configure = () => {
     configureSync(config.or3Sqlite.limits)
@@ -55,7 +55,7 @@ export default defineNitroPlugin((nitroApp) => {
 })
 
 /** A dev server that restarts while it builds leaves a worker behind, which would keep the database: the newest gets it. */
-function makeWay() {
+function closeForNewerWorker() {
   const workers = new BroadcastChannel('or3-layer-sqlite')
   workers.postMessage('started')
   workers.onmessage = () => void stopLayer()

@@ -1,30 +1,48 @@
 /**
- * Who asks. The endpoint has authorised the request; the adapter checks once more that a session, where there is one,
- * is in the workspace it asks for. A maintenance job comes with an empty event and no session.
+ * For whom the engine works: a user in one workspace, or the system itself. A right never follows from something being
+ * absent, so both are said explicitly.
  */
-import type { H3Event } from 'h3'
-import { readSessionContext } from '../auth/session-context.ts'
-import { fail } from '../errors.ts'
+import { maxIdLength } from '../../shared/limits.ts'
+import { createSyncError } from '../errors.ts'
 import { isCleanText } from './json.ts'
-import { maxIdLength } from './limits.ts'
 
-export interface Caller {
+/** A signed-in user who has been authorised in this workspace. */
+export interface UserCaller {
+  kind: 'user'
   workspaceId: string
-  /** The internal user id; null without a session. */
-  userId: string | null
+  /** The internal user id. */
+  userId: string
 }
 
-/** Throws 400 for an unusable workspace id, 403 for a session in another workspace or with an unusable user id. */
-export function identifyCaller(event: H3Event, workspaceId: string): Caller {
-  if (workspaceId === '' || workspaceId.length > maxIdLength || !isCleanText(workspaceId)) {
-    throw fail('INVALID_REQUEST', `scope.workspaceId must have 1 to ${maxIdLength} characters`)
-  }
-  const session = readSessionContext(event)
-  if (session && session.workspace?.id !== workspaceId) {
-    throw fail('FORBIDDEN', 'The session is not in this workspace: make it the active one first')
-  }
-  const userId = session?.user?.id ?? null
+/** Maintenance and the server's own code. */
+export interface SystemCaller {
+  kind: 'system'
+  workspaceId: string
+}
+
+export type Caller = UserCaller | SystemCaller
+
+/** Throws INVALID_REQUEST for an unusable workspace id, FORBIDDEN for an unusable user id. */
+export function createUserCaller(workspaceId: unknown, userId: string): UserCaller {
+  assertWorkspaceId(workspaceId)
   // SQLite would store half a surrogate pair, and the driver ends the process when it reads one.
-  if (userId !== null && !isCleanText(userId)) throw fail('FORBIDDEN', 'The session\'s user id is not usable text')
-  return { workspaceId, userId }
+  if (!isCleanText(userId)) throw createSyncError('FORBIDDEN', 'The session\'s user id is not usable text')
+  return { kind: 'user', workspaceId, userId }
+}
+
+/** Throws INVALID_REQUEST for an unusable workspace id. */
+export function createSystemCaller(workspaceId: unknown): SystemCaller {
+  assertWorkspaceId(workspaceId)
+  return { kind: 'system', workspaceId }
+}
+
+/** A request acts in its caller's workspace only. Throws FORBIDDEN for another one. */
+export function assertScope(caller: Caller, scope: { workspaceId: string }): void {
+  if (scope.workspaceId !== caller.workspaceId) throw createSyncError('FORBIDDEN', 'The session is not in this workspace: make it the active one first')
+}
+
+function assertWorkspaceId(workspaceId: unknown): asserts workspaceId is string {
+  if (typeof workspaceId !== 'string' || workspaceId === '' || workspaceId.length > maxIdLength || !isCleanText(workspaceId)) {
+    throw createSyncError('INVALID_REQUEST', `scope.workspaceId must have 1 to ${maxIdLength} characters`)
+  }
 }

@@ -3,8 +3,8 @@
  * on them finds that number by the workspace it is about. Upholds P8.
  */
 import { type SQL, sql } from 'drizzle-orm'
-import type { WriteTransaction } from '../db/open.ts'
-import { compileSql, readRows } from '../db/statement.ts'
+import type { WriteTransaction } from '../database/types.ts'
+import { compileSql, readRows } from '../database/statement.ts'
 
 /** The number of the log as part of a statement; null, which nothing equals, where the workspace has none yet. */
 export function logOf(workspaceId: unknown): SQL {

@@ -4,17 +4,16 @@
  * another user. Upholds P3, P5, P8 and P10.
  */
 import { type SQL, sql } from 'drizzle-orm'
-import type { H3Event } from 'h3'
-import type { SyncDatabase } from '../db/open.ts'
-import { compileSql, readRows } from '../db/statement.ts'
-import { type Caller, identifyCaller } from './caller.ts'
-import { release } from './held-devices.ts'
+import { compileSql, readRows } from '../database/statement.ts'
+import { assertScope, type UserCaller } from './caller.ts'
+import type { EngineContext } from './context.ts'
 import { splitTexts } from './json.ts'
 import { logOf } from './log.ts'
-import { maxPageTextLength, maxRowsPerRead } from './limits.ts'
-import type { PullRequest, PullResponse, SyncChange, SyncOperation } from './gateway/types.ts'
+import { maxPageTextLength, maxRowsPerRead } from '../../shared/limits.ts'
+import type { PullRequest, PullResponse, SyncChange, SyncOperation } from '../../shared/protocol.ts'
 import { isEverySyncedTable } from './tables.ts'
-import { parseRequest, pullRequest } from './wire.ts'
+import { pullRequest } from '../../shared/shapes.ts'
+import { parseRequest } from '../lib/parse-request.ts'
 
 /** A page, or a part of it. */
 interface Page {
@@ -30,25 +29,27 @@ interface Page {
 
 type Answer = Omit<PullResponse, 'changes'>
 
-export async function pull(database: SyncDatabase, event: H3Event, request: PullRequest): Promise<PullResponse> {
-  const { parts, answer } = await readPage(database, event, request, inColumns)
+/** The page of changes after the request's cursor. Throws INVALID_REQUEST. */
+export async function pull(context: EngineContext, caller: UserCaller, request: PullRequest): Promise<PullResponse> {
+  const { parts, answer } = await readPage(context, caller, request, inColumns)
   return { changes: parts.flatMap(toChanges), ...answer }
 }
 
 /** The answer of `pull` as JSON text, which also keeps numbers that JavaScript cannot hold. */
-export async function pullText(database: SyncDatabase, event: H3Event, request: PullRequest): Promise<string> {
-  const { parts, answer } = await readPage(database, event, request, asText)
+export async function pullText(context: EngineContext, caller: UserCaller, request: PullRequest): Promise<string> {
+  const { parts, answer } = await readPage(context, caller, request, asText)
   const changes = parts.map(part => part.changes).filter(text => text !== null)
   return `{"changes":[${changes.join()}],${JSON.stringify(answer).slice(1)}`
 }
 
 /** Read in parts, so that a page of the largest payloads ends before it is hundreds of megabytes. */
-async function readPage(database: SyncDatabase, event: H3Event, request: PullRequest, statements: Record<keyof typeof sources, PageStatement>) {
+async function readPage({ database, deferredDevices }: EngineContext, caller: UserCaller, request: PullRequest, statements: Record<keyof typeof sources, PageStatement>) {
   const { scope, cursor, limit, tables } = parseRequest(pullRequest, request, 'Invalid pull request')
-  const caller = identifyCaller(event, scope.workspaceId)
+  assertScope(caller, scope)
   const names = tables && [...new Set(tables)]
   const statement = statements[chooseSource(names)]
-  const values = { ...caller, tables: names ? JSON.stringify(names) : null, table: names?.[0] ?? null }
+  const { workspaceId, userId } = caller
+  const values = { workspaceId, userId, tables: names ? JSON.stringify(names) : null, table: names?.[0] ?? null }
   const parts: Page[] = []
   let [after, rest, textLength] = [cursor, limit, 0]
   for (;;) {
@@ -59,7 +60,7 @@ async function readPage(database: SyncDatabase, event: H3Event, request: PullReq
     rest -= part.count
     textLength += (part.changes?.length ?? 0) + (part.payloads?.length ?? 0)
     if (part.more === 1 && rest > 0 && textLength < maxPageTextLength) continue
-    release(database, caller, cursor < (part.horizon ?? 0))
+    deferredDevices.release(caller, cursor < (part.horizon ?? 0))
     return { parts, answer: toAnswer(part, cursor) }
   }
 }
@@ -96,7 +97,9 @@ function toChange([serverVersion, tableName, pk, op, deviceId, opId, hlc, clock,
   return hasPayload ? { serverVersion, tableName, pk, op, payload: JSON.parse(payload) as unknown, stamp } : { serverVersion, tableName, pk, op, stamp }
 }
 
-interface PageValues extends Caller {
+interface PageValues {
+  workspaceId: string
+  userId: string
   cursor: number
   limit: number
   /** A JSON array. */

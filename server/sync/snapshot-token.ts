@@ -4,12 +4,13 @@
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { eq } from 'drizzle-orm'
-import type { SyncDatabase } from '../db/open.ts'
-import { layerState } from '../db/schema/index.ts'
-import { nowSeconds } from '../clock.ts'
-import { fail } from '../errors.ts'
-import type { Caller } from './caller.ts'
-import { snapshotTtlSeconds } from './limits.ts'
+import type { SyncDatabase } from '../database/types.ts'
+import { layerState } from '../database/schema/index.ts'
+import { nowSeconds } from '../lib/clock.ts'
+import { createSyncError } from '../errors.ts'
+import type { UserCaller } from './caller.ts'
+import type { EngineContext } from './context.ts'
+import { snapshotTtlSeconds } from '../../shared/limits.ts'
 
 export interface SnapshotPosition {
   snapshotId: string
@@ -25,50 +26,61 @@ type Header = [snapshotId: string, highWatermark: number, tableName: string, exp
   workspace: string, user: string, filter: string]
 
 /** At most 4,096 characters for every key: the pk travels as UTF-16, outside of the JSON. */
-export async function writeSnapshotToken(database: SyncDatabase, caller: Caller, position: SnapshotPosition): Promise<string> {
+export async function writeSnapshotToken({ readTokenKey }: EngineContext, caller: UserCaller, position: SnapshotPosition): Promise<string> {
   const header: Header = [
     position.snapshotId, position.highWatermark, position.tableName, nowSeconds() + snapshotTtlSeconds,
     digest(caller.workspaceId), digest(caller.userId), digest(position.filter),
   ]
   const body = `${encode(JSON.stringify(header), 'utf8')}.${encode(position.pk, 'utf16le')}`
-  return `${body}.${sign(await readKey(database), body)}`
+  return `${body}.${sign(await readTokenKey(), body)}`
 }
 
 /** Throws 400, 403 or 410: see `snapshot`. */
-export async function readSnapshotToken(database: SyncDatabase, caller: Caller, token: string, filter: string | null): Promise<SnapshotPosition> {
+export async function readSnapshotToken({ readTokenKey }: EngineContext, caller: UserCaller, token: string, filter: string | null): Promise<SnapshotPosition> {
   const body = token.slice(0, token.lastIndexOf('.'))
   const [header, pk] = body.split('.')
-  const expected = Buffer.from(sign(await readKey(database), body))
+  const expected = Buffer.from(sign(await readTokenKey(), body))
   const given = Buffer.from(token.slice(body.length + 1))
   if (!header || pk === undefined || given.length !== expected.length || !timingSafeEqual(given, expected)) {
-    throw fail('INVALID_REQUEST', 'Invalid snapshot request: pageToken: is not one of this server; start over without it')
+    throw createSyncError('INVALID_REQUEST', 'Invalid snapshot request: pageToken: is not one of this server; start over without it')
   }
   const [snapshotId, highWatermark, tableName, expiresAt, workspace, user, tables] = JSON.parse(Buffer.from(header, 'base64url').toString()) as Header
   if (workspace !== digest(caller.workspaceId) || user !== digest(caller.userId)) {
-    throw fail('FORBIDDEN', 'The pageToken is of another workspace or user')
+    throw createSyncError('FORBIDDEN', 'The pageToken is of another workspace or user')
   }
-  if (tables !== digest(filter)) throw fail('INVALID_REQUEST', 'Invalid snapshot request: tables: must stay the same from page to page')
-  if (expiresAt < nowSeconds()) throw fail('SNAPSHOT_EXPIRED', 'The snapshot has expired: start over without a pageToken')
+  if (tables !== digest(filter)) throw createSyncError('INVALID_REQUEST', 'Invalid snapshot request: tables: must stay the same from page to page')
+  if (expiresAt < nowSeconds()) throw createSyncError('SNAPSHOT_EXPIRED', 'The snapshot has expired: start over without a pageToken')
   return { snapshotId, highWatermark, filter, tableName, pk: Buffer.from(pk, 'base64url').toString('utf16le') }
 }
 
-const keys = new WeakMap<SyncDatabase, Promise<string>>()
-
-/** Made at the first use and kept: two first uses at once agree, since the writer is one. */
-function readKey(database: SyncDatabase): Promise<string> {
-  let key = keys.get(database)
-  if (!key) {
-    key = database.write(async (tx) => {
-      await tx.insert(layerState).values({ name: 'snapshot_key', value: randomBytes(32).toString('base64url') }).onConflictDoNothing()
-      const [row] = await tx.select().from(layerState).where(eq(layerState.name, 'snapshot_key'))
-      return row!.value
+/**
+ * Gives the key that signs page tokens, which lives in the database. It is made at the first use; two first uses at once
+ * agree, since the writer is one.
+ */
+export function createTokenKey(database: SyncDatabase): () => Promise<string> {
+  let key: Promise<string> | undefined
+  return () => {
+    key ??= readOrMakeKey(database).catch((error: unknown) => {
+      // A database that was busy just now must not leave its error behind.
+      key = undefined
+      throw error
     })
-    keys.set(database, key)
-    // A database that was busy just now must not leave its error behind.
-    key.catch(() => keys.delete(database))
+    return key
   }
-  return key
 }
+
+/** A read first: only the very first token takes a turn of the writer. */
+async function readOrMakeKey(database: SyncDatabase): Promise<string> {
+  const [known] = await database.read.select().from(layerState).where(eq(layerState.name, keyName))
+  if (known) return known.value
+  return database.write(async (tx) => {
+    await tx.insert(layerState).values({ name: keyName, value: randomBytes(32).toString('base64url') }).onConflictDoNothing()
+    const [row] = await tx.select().from(layerState).where(eq(layerState.name, keyName))
+    return row!.value
+  })
+}
+
+const keyName = 'snapshot_key'
 
 function sign(key: string, body: string): string {
   return createHmac('sha256', key).update(body).digest('base64url')

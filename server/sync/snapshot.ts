@@ -5,19 +5,20 @@
  */
 import { randomUUID } from 'node:crypto'
 import { type Placeholder, type SQL, sql } from 'drizzle-orm'
-import type { H3Event } from 'h3'
-import type { SyncDatabase } from '../db/open.ts'
-import { compileSql, readRows } from '../db/statement.ts'
-import { fail } from '../errors.ts'
-import { parseJson } from '../parse-json.ts'
-import { type Caller, identifyCaller } from './caller.ts'
-import type { SnapshotItem, SnapshotRequest, SnapshotResponse, SyncOperation } from './gateway/types.ts'
+import type { SyncDatabase } from '../database/types.ts'
+import { compileSql, readRows } from '../database/statement.ts'
+import { createSyncError } from '../errors.ts'
+import { parseJson } from '../../shared/parse-json.ts'
+import { assertScope, type UserCaller } from './caller.ts'
+import type { EngineContext } from './context.ts'
+import type { SnapshotItem, SnapshotRequest, SnapshotResponse, SyncOperation } from '../../shared/protocol.ts'
 import { splitTexts } from './json.ts'
-import { maxPageTextLength, maxRowsPerRead, maxStepsBack } from './limits.ts'
+import { maxPageTextLength, maxRowsPerRead, maxStepsBack } from '../../shared/limits.ts'
 import { logOf } from './log.ts'
-import { compareCodePoints } from './revision.ts'
+import { compareCodePoints } from '../../shared/revision.ts'
 import { readSnapshotToken, type SnapshotPosition, writeSnapshotToken } from './snapshot-token.ts'
-import { parseRequest, snapshotRequest } from './wire.ts'
+import { snapshotRequest } from '../../shared/shapes.ts'
+import { parseRequest } from '../lib/parse-request.ts'
 
 /** A record's winner in the log. */
 interface Winner {
@@ -43,26 +44,34 @@ type Stamp = [tableName: string, pk: string, serverVersion: number, op: SyncOper
 
 const stampColumns = 'c.table_name, c.pk, c.server_version, c.op, c.clock, c.hlc, c.op_id, c.created_at'
 
-/** Throws 400 for a forged token, 403 for one of another workspace or user, 410 where the snapshot cannot be continued. */
-export async function snapshot(database: SyncDatabase, event: H3Event, request: SnapshotRequest): Promise<SnapshotResponse> {
+/** A page of a snapshot. Throws 400 for a forged token, 403 for one of another workspace or user, 410 where the snapshot cannot be continued. */
+export async function snapshot(context: EngineContext, caller: UserCaller, request: SnapshotRequest): Promise<SnapshotResponse> {
+  const { winners, ...answer } = await readAnswer(context, caller, request)
+  return { ...answer, items: winners.map(toItem) }
+}
+
+/** The answer of `snapshot` as JSON text: payloads leave as they are stored. */
+export async function snapshotText(context: EngineContext, caller: UserCaller, request: SnapshotRequest): Promise<string> {
+  const { winners, ...answer } = await readAnswer(context, caller, request)
+  return `{"items":[${winners.map(toItemText).join()}],${JSON.stringify(answer).slice(1)}`
+}
+
+async function readAnswer(context: EngineContext, caller: UserCaller, request: SnapshotRequest) {
   const { scope, pageSize, pageToken, tables } = parseRequest(snapshotRequest, request, 'Invalid snapshot request')
-  const caller = identifyCaller(event, scope.workspaceId)
-  const { head, horizon } = await readCounters(database, caller.workspaceId)
+  assertScope(caller, scope)
+  const { workspaceId } = caller
+  const { head, horizon } = await readCounters(context.database, workspaceId)
   const filter = tables === undefined ? null : JSON.stringify([...new Set(tables)].sort(compareCodePoints))
   const position = pageToken === undefined
     ? { snapshotId: randomUUID(), highWatermark: head, filter, tableName: '', pk: '' }
-    : await readSnapshotToken(database, caller, pageToken, filter)
-  if (position.highWatermark > head) throw expired('it is of a later state than the server now has')
-  if (position.highWatermark < horizon) throw expired('a row it may hold has been deleted and cleaned up since')
+    : await readSnapshotToken(context, caller, pageToken, filter)
+  const { snapshotId, highWatermark } = position
+  if (highWatermark > head) throw expired('it is of a later state than the server now has')
+  if (highWatermark < horizon) throw expired('a row it may hold has been deleted and cleaned up since')
 
-  const { winners, next } = await readPage(database, caller, position, pageSize)
-  return {
-    workspaceId: caller.workspaceId,
-    snapshotId: position.snapshotId,
-    highWatermark: position.highWatermark,
-    items: winners.map(toItem),
-    nextPageToken: next ? await writeSnapshotToken(database, caller, { ...position, ...next }) : null,
-  }
+  const { winners, next } = await readPage(context.database, caller, position, pageSize)
+  const nextPageToken = next ? await writeSnapshotToken(context, caller, { ...position, ...next }) : null
+  return { workspaceId, snapshotId, highWatermark, nextPageToken, winners }
 }
 
 async function readCounters(database: SyncDatabase, workspaceId: string): Promise<{ head: number, horizon: number }> {
@@ -76,7 +85,7 @@ const selectCounters = compileSql<{ workspaceId: string }, { head: number, horiz
 interface Key { tableName: string, pk: string }
 
 /** The next winners in key order, as they were at the watermark; `next` is the last key looked at, where there are more. Read in parts, as a pull is. */
-async function readPage(database: SyncDatabase, caller: Caller, position: SnapshotPosition, pageSize: number) {
+async function readPage(database: SyncDatabase, caller: UserCaller, position: SnapshotPosition, pageSize: number) {
   const winners: Winner[] = []
   let [rest, textLength, steps] = [pageSize, 0, 0]
   const isFull = () => rest === 0 || textLength >= maxPageTextLength || steps >= maxStepsBack
@@ -108,13 +117,13 @@ function tablesFrom({ filter, tableName }: SnapshotPosition): (string | undefine
 }
 
 /** Of one table, or of all. */
-async function readRecords(database: SyncDatabase, caller: Caller, table: string | undefined, { tableName, pk }: Key, limit: number): Promise<Winner[]> {
+async function readRecords(database: SyncDatabase, { workspaceId, userId }: UserCaller, table: string | undefined, { tableName, pk }: Key, limit: number): Promise<Winner[]> {
   const statement = table === undefined ? recordsAfter : recordsOfTable
-  const [texts] = await readRows(database.read.$client, statement({ ...caller, tableName, pk, limit }))
+  const [texts] = await readRows(database.read.$client, statement({ workspaceId, userId, tableName, pk, limit }))
   return toWinners(texts!)
 }
 
-interface RecordsValues extends Caller, Key { limit: number }
+interface RecordsValues extends Key { workspaceId: string, userId: string, limit: number }
 
 const recordsAfter = compileRecords(value => sql`(r.table_name, r.pk) > (${value('tableName')}, ${value('pk')})`)
 const recordsOfTable = compileRecords(value => sql`r.table_name = ${value('tableName')} and r.pk > ${value('pk')}`)
@@ -178,7 +187,7 @@ const chainEnds = compileSql<{ workspaceId: string, later: string, highWatermark
 })
 
 function expired(why: string) {
-  return fail('SNAPSHOT_EXPIRED', `The snapshot cannot be continued, since ${why}: start over without a pageToken`)
+  return createSyncError('SNAPSHOT_EXPIRED', `The snapshot cannot be continued, since ${why}: start over without a pageToken`)
 }
 
 function toItem({ tableName, pk, op, clock, hlc, opId, createdAt, payload }: Winner): SnapshotItem {
@@ -186,4 +195,12 @@ function toItem({ tableName, pk, op, clock, hlc, opId, createdAt, payload }: Win
   return op === 'put'
     ? { kind: 'row', tableName, pk, payload: parseJson(payload), revision }
     : { kind: 'tombstone', tableName, pk, revision, serverDeletedAt: createdAt }
+}
+
+function toItemText({ tableName, pk, op, clock, hlc, opId, createdAt, payload }: Winner): string {
+  const key = `"tableName":${JSON.stringify(tableName)},"pk":${JSON.stringify(pk)}`
+  const revision = `"revision":${JSON.stringify({ clock, hlc, opId })}`
+  return op === 'put'
+    ? `{"kind":"row",${key},"payload":${payload},${revision}}`
+    : `{"kind":"tombstone",${key},${revision},"serverDeletedAt":${createdAt}}`
 }

@@ -5,7 +5,7 @@
  */
 import { z, type ZodType } from 'zod'
 import { isCleanText } from './json.ts'
-import { maxTableNameLength } from './limits.ts'
+import { maxTableNameLength } from '../../shared/limits.ts'
 
 export interface SyncedTableOptions {
   /** The payload's field that equals the op's `pk`. */

@@ -1,6 +1,6 @@
 /** People and workspaces for tests of a store. */
 import { expect, onTestFinished, vi } from 'vitest'
-import type { AuthWorkspaceStore, WorkspaceRole } from '../../server/auth/store/types.ts'
+import type { AuthWorkspaceStore, WorkspaceRole } from '../../server/workspaces/store/types.ts'
 
 export type CompleteStore = Required<AuthWorkspaceStore>
 /** Called at the start of each test: an empty store, cleaned up by the maker. */

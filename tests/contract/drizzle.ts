@@ -7,7 +7,7 @@ import { asc, count, eq, sql } from 'drizzle-orm'
 import { drizzle, type LibSQLDatabase } from 'drizzle-orm/libsql'
 import { blob, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { driverCode } from '../../server/db/driver-error.ts'
+import { driverCode } from '../../server/database/driver-error.ts'
 import type { CreateClient } from './libsql-client.ts'
 
 const authors = sqliteTable('authors', {

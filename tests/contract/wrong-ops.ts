@@ -1,6 +1,6 @@
 /** Ops of which each has one thing wrong that can never be right, and what their receipts say. */
-import { parseJson } from '../../server/parse-json.ts'
-import type { PendingOp } from '../../server/sync/gateway/types.ts'
+import { parseJson } from '../../shared/parse-json.ts'
+import type { PendingOp } from '../../shared/protocol.ts'
 import { deleteOf, messageOf, payloads, putOf } from '../helpers/sync.ts'
 
 type WrongOp = [name: string, op: PendingOp, errorCode: string, error: RegExp]

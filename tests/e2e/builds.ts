@@ -57,7 +57,7 @@ export const februaryHost: FixtureBuild = {
     without: [
       'server/utils/rate-limit', 'server/middleware/sync-limits.ts', 'server/api/knock.post.ts',
       'server/utils/background-jobs', 'server/api/jobs', 'server/api/sync/snapshot.post.ts',
-      'server/admin/stores', 'server/api/admin/grants.post.ts', 'server/api/admin/members.post.ts', 'server/api/admin/workspaces.get.ts',
+      'server/host/admin/stores', 'server/api/admin/grants.post.ts', 'server/api/admin/members.post.ts', 'server/api/admin/workspaces.get.ts',
     ],
   },
 }

@@ -1,5 +1,5 @@
 /** A client of a served layer: who it is stands in one header, which is the app's own way of signing in. */
-import type { PendingOp, PullResponse, PushResult } from '../../server/sync/gateway/types.ts'
+import type { PendingOp, PullResponse, PushResult } from '../../shared/protocol.ts'
 import type { RunningServer } from '../helpers/server.ts'
 
 export interface Client {

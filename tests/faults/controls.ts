@@ -5,7 +5,7 @@
 import { copyFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createClient } from '@libsql/client'
-import { driverCode } from '../../server/db/driver-error.ts'
+import { driverCode } from '../../server/database/driver-error.ts'
 import { runBusy } from './busy.ts'
 import { crashInPushes } from './crash-points.ts'
 import type { makeOp } from './devices.ts'

@@ -5,7 +5,7 @@
 import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { verifyDatabase } from '../../server/ops/copy.ts'
+import { verifyDatabase } from '../../server/operations/copy.ts'
 import { call, type Device, makeOp, pushOnce, signIn } from './devices.ts'
 import { type Check, createLedger, findDamage, type Ledger } from './ledger.ts'
 import { type FaultyServer, type StartServer, startRooms } from './process.ts'

@@ -1,6 +1,6 @@
 /** Devices that push random ops on few keys, so that they outdo each other, and send again what got no answer. */
 import { randomInt, randomUUID } from 'node:crypto'
-import type { PendingOp, PullResponse, PushResult } from '../../server/sync/gateway/types.ts'
+import type { PendingOp, PullResponse, PushResult } from '../../shared/protocol.ts'
 import type { Ledger } from './ledger.ts'
 
 export interface Device {

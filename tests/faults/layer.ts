@@ -6,13 +6,14 @@ import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { isError } from 'h3'
-import { readDatabaseConfig } from '../../server/db/config.ts'
-import { openDatabase, type SyncDatabase } from '../../server/db/open.ts'
-import { readHealth } from '../../server/ops/health.ts'
-import { createSyncGatewayAdapter } from '../../server/sync/gateway/adapter.ts'
+import { readDatabaseConfig } from '../../server/config/database.ts'
+import { openDatabase } from '../../server/database/local/open.ts'
+import type { SyncDatabase } from '../../server/database/types.ts'
+import { readHealth } from '../../server/operations/health.ts'
 import { makeOp } from './devices.ts'
 import { makeSmallDisk, runDiskFull } from './disk-full.ts'
 import { createLedger } from './ledger.ts'
+import { adapterOf, engineOf } from '../helpers/engine.ts'
 
 export const migrations = { layer: readMigrationFiles({ migrationsFolder: fileURLToPath(new URL('../../drizzle', import.meta.url)) }), app: [] }
 
@@ -38,7 +39,7 @@ export async function inQuickFolder<T>(folder: string, work: (own: string) => Pr
 /** A push of one row, whose answer and op go into the ledger. */
 export function createPusher(database: SyncDatabase) {
   const ledger = createLedger()
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   return {
     ledger,
     async push(pk: string, bytes = 100) {
@@ -68,7 +69,7 @@ export async function fillDisk(cycles: number, tell: (answer: Promise<unknown>) 
       disk, cycles, readIds: read, write: (id, bytes) => tell(push(id, bytes)),
       isRefusal: error => isError<{ code?: string }>(error) && error.data?.code === 'DATABASE_FULL',
       async isHealthy() {
-        const { status, health } = await readHealth(database)
+        const { status, health } = await readHealth(engineOf(database))
         return status === 200 && health.writable
       },
       async deleteAll() {

@@ -3,7 +3,7 @@
  * compared with it. The model of the winner is written anew here. Upholds P1 to P4.
  */
 import { DatabaseSync } from 'node:sqlite'
-import type { PendingOp, PushResultItem } from '../../server/sync/gateway/types.ts'
+import type { PendingOp, PushResultItem } from '../../shared/protocol.ts'
 
 export interface Ledger {
   sent(workspaceId: string, ops: readonly PendingOp[]): void

@@ -2,11 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
-import type { SyncDatabase } from '../../server/db/open.ts'
-import { backUp } from '../../server/ops/backup.ts'
-import { createSyncGatewayAdapter } from '../../server/sync/gateway/adapter.ts'
-import { cleanAllWorkspaces } from '../../server/sync/maintenance.ts'
+import type { SyncDatabase } from '../../server/database/types.ts'
+import { backUp } from '../../server/operations/backup.ts'
 import { watchLoop } from '../helpers/loop-watch.ts'
+import { adapterOf, engineOf } from '../helpers/engine.ts'
 
 /** Of the stops of one course, in milliseconds: the longest, and what 99 of 100 turns of the loop stay under. */
 export interface Stops { maxMs: number, p99Ms: number }
@@ -26,7 +25,7 @@ const session = { authenticated: true, provider: 'test', providerUserId: 'u', us
 const event = { context: { __or3_session_context_1_test: session } } as never
 
 export async function runLoopDelay(database: SyncDatabase, rows: number): Promise<LoopDelayFigures> {
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   const push = async (from: number, count: number, clock: number) => {
     const ops = Array.from({ length: count }, (_, index) => {
       const id = `row-${from + index}`
@@ -40,7 +39,7 @@ export async function runLoopDelay(database: SyncDatabase, rows: number): Promis
   for (let from = 0; from < rows; from += 500) await push(from, 500, 2)
 
   const backup = await watch(async () => {
-    const made = backUp(database)
+    const made = backUp(database.local)
     let over = false
     void made.finally(() => over = true)
     for (let from = 0; !over; from = (from + 10) % rows) {
@@ -59,7 +58,7 @@ export async function runLoopDelay(database: SyncDatabase, rows: number): Promis
     }
   })
   await database.write(tx => tx.run(sql`update changes set created_at = created_at - 7200 where server_version <= ${rows * 2}`))
-  const cleanUp = await watch(() => cleanAllWorkspaces(database, { retentionSeconds: 3_600 }))
+  const cleanUp = await watch(() => engineOf(database).cleanAllWorkspaces({ retentionSeconds: 3_600 }))
   const control = await watch(async () => {
     await sleep(10)
     // By the processor's time, since the watch leaves out the time in which there was none to be had.

@@ -5,15 +5,14 @@
 import { DatabaseSync } from 'node:sqlite'
 import { type Client, type InStatement, LibsqlError, type Transaction } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
-import type { Migrations } from '../../server/db/open.ts'
-import { openDatabase } from '../../server/db/open.ts'
-import { readDatabaseConfig } from '../../server/db/config.ts'
-import { createAuthWorkspaceStore } from '../../server/auth/store/create-store.ts'
-import { delegate } from '../../server/db/delegate.ts'
-import { createSyncGatewayAdapter } from '../../server/sync/gateway/adapter.ts'
-import { cleanAllWorkspaces } from '../../server/sync/maintenance.ts'
+import type { Migrations } from '../../server/database/types.ts'
+import { openDatabase } from '../../server/database/local/open.ts'
+import { readDatabaseConfig } from '../../server/config/database.ts'
+import { createAuthWorkspaceStore } from '../../server/host/auth-store.ts'
+import { delegate } from '../../server/database/delegate.ts'
 import { makeOp } from './devices.ts'
 import { type Check, createLedger, findDamage } from './ledger.ts'
+import { adapterOf, engineOf } from '../helpers/engine.ts'
 
 export interface NthCallFigures extends Check {
   /** Calls made to fail, by scenario. */
@@ -54,7 +53,7 @@ export async function runNthCall({ folder, migrations, tell = answer => answer }
   const path = `${folder}/nth.db`
   const database = await open(path)
   const ledger = createLedger()
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   const store = createAuthWorkspaceStore(async () => database)
   const figures: Pick<NthCallFigures, 'failed' | 'swallowed' | 'stuck'> = { failed: {}, swallowed: [], stuck: [] }
 
@@ -77,7 +76,7 @@ export async function runNthCall({ folder, migrations, tell = answer => answer }
         await database.write(tx => tx.run(sql`update changes set created_at = created_at - 7200`))
         await database.write(tx => tx.run(sql`update records set tombstone_at = tombstone_at - 7200`))
       })
-      const { failures } = await cleanAllWorkspaces(database, { retentionSeconds: 3_600 })
+      const { failures } = await engineOf(database).cleanAllWorkspaces({ retentionSeconds: 3_600 })
       if (failures[0]) throw failures[0].error
     },
     'session': async () => {

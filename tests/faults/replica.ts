@@ -1,6 +1,6 @@
 /** A device that also reads: it keeps a revision per key, and takes a snapshot where it is told to. */
 import { call, type Device, pullOnce } from './devices.ts'
-import type { PendingOp, Revision, SnapshotResponse } from '../../server/sync/gateway/types.ts'
+import type { PendingOp, Revision, SnapshotResponse } from '../../shared/protocol.ts'
 
 export interface Replica extends Device {
   cursor: number

@@ -5,11 +5,11 @@
  */
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { Migration } from '../../server/db/migrate.ts'
-import { backUp } from '../../server/ops/backup.ts'
-import { restoreBackup } from '../../server/ops/restore.ts'
+import type { Migration } from '../../server/database/migrate.ts'
+import { backUp } from '../../server/operations/backup.ts'
+import { restoreBackup } from '../../server/operations/restore.ts'
 import { call, makeOp, signIn } from './devices.ts'
-import type { PushResult, PushResultItem } from '../../server/sync/gateway/types.ts'
+import type { PushResult, PushResultItem } from '../../shared/protocol.ts'
 import type { StartServer } from './process.ts'
 import { applyOwn, catchUp, createReplica, liveRows, type Replica, takeSnapshot } from './replica.ts'
 

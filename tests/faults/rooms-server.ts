@@ -10,13 +10,13 @@ import { fileURLToPath } from 'node:url'
 import type { Client, InStatement, Transaction } from '@libsql/core/api'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import type { H3Event } from 'h3'
-import { readDatabaseConfig } from '../../server/db/config.ts'
-import { openDatabase, type SyncDatabase } from '../../server/db/open.ts'
-import { backUp } from '../../server/ops/backup.ts'
-import { delegate } from '../../server/db/delegate.ts'
-import type { PushBatch } from '../../server/sync/gateway/types.ts'
-import { cleanAllWorkspaces } from '../../server/sync/maintenance.ts'
-import { push } from '../../server/sync/push/push.ts'
+import { readDatabaseConfig } from '../../server/config/database.ts'
+import { openDatabase } from '../../server/database/local/open.ts'
+import type { SyncDatabase } from '../../server/database/types.ts'
+import { backUp } from '../../server/operations/backup.ts'
+import { delegate } from '../../server/database/delegate.ts'
+import type { PushBatch } from '../../shared/protocol.ts'
+import { adapterOf, engineOf } from '../helpers/engine.ts'
 
 const { CRASH_POINT = '', CRASH_AT = '1', ACK_EARLY } = process.env
 const slowCommitMs = 30
@@ -90,15 +90,15 @@ async function serve(request: IncomingMessage): Promise<unknown> {
   }
   switch (request.url) {
     case '/api/auth/session': return { session: sessionOf(user) }
-    case '/api/sync/push': return push(database, eventOf(user), JSON.parse(body) as PushBatch)
+    case '/api/sync/push': return adapterOf(database).push(eventOf(user), JSON.parse(body) as PushBatch)
     case '/clean-up':
       phase = 'clean-up'
-      return cleanAllWorkspaces(database, { retentionSeconds: 3_600 })
+      return engineOf(database).cleanAllWorkspaces({ retentionSeconds: 3_600 })
     case '/back-up':
       phase = 'backup'
       if (point === 'backup:copying') setTimeout(() => pass('copying'), left * 40)
       left = 1
-      return backUp(database)
+      return backUp(database.local)
   }
   throw new Error('404')
 }

@@ -6,9 +6,9 @@
 import { fileURLToPath } from 'node:url'
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
-import { readDatabaseConfig } from '../../server/db/config.ts'
-import { openDatabase } from '../../server/db/open.ts'
-import { users } from '../../server/db/schema/index.ts'
+import { readDatabaseConfig } from '../../server/config/database.ts'
+import { openDatabase } from '../../server/database/local/open.ts'
+import { users } from '../../server/database/schema/index.ts'
 
 const [path, migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))] = isMainThread
   ? process.argv.slice(2)

@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { onTestFinished } from 'vitest'
-import { readDatabaseConfig } from '../../server/db/config.ts'
-import { openDatabase, type Migrations, type OpenOptions, type SyncDatabase } from '../../server/db/open.ts'
+import { readDatabaseConfig } from '../../server/config/database.ts'
+import { openDatabase, type OpenOptions } from '../../server/database/local/open.ts'
+import type { Migrations, SyncDatabase } from '../../server/database/types.ts'
 
 export const layerMigrations = readMigrationFiles({ migrationsFolder: fileURLToPath(new URL('../../drizzle', import.meta.url)) })
 

@@ -2,8 +2,8 @@
 import type { InStatement, InValue } from '@libsql/core/api'
 import { type Query, type SQLWrapper, sql } from 'drizzle-orm'
 import { SQLiteAsyncDialect } from 'drizzle-orm/sqlite-core'
-import { createLocalClient } from '../../server/db/local-client.ts'
-import type { SyncDatabase } from '../../server/db/open.ts'
+import { createLocalClient } from '../../server/database/local/client.ts'
+import type { SyncDatabase } from '../../server/database/types.ts'
 import type { TestDatabase } from './database.ts'
 
 export interface Plan { statement: string, steps: string[] }

@@ -2,7 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import type { H3Event } from 'h3'
 import { onTestFinished, vi } from 'vitest'
-import type { ChangeStamp, PendingOp, PullResponse, SnapshotItem, SnapshotResponse, SyncChange, SyncGatewayAdapter } from '../../server/sync/gateway/types.ts'
+import type {
+  ChangeStamp, PendingOp, PullResponse, SnapshotItem, SnapshotResponse, SyncChange,
+} from '../../shared/protocol.ts'
+import type { SyncGatewayAdapter } from '../../server/host/sync-adapter/types.ts'
 
 export const workspaceId = 'workspace-1'
 export const scope = { workspaceId }

@@ -5,12 +5,12 @@
  */
 import fc from 'fast-check'
 import { expect, it, vi } from 'vitest'
-import { createSyncGatewayAdapter } from '../../server/sync/gateway/adapter.ts'
-import type { PendingOp } from '../../server/sync/gateway/types.ts'
+import type { PendingOp } from '../../shared/protocol.ts'
 import { openTestDatabase } from '../helpers/database.ts'
 import { deleteOf, emptyEvent, eventOf, pullAll, putOf, snapshotAll, startClock } from '../helpers/sync.ts'
 import { runs, timeoutMs, withoutFlushes } from './scale.ts'
 import { isGreater, keyOf, revisionOf } from './sync-model.ts'
+import { adapterOf } from '../helpers/engine.ts'
 
 const year = 366 * 86_400
 const maxClock = 2 ** 32 - 1
@@ -42,7 +42,7 @@ it('lets no clock win, refuse or lose what the stamps do not', { timeout: timeou
   startClock()
   const start = Date.now()
   const database = await openTestDatabase(withoutFlushes)
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   await fc.assert(fc.asyncProperty(steps, async (course) => {
     const workspace = `workspace-${++workspaces}`
     const as = eventOf('user-1', workspace)

@@ -5,12 +5,12 @@
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { createSyncGatewayAdapter } from '../../server/sync/gateway/adapter.ts'
-import type { PendingOp, SyncChange } from '../../server/sync/gateway/types.ts'
+import type { PendingOp, SyncChange } from '../../shared/protocol.ts'
 import { openTestDatabase } from '../helpers/database.ts'
 import { changeOf, deleteOf, eventOf, pullAll, putOf, snapshotAll } from '../helpers/sync.ts'
 import { runs, timeoutMs, withoutFlushes } from './scale.ts'
 import { applyPage, applySnapshot, createDevice } from './sync-device.ts'
+import { adapterOf } from '../helpers/engine.ts'
 
 const log = fc.uniqueArray(fc.record({
   pk: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
@@ -30,7 +30,7 @@ function makePlace() {
 
 it('takes up a snapshot at every cut', { timeout: timeoutMs(120) }, async () => {
   const database = await openTestDatabase(withoutFlushes)
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   await fc.assert(fc.asyncProperty(log, async (ops) => {
     for (let cut = 0; cut <= ops.length; cut++) {
       for (const pageSize of pageSizes) {
@@ -53,7 +53,7 @@ it('takes up a snapshot at every cut', { timeout: timeoutMs(120) }, async () => 
 
 it('pulls exactly the slice after every cursor', { timeout: timeoutMs(60) }, async () => {
   const database = await openTestDatabase(withoutFlushes)
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   await fc.assert(fc.asyncProperty(log, async (ops) => {
     const place = makePlace()
     await adapter.push(place.as, { scope: place.scope, ops })

@@ -6,13 +6,13 @@
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { parseJson } from '../../server/parse-json.ts'
-import { pullText } from '../../server/sync/pull.ts'
-import type { PendingOp, PullResponse } from '../../server/sync/gateway/types.ts'
+import { parseJson } from '../../shared/parse-json.ts'
+import type { PendingOp, PullResponse } from '../../shared/protocol.ts'
 import { useSyncDatabase } from '../../server/layer.ts'
 import { deleteOf, eventOf, putOf, tableNames } from '../helpers/sync.ts'
 import { serveSync, syncRoutes, type SyncServer } from '../helpers/sync-server.ts'
 import { runs, timeoutMs } from './scale.ts'
+import { pullTextOf } from '../helpers/engine.ts'
 
 /** Written into the JSON text in the place of a value. */
 const oddTexts = fc.oneof(
@@ -100,7 +100,7 @@ it('answers every body quickly, with no 5xx, and keeps what it accepts', { timeo
 
   const changes: PullResponse['changes'] = []
   for (let cursor = 0, hasMore = true; hasMore;) {
-    const page = parseJson(await pullText(await useSyncDatabase(), eventOf(userId, workspaceId), { scope, cursor, limit: 1000 })) as PullResponse
+    const page = parseJson(await pullTextOf(await useSyncDatabase(), eventOf(userId, workspaceId), { scope, cursor, limit: 1000 })) as PullResponse
     changes.push(...page.changes)
     ;({ nextCursor: cursor, hasMore } = page)
   }

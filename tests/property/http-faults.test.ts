@@ -6,7 +6,7 @@
 import { request as httpRequest } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import type { PendingOp, PullResponse, PushResult } from '../../server/sync/gateway/types.ts'
+import type { PendingOp, PullResponse, PushResult } from '../../shared/protocol.ts'
 import { type Chance, createChance, readSeed } from '../helpers/chance.ts'
 import { serveSync, type SyncServer } from '../helpers/sync-server.ts'
 import { scaled, timeoutMs } from './scale.ts'

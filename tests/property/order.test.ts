@@ -5,12 +5,12 @@
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { createSyncGatewayAdapter } from '../../server/sync/gateway/adapter.ts'
-import type { PendingOp } from '../../server/sync/gateway/types.ts'
+import type { PendingOp } from '../../shared/protocol.ts'
 import { openTestDatabase } from '../helpers/database.ts'
 import { deleteOf, eventOf, pullAll, putOf, snapshotAll } from '../helpers/sync.ts'
 import { runs, timeoutMs, withoutFlushes } from './scale.ts'
 import { isGreater, keyOf, revisionOf } from './sync-model.ts'
+import { adapterOf } from '../helpers/engine.ts'
 
 const op = fc.record({
   pk: fc.constantFrom('a', 'b', 'c'),
@@ -33,7 +33,7 @@ let workspaces = 0
 
 it('comes to the same rows in any order and any batches', { timeout: timeoutMs(60) }, async () => {
   const database = await openTestDatabase(withoutFlushes)
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   await fc.assert(fc.asyncProperty(course, async ({ set, courses }) => {
     const winners = new Map<string, PendingOp>()
     for (const one of set) {

@@ -5,13 +5,12 @@
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { parseJson } from '../../server/parse-json.ts'
-import { createSyncGatewayAdapter } from '../../server/sync/gateway/adapter.ts'
-import type { PullResponse, PushBatch } from '../../server/sync/gateway/types.ts'
-import { pullText } from '../../server/sync/pull.ts'
+import { parseJson } from '../../shared/parse-json.ts'
+import type { PullResponse, PushBatch } from '../../shared/protocol.ts'
 import { openTestDatabase } from '../helpers/database.ts'
 import { eventOf, messageOf, pullAll, putOf, snapshotAll } from '../helpers/sync.ts'
 import { runs, timeoutMs, withoutFlushes } from './scale.ts'
+import { adapterOf, pullTextOf } from '../helpers/engine.ts'
 
 /** Numbers as text, among them what no double holds. */
 const numberText = fc.oneof(
@@ -52,7 +51,7 @@ function toDecimal(source: string): string {
 
 it('gives every payload back as it was sent', { timeout: timeoutMs(60) }, async () => {
   const database = await openTestDatabase(withoutFlushes)
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   let count = 0
   await fc.assert(fc.asyncProperty(fc.array(json, { minLength: 1, maxLength: 5 }), async (datas) => {
     const workspace = `workspace-${++count}`
@@ -69,20 +68,20 @@ it('gives every payload back as it was sent', { timeout: timeoutMs(60) }, async 
     expect((await push(sent)).results.map(result => [result.success, result.replayed])).toEqual(sent.map(() => [true, true]))
     const losers = await push(datas.map((_, index) => JSON.stringify(putOf(`m${index}`))))
     const answers = {
-      pulled: ((parseJson(await pullText(database, as, { scope, cursor: 0 })) as PullResponse).changes).slice(0, datas.length).map(change => written(change.payload)),
+      pulled: ((parseJson(await pullTextOf(database, as, { scope, cursor: 0 })) as PullResponse).changes).slice(0, datas.length).map(change => written(change.payload)),
       snapshot: (await snapshotAll(adapter, { as, workspace })).items.map(item => written(item.kind === 'row' && item.payload)),
       winners: losers.results.map(result => written(result.winner?.kind === 'put' && result.winner.payload)),
       payloads: losers.results.map(result => written(result.payload)),
     }
     expect(answers).toEqual({ pulled: expected, snapshot: expected, winners: expected, payloads: expected })
     // A caller in the process gets JavaScript's numbers.
-    expect(JSON.stringify(await adapter.pull(as, { scope, cursor: 0 }))).toBe(JSON.stringify(JSON.parse(await pullText(database, as, { scope, cursor: 0 }))))
+    expect(JSON.stringify(await adapter.pull(as, { scope, cursor: 0 }))).toBe(JSON.stringify(JSON.parse(await pullTextOf(database, as, { scope, cursor: 0 }))))
   }), runs(300))
 })
 
 it('keeps a payload nested as deep as the limit', async () => {
   const database = await openTestDatabase()
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   const as = eventOf('user-1')
   const op = putOf('a', { payload: messageOf('a', { data: JSON.parse('['.repeat(255) + ']'.repeat(255)) }) })
   expect((await adapter.push(as, { scope: { workspaceId: 'workspace-1' }, ops: [op] })).results).toMatchObject([{ success: true }])
@@ -91,7 +90,7 @@ it('keeps a payload nested as deep as the limit', async () => {
 
 it('gives a page whose payloads together have more numbers that no double holds than a body may', async () => {
   const database = await openTestDatabase()
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   const numbers = parseJson(`[${Array.from({ length: 6_000 }, (_, index) => `90071992547409930${index}`).join()}]`)
   for (const pk of ['a', 'b']) await adapter.push(eventOf('user-1'), { scope: { workspaceId: 'workspace-1' }, ops: [putOf(pk, { payload: messageOf(pk, { data: numbers }) })] })
   const { items } = await snapshotAll(adapter, { pageSize: 2 })

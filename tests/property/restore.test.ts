@@ -6,11 +6,12 @@
 import { copyFile } from 'node:fs/promises'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { createSyncGatewayAdapter } from '../../server/sync/gateway/adapter.ts'
+import { createSyncGatewayAdapter } from '../../server/host/sync-adapter/adapter.ts'
 import { makeTempFolder, openTestDatabase } from '../helpers/database.ts'
 import { eventOf, pullAll, snapshotAll } from '../helpers/sync.ts'
 import { runs, timeoutMs, withoutFlushes } from './scale.ts'
 import { applyPage, applySnapshot, createDevice, type Device, liveRows, type LocalWrite, writeLocally } from './sync-device.ts'
+import { adapterOf } from '../helpers/engine.ts'
 
 type Adapter = ReturnType<typeof createSyncGatewayAdapter>
 
@@ -28,21 +29,21 @@ it('never lets a device go on in silence after an older backup was restored', { 
     const [before, lost, offline] = courses.map(course => withIds(course, () => ++ops)) as [IdWrites, IdWrites, IdWrites]
     const path = `${await makeTempFolder()}/sync.db`
     let database = await openTestDatabase({ path, ...withoutFlushes })
-    let adapter = createSyncGatewayAdapter(async () => database)
+    let adapter = adapterOf(database)
     const devices = ['device-1', 'device-2', 'device-3'].map((id, index) => createDevice(id, `user-${index % 2}`))
     await live(adapter, devices, before)
     await database.close()
     await copyFile(path, `${path}.backup`)
 
     database = await openTestDatabase({ path, ...withoutFlushes })
-    adapter = createSyncGatewayAdapter(async () => database)
+    adapter = adapterOf(database)
     await live(adapter, devices, lost)
     for (const [index, write] of offline) writeLocally(devices[index]!, write)
     await database.close()
     await copyFile(`${path}.backup`, path)
 
     database = await openTestDatabase({ path, ...withoutFlushes })
-    adapter = createSyncGatewayAdapter(async () => database)
+    adapter = adapterOf(database)
     const head = (await pullAll(adapter)).nextCursor
     for (const device of devices) {
       const { requiresSnapshot, changes } = await adapter.pull(eventOf(device.user), { scope, cursor: device.cursor, limit: 1 })

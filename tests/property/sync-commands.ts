@@ -1,7 +1,7 @@
 /** What happens to devices and workspaces in a model run: each command does it for real and in the model, and compares. */
 import type fc from 'fast-check'
 import { expect, vi } from 'vitest'
-import type { SnapshotItem } from '../../server/sync/gateway/types.ts'
+import type { SnapshotItem } from '../../shared/protocol.ts'
 import { emptyEvent, eventOf } from '../helpers/sync.ts'
 import { applyPage, applySnapshot, type Device, type LocalWrite, writeLocally } from './sync-device.ts'
 import { cleanUpModel, pullModel, pushModel, snapshotModel } from './sync-model.ts'

@@ -2,7 +2,7 @@
  * A device as the protocol wants it: keeps rows and tombstones by last-writer-wins, an outbox, a cursor; takes a
  * snapshot when told so. It keeps its tombstones: which of them the server has forgotten it cannot know.
  */
-import type { PendingOp, PullResponse, Revision, SnapshotItem } from '../../server/sync/gateway/types.ts'
+import type { PendingOp, PullResponse, Revision, SnapshotItem } from '../../shared/protocol.ts'
 import { deleteOf, payloads, putOf } from '../helpers/sync.ts'
 import { isGreater, keyOf, revisionOf } from './sync-model.ts'
 

@@ -2,7 +2,9 @@
  * What a workspace must answer, as plain maps without a database: written from SPEC.md, not from the code. It holds no
  * idea of transactions, statements or pages of a file; what it says of an answer is compared with the real one.
  */
-import type { PendingOp, PullResponse, PushResultItem, Revision, SnapshotItem, SyncChange } from '../../server/sync/gateway/types.ts'
+import type {
+  PendingOp, PullResponse, PushResultItem, Revision, SnapshotItem, SyncChange,
+} from '../../shared/protocol.ts'
 
 interface Logged {
   version: number

@@ -1,8 +1,9 @@
 /** Where a model run takes place: a real database file that can be closed and opened again, and a model beside it. */
-import { createSyncGatewayAdapter } from '../../server/sync/gateway/adapter.ts'
+import { createSyncGatewayAdapter } from '../../server/host/sync-adapter/adapter.ts'
 import type { TestDatabase } from '../helpers/database.ts'
 import { createDevice, type Device } from './sync-device.ts'
 import { createWorkspaceModel, type WorkspaceModel } from './sync-model.ts'
+import { adapterOf } from '../helpers/engine.ts'
 
 /** A device in a workspace. */
 export interface Place { workspaceId: string, model: WorkspaceModel, device: Device }
@@ -26,7 +27,7 @@ let worlds = 0
 export async function createWorld(open: () => Promise<TestDatabase>): Promise<World> {
   worlds++
   let database = await open()
-  let adapter = createSyncGatewayAdapter(async () => database)
+  let adapter = adapterOf(database)
   return {
     get adapter() {
       return adapter
@@ -38,7 +39,7 @@ export async function createWorld(open: () => Promise<TestDatabase>): Promise<Wo
     async restart() {
       await database.close()
       database = await open()
-      adapter = createSyncGatewayAdapter(async () => database)
+      adapter = adapterOf(database)
     },
     close: () => database.close(),
   }

@@ -2,15 +2,16 @@
  * What the layer registers fits what hosts expect, of February and of the latest, and what hosts hand over fits what the
  * layer takes. There is nothing to run: `tsc -p .` is the test.
  */
-import type { createAdminStoreProvider } from '../../server/admin/store-provider.ts'
-import type { createDeploymentAdminChecker } from '../../server/admin/admin-users.ts'
-import type { createSyncAdminAdapter } from '../../server/admin/sync-status.ts'
-import type { createAuthWorkspaceStore } from '../../server/auth/store/create-store.ts'
-import type { AuthWorkspaceStore } from '../../server/auth/store/types.ts'
-import type { BackgroundJobProvider } from '../../server/jobs/types.ts'
-import type { createRateLimitProvider } from '../../server/rate-limit-provider/provider.ts'
-import type { createSyncGatewayAdapter } from '../../server/sync/gateway/adapter.ts'
-import type * as ours from '../../server/sync/gateway/types.ts'
+import type { createAdminStoreProvider } from '../../server/host/admin/store-provider.ts'
+import type { createDeploymentAdminChecker } from '../../server/host/admin/admin-users.ts'
+import type { createSyncAdminAdapter } from '../../server/host/admin/sync-status.ts'
+import type { createAuthWorkspaceStore } from '../../server/host/auth-store.ts'
+import type { AuthWorkspaceStore } from '../../server/workspaces/store/types.ts'
+import type { BackgroundJobProvider } from '../../server/host/jobs/types.ts'
+import type { createRateLimitProvider } from '../../server/host/rate-limit/provider.ts'
+import type { createSyncGatewayAdapter } from '../../server/host/sync-adapter/adapter.ts'
+import type * as ours from '../../server/host/sync-adapter/types.ts'
+import type * as wire from '../../shared/protocol.ts'
 import type * as admin from './admin-shapes.ts'
 import type * as host from './host-shapes.ts'
 
@@ -44,12 +45,12 @@ export type WhatWeTake = [
 ]
 
 export type Requests = [
-  Check<Fits<host.FebPullRequest, ours.PullRequest>>,
-  Check<Fits<host.LatePullRequest, ours.PullRequest>>,
-  Check<Fits<host.FebPushBatch, ours.PushBatch>>,
-  Check<Fits<host.LatePushBatch, ours.PushBatch>>,
-  Check<Fits<host.LateSnapshotRequest, ours.SnapshotRequest>>,
-  Check<Fits<host.CleanUp, ours.CleanUpRequest>>,
+  Check<Fits<host.FebPullRequest, wire.PullRequest>>,
+  Check<Fits<host.LatePullRequest, wire.PullRequest>>,
+  Check<Fits<host.FebPushBatch, wire.PushBatch>>,
+  Check<Fits<host.LatePushBatch, wire.PushBatch>>,
+  Check<Fits<host.LateSnapshotRequest, wire.SnapshotRequest>>,
+  Check<Fits<host.CleanUp, wire.CleanUpRequest>>,
   Check<Fits<host.LateReservation, ours.UploadReservation>>,
   Check<Fits<host.LateConsumption, ours.UploadConsumption>>,
   Check<Fits<host.LateStorageQuery, ours.CanonicalStorageRequest>>,
@@ -57,11 +58,11 @@ export type Requests = [
 
 /** Answers are the host's to the letter: nothing is promised that is not given, and the other way round. */
 export type Answers = [
-  Check<Fits<ours.PullResponse, host.FebPullResponse>>,
-  Check<Fits<ours.PullResponse, host.LatePullResponse>>, Check<Fits<host.LatePullResponse, ours.PullResponse>>,
-  Check<Fits<ours.PushResult, host.FebPushResult>>,
-  Check<Fits<ours.PushResult, host.LatePushResult>>, Check<Fits<host.LatePushResult, ours.PushResult>>,
-  Check<Fits<ours.SnapshotResponse, host.LateSnapshotResponse>>, Check<Fits<host.LateSnapshotResponse, ours.SnapshotResponse>>,
+  Check<Fits<wire.PullResponse, host.FebPullResponse>>,
+  Check<Fits<wire.PullResponse, host.LatePullResponse>>, Check<Fits<host.LatePullResponse, wire.PullResponse>>,
+  Check<Fits<wire.PushResult, host.FebPushResult>>,
+  Check<Fits<wire.PushResult, host.LatePushResult>>, Check<Fits<host.LatePushResult, wire.PushResult>>,
+  Check<Fits<wire.SnapshotResponse, host.LateSnapshotResponse>>, Check<Fits<host.LateSnapshotResponse, wire.SnapshotResponse>>,
   Check<Fits<ours.CanonicalStoragePage, host.LateStoragePage>>, Check<Fits<host.LateStoragePage, ours.CanonicalStoragePage>>,
 ]
 
@@ -69,7 +70,7 @@ export type Answers = [
 export type Controls = [
   Refuse<Fits<Omit<Adapter, 'push'>, host.FebAdapter>>,
   Refuse<Fits<Omit<Adapter, 'reserveUploadIntent'>, host.LateAdapter>>,
-  Refuse<Fits<host.FebPullResponse, ours.PullResponse>>,
+  Refuse<Fits<host.FebPullResponse, wire.PullResponse>>,
   Refuse<Fits<BackgroundJobProvider, admin.FebJobs>>,
   Refuse<Fits<(userId: 'ada') => Promise<null>, (userId: string) => Promise<null>>>,
 ]

@@ -1,9 +1,9 @@
 /** Joins the workspace a token invites to. Asks for an account only, so that a newcomer starts in that workspace. */
-import { readJsonBody } from '../../api-body.ts'
-import { acceptInviteToken } from '../../auth/accept-token.ts'
-import { defineAuthHandler } from '../../auth/endpoint.ts'
+import { readJsonBody } from '../../http/body.ts'
+import { acceptInviteToken } from '../../workspaces/accept-token.ts'
+import { defineAuthHandler } from '../../http/auth-handler.ts'
 import { requireAccount, requireStore } from '../../auth/session.ts'
-import { acceptBody } from '../../auth/shapes.ts'
+import { acceptBody } from '../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
   const account = await requireAccount(event)

@@ -1,4 +1,6 @@
-import { defineSyncHandler } from '../../sync/endpoint.ts'
-import { gcChangeLog } from '../../sync/retention.ts'
+import type { CleanUpRequest } from '../../../shared/protocol.ts'
+import { defineSyncHandler } from '../../http/sync-handler.ts'
 
-export default defineSyncHandler('gc', 'workspace.settings.manage', (database, event, body) => gcChangeLog(database, event, body))
+/** Drops superseded changes; for owners. */
+export default defineSyncHandler('gc', 'workspace.settings.manage', (engine, caller, request: CleanUpRequest) =>
+  engine.gcChangeLog(caller, request))

@@ -1,4 +1,6 @@
-import { defineSyncHandler } from '../../sync/endpoint.ts'
-import { gcTombstones } from '../../sync/retention.ts'
+import type { CleanUpRequest } from '../../../shared/protocol.ts'
+import { defineSyncHandler } from '../../http/sync-handler.ts'
 
-export default defineSyncHandler('gc', 'workspace.settings.manage', (database, event, body) => gcTombstones(database, event, body))
+/** Drops superseded changes and old tombstones; for owners. */
+export default defineSyncHandler('gc', 'workspace.settings.manage', (engine, caller, request: CleanUpRequest) =>
+  engine.gcTombstones(caller, request))

@@ -1,4 +1,5 @@
-import { defineSyncHandler } from '../../sync/endpoint.ts'
-import { push } from '../../sync/push/push.ts'
+import type { PushBatch } from '../../../shared/protocol.ts'
+import { defineSyncHandler } from '../../http/sync-handler.ts'
 
-export default defineSyncHandler('push', 'workspace.write', push)
+/** Applies a batch of ops; one receipt per op. */
+export default defineSyncHandler('push', 'workspace.write', (engine, caller, batch: PushBatch) => engine.push(caller, batch))

@@ -1,4 +1,9 @@
-import { defineSyncHandler } from '../../sync/endpoint.ts'
-import { snapshot } from '../../sync/snapshot.ts'
+import { setResponseHeader } from 'h3'
+import type { SnapshotRequest, SnapshotResponse } from '../../../shared/protocol.ts'
+import { defineSyncHandler } from '../../http/sync-handler.ts'
 
-export default defineSyncHandler('snapshot', 'workspace.read', snapshot)
+/** JSON text, as a pull's answer is. */
+export default defineSyncHandler('snapshot', 'workspace.read', (engine, caller, request: SnapshotRequest, event) => {
+  setResponseHeader(event, 'Content-Type', 'application/json')
+  return engine.snapshotText(caller, request) as Promise<unknown> as Promise<SnapshotResponse>
+})

@@ -1,7 +1,8 @@
-import { defineSyncHandler } from '../../sync/endpoint.ts'
-import { updateCursor } from '../../sync/cursors.ts'
+import type { UpdateCursorRequest } from '../../../shared/protocol.ts'
+import { defineSyncHandler } from '../../http/sync-handler.ts'
 
-export default defineSyncHandler('update-cursor', 'workspace.read', async (database, event, body) => {
-  await updateCursor(database, event, body)
+/** A device reports how far it has pulled. */
+export default defineSyncHandler('update-cursor', 'workspace.read', async (engine, caller, request: UpdateCursorRequest) => {
+  await engine.updateCursor(caller, request)
   return { ok: true }
 })

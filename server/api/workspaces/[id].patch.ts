@@ -1,8 +1,8 @@
 /** Renames a workspace of the caller's. The store decides by the caller's role in that workspace. */
-import { readJsonBody } from '../../api-body.ts'
-import { authorizeChange, defineAuthHandler } from '../../auth/endpoint.ts'
+import { readJsonBody } from '../../http/body.ts'
+import { authorizeChange, defineAuthHandler } from '../../http/auth-handler.ts'
 import { requireStore } from '../../auth/session.ts'
-import { readIdParam, workspaceBody } from '../../auth/shapes.ts'
+import { readIdParam, workspaceBody } from '../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
   const { user } = await authorizeChange(event)

@@ -1,8 +1,8 @@
 /** Makes another workspace of the caller's the active one, on all their devices. */
-import { readJsonBody } from '../../api-body.ts'
-import { authorizeChange, defineAuthHandler } from '../../auth/endpoint.ts'
+import { readJsonBody } from '../../http/body.ts'
+import { authorizeChange, defineAuthHandler } from '../../http/auth-handler.ts'
 import { requireStore } from '../../auth/session.ts'
-import { activeWorkspaceBody } from '../../auth/shapes.ts'
+import { activeWorkspaceBody } from '../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
   const { user } = await authorizeChange(event)

@@ -1,5 +1,5 @@
 /** The caller's workspaces, newest first. */
-import { defineAuthHandler } from '../../auth/endpoint.ts'
+import { defineAuthHandler } from '../../http/auth-handler.ts'
 import { authorize, requireStore } from '../../auth/session.ts'
 
 export default defineAuthHandler(async (event) => {

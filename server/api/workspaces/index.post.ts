@@ -1,8 +1,8 @@
 /** A new workspace with the caller as its owner; it does not become the active one. */
-import { readJsonBody } from '../../api-body.ts'
-import { authorizeChange, defineAuthHandler } from '../../auth/endpoint.ts'
+import { readJsonBody } from '../../http/body.ts'
+import { authorizeChange, defineAuthHandler } from '../../http/auth-handler.ts'
 import { requireStore } from '../../auth/session.ts'
-import { workspaceBody } from '../../auth/shapes.ts'
+import { workspaceBody } from '../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
   const { user } = await authorizeChange(event)

@@ -2,12 +2,12 @@
  * What a push becomes, decided in memory without I/O: which ops are new, which repeat an earlier one, who wins each
  * key, which version each gets. Ops are taken in order; a loser is logged like a winner. Upholds P2, P3 and P4.
  */
-import { parseJson } from '../../parse-json.ts'
-import type { PushResultItem, Revision, SyncOperation } from '../gateway/types.ts'
+import { parseJson } from '../../../shared/parse-json.ts'
+import type { PushResultItem, Revision, SyncOperation } from '../../../shared/protocol.ts'
 import { isEqualJson } from '../json.ts'
-import { heldRetrySeconds } from '../limits.ts'
-import { compareRevisions } from '../revision.ts'
-import { type AdmittedOp, isAdmitted, type Refusal } from './admit.ts'
+import { deferredRetrySeconds } from '../../../shared/limits.ts'
+import { compareRevisions } from '../../../shared/revision.ts'
+import { type ValidOp, isValidOp, type Refusal } from './validate.ts'
 
 /** A key's winner in the log. */
 export interface StoredWinner extends Revision {
@@ -17,24 +17,24 @@ export interface StoredWinner extends Revision {
 }
 
 /** An op that the log holds already. */
-export interface StoredOp extends Omit<AdmittedOp, 'ownerUserId' | 'payload'> {
+export interface StoredOp extends Omit<ValidOp, 'ownerUserId' | 'payload'> {
   serverVersion: number
   /** Undefined where its length alone says that the op that came has another one. */
   payload: string | null | undefined
 }
 
 /** What the database held before the push. */
-export interface Before {
+export interface StoredState {
   head: number
   /** The ops that the log holds already, by `idOf`. */
   seen: ReadonlyMap<string, StoredOp>
   /** By `keyOf`. */
   winners: ReadonlyMap<string, StoredWinner>
-  /** Devices behind the horizon whose puts of rows without a record wait (held-devices.ts). */
-  held: ReadonlySet<string>
+  /** Devices behind the horizon whose puts of rows without a record wait (deferred-devices.ts). */
+  deferred: ReadonlySet<string>
 }
 
-export interface LogEntry extends AdmittedOp {
+export interface LogEntry extends ValidOp {
   serverVersion: number
   obsoletes: number | null
 }
@@ -50,9 +50,9 @@ export interface Merge {
   tombstones: Tombstone[]
   head: number
   /** Receipts of ops that are not the winner now, with the winner's version: their answer carries the winner. */
-  outdone: { receipt: PushResultItem, winnerVersion: number }[]
+  superseded: { receipt: PushResultItem, winnerVersion: number }[]
   /** Devices of which a put waits. */
-  heldDevices: Set<string>
+  deferredDevices: Set<string>
 }
 
 export interface Tombstone {
@@ -73,19 +73,19 @@ export function idOf({ opId }: { opId: string }): string {
   return opId.toLowerCase()
 }
 
-export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before, userId: string | null): Merge {
-  const merge: Merge = { receipts: [], log: [], rows: [], tombstones: [], head: before.head, outdone: [], heldDevices: new Set() }
-  const seen = new Map<string, StoredOp>(before.seen)
-  const winners = new Map<string, StoredWinner>(before.winners)
+export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredState, userId: string): Merge {
+  const merge: Merge = { receipts: [], log: [], rows: [], tombstones: [], head: stored.head, superseded: [], deferredDevices: new Set() }
+  const seen = new Map<string, StoredOp>(stored.seen)
+  const winners = new Map<string, StoredWinner>(stored.winners)
   const tombstones = new Map<string, Tombstone>()
-  const ambiguous = findAmbiguous(ops, before.seen)
+  const ambiguous = findAmbiguous(ops, stored.seen)
 
   merge.receipts = ops.map(decide)
   merge.tombstones = [...tombstones.values()]
   return merge
 
-  function decide(op: AdmittedOp | Refusal): PushResultItem {
-    if (!isAdmitted(op)) return { success: false, ...op }
+  function decide(op: ValidOp | Refusal): PushResultItem {
+    if (!isValidOp(op)) return { success: false, ...op }
     const { opId } = op
     const about = { opId, tableName: op.tableName, operation: op.operation }
     const key = keyOf(op)
@@ -101,13 +101,13 @@ export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before,
     if (earlier) {
       const applied = winner?.serverVersion === earlier.serverVersion
       const receipt = { ...about, success: true, serverVersion: earlier.serverVersion, replayed: true, applied }
-      if (!applied && winner) merge.outdone.push({ receipt, winnerVersion: winner.serverVersion })
+      if (!applied && winner) merge.superseded.push({ receipt, winnerVersion: winner.serverVersion })
       return receipt
     }
 
-    if (!winner && op.operation === 'put' && before.held.has(op.deviceId)) {
-      merge.heldDevices.add(op.deviceId)
-      const error = `Retry after ${heldRetrySeconds}s: this device is behind the retention horizon and has to pull first`
+    if (!winner && op.operation === 'put' && stored.deferred.has(op.deviceId)) {
+      merge.deferredDevices.add(op.deviceId)
+      const error = `Retry after ${deferredRetrySeconds}s: this device is behind the retention horizon and has to pull first`
       return { ...about, success: false, errorCode: 'RATE_LIMITED', error }
     }
 
@@ -129,7 +129,7 @@ export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before,
       if (entry.operation === 'put') merge.rows.push(entry)
     }
     else {
-      merge.outdone.push({ receipt, winnerVersion: winner.serverVersion })
+      merge.superseded.push({ receipt, winnerVersion: winner.serverVersion })
     }
     const { operation, serverVersion: winnerVersion } = applied ? entry : winner
     if (operation === 'delete') tombstones.set(key, { tableName: op.tableName, pk: op.pk, serverVersion: winnerVersion, newestVersion: serverVersion })
@@ -139,11 +139,11 @@ export function mergeOps(ops: readonly (AdmittedOp | Refusal)[], before: Before,
 }
 
 /** Op ids that come twice in one batch with different content, where nothing stored says which one is right. */
-function findAmbiguous(ops: readonly (AdmittedOp | Refusal)[], stored: ReadonlyMap<string, StoredOp>): Set<string> {
-  const first = new Map<string, AdmittedOp>()
+function findAmbiguous(ops: readonly (ValidOp | Refusal)[], stored: ReadonlyMap<string, StoredOp>): Set<string> {
+  const first = new Map<string, ValidOp>()
   const ambiguous = new Set<string>()
   for (const op of ops) {
-    if (!isAdmitted(op)) continue
+    if (!isValidOp(op)) continue
     const id = idOf(op)
     if (stored.has(id)) continue
     const other = first.get(id)
@@ -153,7 +153,7 @@ function findAmbiguous(ops: readonly (AdmittedOp | Refusal)[], stored: ReadonlyM
   return ambiguous
 }
 
-type OpContent = Omit<AdmittedOp, 'ownerUserId' | 'payload'> & { payload: string | null | undefined }
+type OpContent = Omit<ValidOp, 'ownerUserId' | 'payload'> & { payload: string | null | undefined }
 
 function isSameOp(a: OpContent, b: OpContent): boolean {
   return a.tableName === b.tableName && a.pk === b.pk && a.operation === b.operation

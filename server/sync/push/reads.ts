@@ -3,16 +3,16 @@
  */
 import type { InValue } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
-import type { SyncDatabase, WriteTransaction } from '../../db/open.ts'
-import { compileRowsSql, compileSql, inParts, readRows } from '../../db/statement.ts'
-import { parseJson } from '../../parse-json.ts'
+import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
+import { compileRowsSql, compileSql, inParts, readRows } from '../../database/statement.ts'
+import { parseJson } from '../../../shared/parse-json.ts'
 import { cursorNameOf } from '../cursors.ts'
-import type { SyncOperation, Winner } from '../gateway/types.ts'
+import type { SyncOperation, Winner } from '../../../shared/protocol.ts'
 import { splitTexts } from '../json.ts'
-import { maxWinnerBytes } from '../limits.ts'
+import { maxWinnerBytes } from '../../../shared/limits.ts'
 import { logOf } from '../log.ts'
-import type { AdmittedOp } from './admit.ts'
-import { type Before, idOf, keyOf, type StoredOp, type StoredWinner } from './merge.ts'
+import type { ValidOp } from './validate.ts'
+import { idOf, keyOf, type StoredOp, type StoredState, type StoredWinner } from './merge.ts'
 
 /** Each names the op of the batch by its place in it. */
 type SeenTuple = [place: number, serverVersion: number, tableName: string, pk: string, op: SyncOperation,
@@ -21,7 +21,7 @@ type WinnerTuple = [place: number, serverVersion: number, op: SyncOperation,
   clock: number, hlc: string, opId: string, ownerUserId: string | null]
 
 /** What `mergeOps` decides on. */
-export interface Found extends Omit<Before, 'held' | 'seen'> {
+export interface Found extends Omit<StoredState, 'deferred' | 'seen'> {
   /** Undefined before the first push. */
   logId: number | undefined
   horizon: number
@@ -33,7 +33,7 @@ interface InWorkspace { workspaceId: string }
 interface BeforeRow { logId: number, head: number, horizon: number, winners: string | null }
 
 /** The counters, and the winners of the keys that `ops` touch. */
-export async function readBefore(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<Found> {
+export async function readStoredState(tx: WriteTransaction, workspaceId: string, ops: readonly ValidOp[]): Promise<Found> {
   const winners = new Map<string, StoredWinner>()
   let counters: BeforeRow | undefined
   for (const part of inParts(ops)) {
@@ -47,7 +47,7 @@ export async function readBefore(tx: WriteTransaction, workspaceId: string, ops:
   return { logId, head, horizon, winners }
 }
 
-function selectBefore(workspaceId: string, ops: readonly AdmittedOp[]) {
+function selectBefore(workspaceId: string, ops: readonly ValidOp[]) {
   const [first] = ops
   if (!first) return selectCounters({ workspaceId })
   return ops.length === 1
@@ -61,11 +61,11 @@ const selectCounters = compileSql<InWorkspace, BeforeRow>(value => sql`
 
 const winnerTuple = sql.raw(`json_array(wanted.place, c.server_version, c.op, c.clock, c.hlc, c.op_id, c.owner_user_id)`)
 
-function writeKey(args: InValue[], { tableName, pk }: AdmittedOp, place: number) {
+function writeKey(args: InValue[], { tableName, pk }: ValidOp, place: number) {
   args.push(place, tableName, pk)
 }
 
-const selectBeforeMany = compileRowsSql<AdmittedOp, InWorkspace, BeforeRow>([], 3, writeKey, (rows, value) => sql`
+const selectBeforeMany = compileRowsSql<ValidOp, InWorkspace, BeforeRow>([], 3, writeKey, (rows, value) => sql`
   select l.id as "logId", l.head, l.horizon, (
     select group_concat(${winnerTuple})
     from (select column1 as place, column2 as table_name, column3 as pk from (${rows})) as wanted
@@ -84,7 +84,7 @@ const selectBeforeOne = compileSql<InWorkspace & { tableName: string, pk: string
   limit 1`)
 
 /** The devices of the batch that last reported a cursor behind the horizon. */
-export async function readBehind(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<string[]> {
+export async function readBehind(tx: WriteTransaction, workspaceId: string, ops: readonly ValidOp[]): Promise<string[]> {
   const devices = [...new Set(ops.map(op => op.deviceId))]
   const rows = await readRows(tx, selectBehind({ workspaceId, devices: JSON.stringify(devices.map(cursorNameOf)) }))
   const behind = new Set(rows.map(row => row.deviceId))
@@ -98,7 +98,7 @@ const selectBehind = compileSql<InWorkspace & { devices: string }, { deviceId: s
   where l.workspace_id = ${value('workspaceId')}`)
 
 /** The ops of the batch that the log holds already, by `idOf`. */
-export async function readSeen(tx: WriteTransaction, workspaceId: string, ops: readonly AdmittedOp[]): Promise<Map<string, StoredOp>> {
+export async function readSeen(tx: WriteTransaction, workspaceId: string, ops: readonly ValidOp[]): Promise<Map<string, StoredOp>> {
   const seen = new Map<string, StoredOp>()
   for (const part of inParts(ops)) {
     const [row] = await readRows(tx, selectSeen(part, { workspaceId }))
@@ -107,12 +107,12 @@ export async function readSeen(tx: WriteTransaction, workspaceId: string, ops: r
   return seen
 }
 
-function writeWanted(args: InValue[], op: AdmittedOp, place: number) {
+function writeWanted(args: InValue[], op: ValidOp, place: number) {
   args.push(place, op.opId, op.payload === null ? null : Buffer.byteLength(op.payload))
 }
 
 /** A payload is read only where its length is right. */
-const selectSeen = compileRowsSql<AdmittedOp, InWorkspace, { seen: string, payloads: string | null }>([], 3, writeWanted, (rows, value) => sql`
+const selectSeen = compileRowsSql<ValidOp, InWorkspace, { seen: string, payloads: string | null }>([], 3, writeWanted, (rows, value) => sql`
   select
     json_group_array(json_array(wanted.place, s.server_version, s.table_name, s.pk, s.op, s.clock, s.hlc, s.device_id,
       octet_length(s.payload) is wanted.bytes)) as seen,
@@ -122,7 +122,7 @@ const selectSeen = compileRowsSql<AdmittedOp, InWorkspace, { seen: string, paylo
   limit 1`)
 
 /** Of an op that comes twice in the batch the tuple with the payload counts. */
-function addSeen(seen: Map<string, StoredOp>, ops: readonly AdmittedOp[], tuples: readonly SeenTuple[], payloads: readonly string[]) {
+function addSeen(seen: Map<string, StoredOp>, ops: readonly ValidOp[], tuples: readonly SeenTuple[], payloads: readonly string[]) {
   tuples.forEach(([place, serverVersion, tableName, pk, operation, clock, hlc, deviceId, isSameLength], index) => {
     const { opId } = ops[place]!
     const id = idOf({ opId })

@@ -4,8 +4,8 @@
  */
 import type { InValue } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
-import type { WriteTransaction } from '../../db/open.ts'
-import { compileRowsSql, compileSql, inParts } from '../../db/statement.ts'
+import type { WriteTransaction } from '../../database/types.ts'
+import { compileRowsSql, compileSql, inParts } from '../../database/statement.ts'
 import type { LogEnd } from './heads.ts'
 import type { LogEntry, Tombstone } from './merge.ts'
 
@@ -30,7 +30,7 @@ const insertChanges = compileRowsSql<LogEntry, At>(['logId', 'now'], 11, writeCh
   ${rows}`)
 
 /** What `appendLog` wrote beyond `head`, or a part of it, and what was claimed. Nothing points to it yet. */
-export async function takeBack(tx: WriteTransaction, logId: number, head: number): Promise<void> {
+export async function undoAppend(tx: WriteTransaction, logId: number, head: number): Promise<void> {
   await tx.execute(deleteAfter({ logId, head }))
   await moveHead(tx, logId, head)
 }

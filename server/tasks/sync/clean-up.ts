@@ -1,16 +1,15 @@
 /** The clean-up of all workspaces; off by one setting. Which workspace failed is in the log, not in the answer. */
 import { consola } from 'consola'
 import { defineTask } from 'nitropack/runtime'
-import { useSyncDatabase } from '../../layer.ts'
-import { readOpsSettings } from '../../ops/settings.ts'
-import { cleanAllWorkspaces } from '../../sync/maintenance.ts'
+import { useSyncEngine } from '../../layer.ts'
+import { readOpsSettings } from '../../config/operations.ts'
 
 export default defineTask({
   meta: { name: 'sync:clean-up', description: 'Drops history that was superseded long ago and behind every device' },
   async run(): Promise<{ result: object }> {
     const { cleanUp, retentionSeconds } = readOpsSettings()
     if (!cleanUp) return { result: { state: 'off' } }
-    const { failures, ...done } = await cleanAllWorkspaces(await useSyncDatabase(), { retentionSeconds })
+    const { failures, ...done } = await (await useSyncEngine()).cleanAllWorkspaces({ retentionSeconds })
     for (const { workspaceId, error } of failures) consola.withTag('or3-sync').error(`The clean-up of workspace ${workspaceId} failed:`, error)
     return { result: { ...done, failures: failures.length } }
   },

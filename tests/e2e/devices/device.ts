@@ -1,6 +1,6 @@
 /** What February's and later devices have in common: a clock, local writes, the outbox, the cursor's report, clean-up. */
 import { randomUUID } from 'node:crypto'
-import type { PendingOp, PullResponse, PushResult, SyncOperation } from '../../../server/sync/gateway/types.ts'
+import type { PendingOp, PullResponse, PushResult, SyncOperation } from '../../../shared/protocol.ts'
 import { payloads } from '../../helpers/sync.ts'
 import type { Network } from './network.ts'
 import { createOutbox } from './outbox.ts'

@@ -4,7 +4,7 @@
  * rows it therefore keeps `seen`: what it would show if it resolved all it was given by the protocol's order. Where the
  * two part, the key is noted in `misled`; any other reason to part is an error of this model.
  */
-import type { Revision, SyncChange, SyncOperation } from '../../../server/sync/gateway/types.ts'
+import type { Revision, SyncChange, SyncOperation } from '../../../shared/protocol.ts'
 import { tableNames } from '../../helpers/sync.ts'
 import { createDeviceBase, cursorAgeMs, type DeviceOptions, type TableName } from './device.ts'
 import { type Entry, entryOf, keyOf, merge, type Rows } from './rows.ts'

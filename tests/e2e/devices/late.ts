@@ -2,7 +2,7 @@
  * A device of late 2026: begins with a snapshot, pulls strictly after it, resolves by clock, hlc and opId, and where it
  * is told to takes a snapshot again, replaces all its rows and puts on top what it has not pushed yet.
  */
-import type { SnapshotItem, SnapshotResponse, SyncOperation } from '../../../server/sync/gateway/types.ts'
+import type { SnapshotItem, SnapshotResponse, SyncOperation } from '../../../shared/protocol.ts'
 import { createDeviceBase, cursorAgeMs, type DeviceOptions, type TableName } from './device.ts'
 import { entryOf, keyOf, merge, type Rows, rowsOfSnapshot } from './rows.ts'
 

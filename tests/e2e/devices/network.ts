@@ -1,5 +1,5 @@
 /** A device's way to the host: posts as one user, over a network that loses answers and sends requests twice. */
-import type { PendingOp } from '../../../server/sync/gateway/types.ts'
+import type { PendingOp } from '../../../shared/protocol.ts'
 import type { Chance } from '../../helpers/chance.ts'
 
 export interface Answer<T> {

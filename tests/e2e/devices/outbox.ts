@@ -2,7 +2,7 @@
  * What a device has written and not yet pushed, as the host's clients keep it: batches of 50, the oldest first, only the
  * newest op of a key; what to do with each receipt by its code, and with a batch that was not taken at all.
  */
-import type { PendingOp, PushResult } from '../../../server/sync/gateway/types.ts'
+import type { PendingOp, PushResult } from '../../../shared/protocol.ts'
 import type { Answer } from './network.ts'
 import { keyOf } from './rows.ts'
 

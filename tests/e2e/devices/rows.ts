@@ -1,5 +1,5 @@
 /** Rows by the order that decides them: clock, then hlc, then opId. What both kinds of devices, and the judge, compare. */
-import type { PendingOp, Revision, SnapshotItem, SyncChange, SyncOperation } from '../../../server/sync/gateway/types.ts'
+import type { PendingOp, Revision, SnapshotItem, SyncChange, SyncOperation } from '../../../shared/protocol.ts'
 
 /** What a device knows of a key. */
 export interface Entry { op: SyncOperation, payload?: unknown, revision: Revision }

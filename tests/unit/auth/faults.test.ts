@@ -6,8 +6,8 @@
 import { sql } from 'drizzle-orm'
 import { isError } from 'h3'
 import { expect, it, vi } from 'vitest'
-import type { SyncDatabase } from '../../../server/db/open.ts'
-import { createAuthWorkspaceStore } from '../../../server/auth/store/create-store.ts'
+import type { SyncDatabase } from '../../../server/database/types.ts'
+import { createAuthWorkspaceStore } from '../../../server/host/auth-store.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { driverText, serveAuthRoutes } from './serve.ts'
 

@@ -7,11 +7,11 @@
 import { sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/libsql'
 import { expect, it, onTestFinished } from 'vitest'
-import { createAuthWorkspaceStore } from '../../../server/auth/store/create-store.ts'
-import { delegate } from '../../../server/db/delegate.ts'
-import { createLocalClient } from '../../../server/db/local-client.ts'
-import type { Statement } from '../../../server/db/statement.ts'
-import type { SyncDatabase } from '../../../server/db/open.ts'
+import { createAuthWorkspaceStore } from '../../../server/host/auth-store.ts'
+import { delegate } from '../../../server/database/delegate.ts'
+import { createLocalClient } from '../../../server/database/local/client.ts'
+import type { Statement } from '../../../server/database/statement.ts'
+import type { SyncDatabase } from '../../../server/database/types.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 
 const account = { provider: 'p', providerUserId: 'ann', email: ' ann@example.org', displayName: 'A\0nn \uD800' }

@@ -1,7 +1,7 @@
 /** What must hold of users, workspaces and memberships in the database, whatever happened before. */
 import { sql } from 'drizzle-orm'
 import { expect } from 'vitest'
-import type { SyncDatabase } from '../../../server/db/open.ts'
+import type { SyncDatabase } from '../../../server/database/types.ts'
 
 const breaches = {
   'an active pointer to a deleted workspace or one without a membership': sql`

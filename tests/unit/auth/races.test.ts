@@ -5,8 +5,8 @@
  */
 import { isError } from 'h3'
 import { describe, expect, it } from 'vitest'
-import type { ErrorData } from '../../../server/errors.ts'
-import { createAuthWorkspaceStore } from '../../../server/auth/store/create-store.ts'
+import type { ErrorData } from '../../../shared/error-codes.ts'
+import { createAuthWorkspaceStore } from '../../../server/host/auth-store.ts'
 import { admit, invite, signIn, team } from '../../contract/auth-store-helpers.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { countRows, expectInvariants } from './invariants.ts'

@@ -2,8 +2,8 @@
 import { eq } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
 import { expectInvariants } from './invariants.ts'
-import { invites } from '../../../server/db/schema/index.ts'
-import { createInviteToken } from '../../../server/auth/invite-token.ts'
+import { invites } from '../../../server/database/schema/index.ts'
+import { createInviteToken } from '../../../server/workspaces/invite-token.ts'
 import { routeNames, serveAuthRoutes, type SessionAnswer } from './serve.ts'
 
 interface Made { id: string, token: string, expiresAt: number }

@@ -3,7 +3,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { createEvent } from 'h3'
 import { expect, it } from 'vitest'
-import { readAddress } from '../../../server/auth/address.ts'
+import { readAddress } from '../../../server/http/address.ts'
 import { type CallOptions, serveAuthRoutes } from './serve.ts'
 
 const route = 'GET /api/auth/session'

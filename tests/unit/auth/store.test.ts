@@ -5,9 +5,9 @@
  */
 import { eq } from 'drizzle-orm'
 import { expect, it } from 'vitest'
-import { isMembership } from '../../../server/auth/membership.ts'
-import { createAuthWorkspaceStore } from '../../../server/auth/store/create-store.ts'
-import { users, workspaceMembers, workspaces } from '../../../server/db/schema/index.ts'
+import { isMembership } from '../../../server/workspaces/membership.ts'
+import { createAuthWorkspaceStore } from '../../../server/host/auth-store.ts'
+import { users, workspaceMembers, workspaces } from '../../../server/database/schema/index.ts'
 import { admit, signIn } from '../../contract/auth-store-helpers.ts'
 import { describeAuthWorkspaceStore } from '../../contract/auth-workspace-store.ts'
 import { openTestDatabase } from '../../helpers/database.ts'

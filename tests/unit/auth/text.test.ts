@@ -1,9 +1,9 @@
 /** Addresses are compared without their white space and the case of ASCII letters, everywhere alike. */
 import type { H3Event } from 'h3'
 import { expect, it } from 'vitest'
-import { createAdminStoreProvider } from '../../../server/admin/store-provider.ts'
-import { createAuthWorkspaceStore } from '../../../server/auth/store/create-store.ts'
-import { normalizeEmail } from '../../../server/auth/text.ts'
+import { createAdminStoreProvider } from '../../../server/host/admin/store-provider.ts'
+import { createAuthWorkspaceStore } from '../../../server/host/auth-store.ts'
+import { normalizeEmail } from '../../../server/workspaces/text.ts'
 import { invite, signIn } from '../../contract/auth-store-helpers.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 

@@ -4,7 +4,7 @@
  */
 import { sql } from 'drizzle-orm'
 import { expect } from 'vitest'
-import type { SyncDatabase } from '../../../server/db/open.ts'
+import type { SyncDatabase } from '../../../server/database/types.ts'
 import { expectInvariants } from './invariants.ts'
 import { type Answer, driverText, serveAuthRoutes } from './serve.ts'
 

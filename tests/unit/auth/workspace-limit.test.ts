@@ -1,7 +1,7 @@
 /** How many workspaces one user can have at once, and how often they may change something. */
 import { eq } from 'drizzle-orm'
 import { expect, it } from 'vitest'
-import { workspaceMembers, workspaces } from '../../../server/db/schema/index.ts'
+import { workspaceMembers, workspaces } from '../../../server/database/schema/index.ts'
 import { admit } from '../../contract/auth-store-helpers.ts'
 import { serveAuthRoutes } from './serve.ts'
 

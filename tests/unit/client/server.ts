@@ -1,20 +1,23 @@
 /** A real sync engine on a libSQL file as the server of a client under test, with faults on the way to it. */
-import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
+import { copyFile } from 'node:fs/promises'
 import { createHttpTransport, type Transport, TransportError } from '../../../client/index.ts'
-import type { PushResult } from '../../../shared/protocol.ts'
-import { openTestDatabase } from '../../helpers/database.ts'
-import { eventOf } from '../../helpers/sync.ts'
+import { createSystemCaller, createUserCaller } from '../../../server/sync/caller.ts'
+import { createSyncEngine } from '../../../server/sync/engine.ts'
+import { makeTempFolder, openTestDatabase } from '../../helpers/database.ts'
 import { withoutFlushes } from '../../property/scale.ts'
 
 export type Route = keyof Transport
 
 export interface TestServer {
-  /** The way of a user to a workspace; `faults` are asked before and after each request. */
+  /** The way of a user; `faults` are asked before and after each request. */
   transportOf(user?: string, faults?: Faults): Transport
   /** How often each route was called. */
   readonly calls: Record<Route, number>
-  cleanUp(workspaceId: string, retentionSeconds?: number): Promise<void>
-  close(): Promise<void>
+  cleanUp(): Promise<void>
+  /** Copies the file for a later `restore`. */
+  backUp(): Promise<void>
+  /** Puts the copy back, as somebody does by hand; false where there is none. */
+  restore(): Promise<boolean>
 }
 
 export interface Faults {
@@ -30,35 +33,50 @@ export function loseConnection(): never {
   throw new TransportError(0, 'No answer.')
 }
 
-/** Opens the server on a file of its own, or on `path`. */
-export async function startServer(path?: string): Promise<TestServer> {
-  const database = await openTestDatabase({ ...path !== undefined && { path }, ...withoutFlushes })
-  const adapter = createSyncGatewayAdapter(async () => database)
+/** Opens the server on a file of its own. */
+export async function startServer(): Promise<TestServer> {
+  const path = `${await makeTempFolder()}/sync.db`
+  const open = async () => createSyncEngine(await openTestDatabase({ path, ...withoutFlushes }))
   const calls: Record<Route, number> = { push: 0, pull: 0, snapshot: 0, updateCursor: 0 }
+  let engine = await open()
+  let isBackedUp = false
 
+  const reopen = async (copy: () => Promise<void>) => {
+    await engine.database.close()
+    await copy()
+    engine = await open()
+  }
   return {
     calls,
     transportOf(user = 'user-1', faults = {}) {
-      const ask = async <A>(route: Route, request: object, answer: (body: never) => Promise<A>) => {
+      const ask = async <Q extends { scope: { workspaceId: string } }, A>(
+        route: Route, request: Q, answer: (caller: ReturnType<typeof createUserCaller>, body: Q) => Promise<A>,
+      ) => {
         await faults.before?.(route)
         calls[route]++
-        const result = await answer(JSON.parse(JSON.stringify(request)) as never).catch(refuse)
+        const body = JSON.parse(JSON.stringify(request)) as Q
+        const result = await answer(createUserCaller(body.scope.workspaceId, user), body).catch(refuse)
         await faults.after?.(route)
         return JSON.parse(JSON.stringify(result ?? { ok: true })) as A
       }
-      const eventFor = ({ scope }: { scope: { workspaceId: string } }) => eventOf(user, scope.workspaceId)
       return {
-        push: batch => ask('push', batch, body => adapter.push(eventFor(batch), body) as Promise<PushResult>),
-        pull: request => ask('pull', request, body => adapter.pull(eventFor(request), body)),
-        snapshot: request => ask('snapshot', request, body => adapter.snapshot(eventFor(request), body)),
-        updateCursor: request => ask('updateCursor', request, body => adapter.updateCursor(eventFor(request), body)),
+        push: request => ask('push', request, (caller, body) => engine.push(caller, body)),
+        pull: request => ask('pull', request, (caller, body) => engine.pull(caller, body)),
+        snapshot: request => ask('snapshot', request, (caller, body) => engine.snapshot(caller, body)),
+        updateCursor: request => ask('updateCursor', request, (caller, body) => engine.updateCursor(caller, body)),
       }
     },
-    async cleanUp(id, retentionSeconds = 3_600) {
-      const request = { scope: { workspaceId: id }, retentionSeconds }
-      for (const run of [adapter.gcTombstones, adapter.gcChangeLog]) await run(eventOf('user-1', id), request)
+    async cleanUp() {
+      await engine.gcTombstones(createSystemCaller(workspaceId), { scope: { workspaceId }, retentionSeconds: 3_600 })
     },
-    close: () => database.close(),
+    backUp: () => reopen(async () => {
+      await copyFile(path, `${path}.backup`)
+      isBackedUp = true
+    }),
+    async restore() {
+      if (isBackedUp) await reopen(() => copyFile(`${path}.backup`, path))
+      return isBackedUp
+    },
   }
 }
 

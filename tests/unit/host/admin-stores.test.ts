@@ -1,8 +1,8 @@
 import type { H3Event } from 'h3'
 import { expect, it } from 'vitest'
-import { createAdminStoreProvider } from '../../../server/admin/store-provider.ts'
-import { createDeploymentAdminChecker } from '../../../server/admin/admin-users.ts'
-import { createAuthWorkspaceStore } from '../../../server/auth/store/create-store.ts'
+import { createAdminStoreProvider } from '../../../server/host/admin/store-provider.ts'
+import { createDeploymentAdminChecker } from '../../../server/host/admin/admin-users.ts'
+import { createAuthWorkspaceStore } from '../../../server/host/auth-store.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 
 async function setUp() {

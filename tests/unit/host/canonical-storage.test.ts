@@ -1,16 +1,17 @@
 import { expect, it } from 'vitest'
-import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
-import type { CanonicalStorageItem, CanonicalStorageRequest, PendingOp } from '../../../server/sync/gateway/types.ts'
-import { readFileHashes } from '../../../server/uploads/digest.ts'
+import type { PendingOp } from '../../../shared/protocol.ts'
+import type { CanonicalStorageItem, CanonicalStorageRequest } from '../../../server/host/sync-adapter/types.ts'
+import { readFileHashes } from '../../../server/host/uploads/digest.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { watchLoop } from '../../helpers/loop-watch.ts'
 import { deleteOf, emptyEvent, event, eventOf, messageOf, putOf, scope } from '../../helpers/sync.ts'
+import { adapterOf } from '../../helpers/engine.ts'
 
 type Kind = CanonicalStorageRequest['kind']
 
 async function setUp() {
   const database = await openTestDatabase()
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   async function readAll(kind: Kind, more: Partial<CanonicalStorageRequest> = {}) {
     const items: CanonicalStorageItem[] = []
     for (let cursor: string | undefined; ;) {
@@ -167,14 +168,14 @@ it('never loses a reference that every version of a row has, whoever changes it 
   await push(message('m1', '["kept"]'))
   let clock = 1
   // Each write of the reader is followed by a push before it goes on.
-  const between = createSyncGatewayAdapter(async () => ({
+  const between = adapterOf({
     ...database,
     async write(job) {
       const written = await database.write(job)
       await push(message('m1', '["kept"]', ++clock))
       return written
     },
-  }))
+  })
   const ask = (on: typeof adapter) => on.queryCanonicalStorage(event, { scope, kind: 'reference_edges', hash: 'kept' })
   for (let turn = 0; turn < 3; turn++) expect((await ask(between)).items).toHaveLength(1)
   const [items] = await Promise.all([ask(adapter), ask(between), ask(adapter)])

@@ -6,10 +6,12 @@ import { sql } from 'drizzle-orm'
 import { isError } from 'h3'
 import { expect, it, vi } from 'vitest'
 import { type HostRegistries, registerWithHost } from '../../../server/host/register.ts'
-import { readHostSettings } from '../../../server/selection.ts'
+import { readHostSettings } from '../../../server/host/selection.ts'
 import { openTestDatabase, type TestDatabase } from '../../helpers/database.ts'
 import { event } from '../../helpers/sync.ts'
 import { driverText } from '../auth/serve.ts'
+import type { SyncEngine } from '../../../server/sync/engine.ts'
+import { engineOf } from '../../helpers/engine.ts'
 
 /** What stands in the log is another matter. */
 await vi.hoisted(async () => {
@@ -31,7 +33,7 @@ const ofJobs = ['secret', 'u', 'x', 1, {}, {}]
 it.each(['loses its tables', 'is not open'])('where the database %s', async (how) => {
   const database = await openTestDatabase()
   if (how === 'loses its tables') await loseTables(database)
-  const open = () => how === 'is not open' ? Promise.reject(new Error('SQLITE_CANTOPEN: select')) : Promise.resolve(database)
+  const open = () => how === 'is not open' ? Promise.reject(new Error('SQLITE_CANTOPEN: select')) : Promise.resolve(engineOf(database))
   let refused = 0
   for (const [room, methods] of Object.entries(registeredWith(open))) {
     for (const [name, method] of Object.entries(methods).filter(([name]) => name !== 'id' && name !== 'kind' && name !== 'name')) {
@@ -47,7 +49,7 @@ it.each(['loses its tables', 'is not open'])('where the database %s', async (how
 
 type Methods = Record<string, (...args: unknown[]) => unknown>
 
-function registeredWith(open: () => Promise<TestDatabase>) {
+function registeredWith(open: () => Promise<SyncEngine>) {
   const rooms: Record<string, object> = {}
   const registries: HostRegistries = {
     registerAdminStoreProvider(provider) {

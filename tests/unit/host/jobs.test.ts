@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished, vi } from 'vitest'
-import { type BackgroundJobOptions, createBackgroundJobProvider } from '../../../server/jobs/provider.ts'
-import type { CreateJobParams } from '../../../server/jobs/types.ts'
+import { type BackgroundJobOptions, createBackgroundJobProvider } from '../../../server/host/jobs/provider.ts'
+import type { CreateJobParams } from '../../../server/host/jobs/types.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 
 const about = { userId: 'ada', threadId: 't1', messageId: 'm1', model: 'some/model' }
@@ -86,7 +86,7 @@ it('holds the limits, of all and of one user, also when many start at once', asy
   const [ada, bob] = [await starts('ada'), await starts('bob')]
   const started = (results: typeof ada) => results.filter(result => result.status === 'fulfilled').length
   expect([started(ada), started(bob)]).toEqual([3, 2])
-  expect(bob.at(-1)).toMatchObject({ reason: { statusCode: 429, message: expect.stringContaining('Max concurrent background jobs reached (5)') } })
+  expect(bob.at(-1)).toMatchObject({ reason: { code: 'RATE_LIMITED', message: expect.stringContaining('Max concurrent background jobs reached (5)') } })
 })
 
 it('ends a job without progress and forgets one that ended long ago, but no time of a stopped server counts', async () => {

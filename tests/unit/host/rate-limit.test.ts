@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { sql } from 'drizzle-orm'
 import { expect, it } from 'vitest'
-import { createRateLimitProvider, type RateLimitProviderOptions } from '../../../server/rate-limit-provider/provider.ts'
+import { createRateLimitProvider, type RateLimitProviderOptions } from '../../../server/host/rate-limit/provider.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 
 const minute = { windowMs: 60_000, maxRequests: 3 }

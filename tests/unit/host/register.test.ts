@@ -1,12 +1,14 @@
 import { expect, it } from 'vitest'
 import { type HostRegistries, registerWithHost } from '../../../server/host/register.ts'
-import { readHostSettings } from '../../../server/selection.ts'
+import { readHostSettings } from '../../../server/host/selection.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
+import type { SyncEngine } from '../../../server/sync/engine.ts'
+import { engineOf } from '../../helpers/engine.ts'
 
 it('registers all that a host takes, at once and before the database is open', async () => {
   const taken = new Map<string, unknown[]>()
   const take = (name: string) => (...args: unknown[]) => void taken.set(name, args)
-  const opening = Promise.withResolvers<Awaited<ReturnType<typeof openTestDatabase>>>()
+  const opening = Promise.withResolvers<SyncEngine>()
   const registries: HostRegistries = {
     registerAdminStoreProvider: provider => take('stores')(provider),
     registerProviderAdminAdapter: adapter => take('status')(adapter),
@@ -19,7 +21,7 @@ it('registers all that a host takes, at once and before the database is open', a
   expect([...taken.keys()].sort()).toEqual(['checker', 'jobs', 'limits', 'status', 'stores'])
   expect([taken.get('checker')![0], taken.get('limits')![0], taken.get('jobs')![0]]).toEqual(['sqlite', 'sqlite', 'sqlite'])
 
-  opening.resolve(await openTestDatabase())
+  opening.resolve(engineOf(await openTestDatabase()))
   const [, jobs] = taken.get('jobs') as Parameters<NonNullable<HostRegistries['registerBackgroundJobProvider']>>
   const job = { userId: 'u', threadId: 't', messageId: 'm', model: 'x' }
   const id = await jobs.createJob(job)

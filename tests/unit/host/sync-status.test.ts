@@ -2,11 +2,10 @@ import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { H3Event } from 'h3'
 import { expect, it } from 'vitest'
-import { createSyncAdminAdapter } from '../../../server/admin/sync-status.ts'
-import { push } from '../../../server/sync/push/push.ts'
-import { maintenanceOf } from '../../../server/sync/maintenance.ts'
+import { createSyncAdminAdapter } from '../../../server/host/admin/sync-status.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { event, putOf, scope } from '../../helpers/sync.ts'
+import { adapterOf, engineOf } from '../../helpers/engine.ts'
 
 const noEvent = {} as H3Event
 const context = { enabled: true, provider: 'sqlite' }
@@ -14,8 +13,8 @@ const session = { authenticated: true, workspace: { id: scope.workspaceId, name:
 
 it('tells how the database is, without its path, and warns of what deserves attention', async () => {
   const database = await openTestDatabase({ env: { OR3_SQLITE_PRAGMA_SYNCHRONOUS: 'OFF' } })
-  await push(database, event, { scope, ops: [putOf('a'), putOf('b')] })
-  const adapter = createSyncAdminAdapter(async () => database)
+  await adapterOf(database).push(event, { scope, ops: [putOf('a'), putOf('b')] })
+  const adapter = createSyncAdminAdapter(async () => engineOf(database))
   expect([adapter.id, adapter.kind]).toEqual(['sqlite', 'sync'])
   const status = await adapter.getStatus(noEvent, context)
   expect(status.details).toMatchObject({ journalMode: 'wal', synchronous: 'OFF', inMemory: false, schemaRevision: 1, changes: 2 })
@@ -25,7 +24,7 @@ it('tells how the database is, without its path, and warns of what deserves atte
   expect(status.warnings).toEqual([{ level: 'warning', message: expect.stringContaining('SYNCHRONOUS') }])
   expect(status.actions.map(action => action.id)).toEqual(['sync.gc-change-log', 'sync.gc-tombstones', 'sync.checkpoint', 'sync.backup'])
 
-  await maintenanceOf(database).fail('no room')
+  await engineOf(database).maintenance.fail('no room')
   expect((await adapter.getStatus(noEvent, context)).warnings).toContainEqual({ level: 'warning', message: 'The last clean-up failed: no room' })
 })
 
@@ -36,23 +35,23 @@ it('says that it is down where the database cannot be opened', async () => {
 
 it('cleans up in the session\'s workspace or the one it is given, with the retention it is given', async () => {
   const database = await openTestDatabase()
-  await push(database, event, { scope, ops: [putOf('a'), putOf('a', { stamp: { clock: 2 } })] })
+  await adapterOf(database).push(event, { scope, ops: [putOf('a'), putOf('a', { stamp: { clock: 2 } })] })
   await database.write(tx => tx.run('update changes set created_at = created_at - 7200'))
-  const adapter = createSyncAdminAdapter(async () => database)
+  const adapter = createSyncAdminAdapter(async () => engineOf(database))
   const run = (actionId: string, payload?: Record<string, unknown>, of: object = session) =>
     adapter.runAction!(noEvent, actionId, payload, { ...context, session: of as typeof session })
   expect(await run('sync.gc-change-log')).toMatchObject({ droppedChanges: 0 })
   expect(await run('sync.gc-change-log', { workspaceId: 'other', retentionSeconds: 3600 })).toMatchObject({ droppedChanges: 0 })
   expect(await run('sync.gc-tombstones', { retentionSeconds: 3600 })).toMatchObject({ droppedChanges: 1, done: true })
-  await expect(run('sync.gc-change-log', { retentionSeconds: 1 })).rejects.toMatchObject({ statusCode: 400 })
-  await expect(run('sync.gc-change-log', {}, { authenticated: true })).rejects.toMatchObject({ statusCode: 400 })
-  await expect(run('sync.nothing')).rejects.toMatchObject({ statusCode: 400 })
+  await expect(run('sync.gc-change-log', { retentionSeconds: 1 })).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
+  await expect(run('sync.gc-change-log', {}, { authenticated: true })).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
+  await expect(run('sync.nothing')).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
 })
 
 it('empties the write-ahead log and makes a backup, and says when the last one was', async () => {
   const database = await openTestDatabase()
-  await push(database, event, { scope, ops: [putOf('a')] })
-  const adapter = createSyncAdminAdapter(async () => database)
+  await adapterOf(database).push(event, { scope, ops: [putOf('a')] })
+  const adapter = createSyncAdminAdapter(async () => engineOf(database))
   const run = (actionId: string) => adapter.runAction!(noEvent, actionId, undefined, { ...context, session })
   expect(await run('sync.checkpoint')).toEqual({ emptied: true, walBytes: 0 })
   const { name, createdAt } = await run('sync.backup') as { name: string, createdAt: string }
@@ -62,9 +61,9 @@ it('empties the write-ahead log and makes a backup, and says when the last one w
 
 it('offers no backup of a database in memory, and shows no path of one that fails', async () => {
   const memory = await openTestDatabase({ path: ':memory:', env: { OR3_SQLITE_ALLOW_IN_MEMORY: 'true' } })
-  const adapter = createSyncAdminAdapter(async () => memory)
+  const adapter = createSyncAdminAdapter(async () => engineOf(memory))
   const status = await adapter.getStatus(noEvent, context)
   expect(status.actions.map(action => action.id)).toEqual(['sync.gc-change-log', 'sync.gc-tombstones'])
   expect(status.warnings).toEqual([{ level: 'warning', message: expect.stringContaining('in memory') }])
-  await expect(adapter.runAction!(noEvent, 'sync.backup', undefined, { ...context, session })).rejects.toMatchObject({ statusCode: 503 })
+  await expect(adapter.runAction!(noEvent, 'sync.backup', undefined, { ...context, session })).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
 })

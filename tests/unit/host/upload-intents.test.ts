@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { expect, it } from 'vitest'
-import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
-import type { UploadReservation } from '../../../server/sync/gateway/types.ts'
+import type { UploadReservation } from '../../../server/host/sync-adapter/types.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { deleteOf, emptyEvent, event, eventOf, putOf, scope, workspaceId } from '../../helpers/sync.ts'
+import { adapterOf } from '../../helpers/engine.ts'
 
 const soon = () => Math.floor(Date.now() / 1000) + 600
 
 async function setUp() {
   const database = await openTestDatabase()
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   const reservation = (more: Partial<UploadReservation> = {}): UploadReservation => ({
     intentId: randomUUID(), workspaceId, hash: `sha256:${'a'.repeat(64)}`, mimeType: 'image/png', sizeBytes: 100, expiresAt: soon(), ...more,
   })

@@ -1,8 +1,8 @@
-import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
 import { describeSyncGatewayAdapter } from '../../contract/sync-gateway-adapter.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
+import { adapterOf } from '../../helpers/engine.ts'
 
 describeSyncGatewayAdapter('sqlite', async () => {
   const database = await openTestDatabase()
-  return createSyncGatewayAdapter(async () => database)
+  return adapterOf(database)
 })

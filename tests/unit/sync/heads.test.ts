@@ -4,13 +4,13 @@
  */
 import { sql } from 'drizzle-orm'
 import { expect, it } from 'vitest'
-import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { event, eventOf, pullAll, putOf, scope } from '../../helpers/sync.ts'
+import { adapterOf } from '../../helpers/engine.ts'
 
 async function openWithOne() {
   const database = await openTestDatabase()
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   const push = async (...pks: string[]) => (await adapter.push(event, { scope, ops: pks.map(pk => putOf(pk)) })).results.map(result => result.serverVersion)
   const pulled = async () => (await pullAll(adapter)).changes.map(({ pk, serverVersion }) => [pk, serverVersion])
   expect(await push('first')).toEqual([1])

@@ -2,11 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { expect, it, vi } from 'vitest'
-import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
-import { cleanAllWorkspaces, maintenanceOf } from '../../../server/sync/maintenance.ts'
-import { gcTombstones } from '../../../server/sync/retention.ts'
+import { createSyncGatewayAdapter } from '../../../server/host/sync-adapter/adapter.ts'
+import { createSystemCaller } from '../../../server/sync/caller.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { deleteOf, emptyEvent, eventOf, pullAll, putOf, scope, startClock } from '../../helpers/sync.ts'
+import { adapterOf, engineOf } from '../../helpers/engine.ts'
 
 const hour = 3_600
 
@@ -21,27 +21,27 @@ async function fill(adapter: ReturnType<typeof createSyncGatewayAdapter>, worksp
 it('cleans all workspaces, and one that fails is named and stops no other', async () => {
   const clock = startClock()
   const database = await openTestDatabase()
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   for (const id of ['a', 'b', 'c']) await fill(adapter, id)
   clock.advance(hour + 1)
   await database.write(tx => tx.run(sql`create trigger broken before delete on changes when old.log_id = (select id from logs where workspace_id = 'b') begin select raise(abort, 'broken'); end`))
-  const result = await cleanAllWorkspaces(database, { retentionSeconds: hour })
+  const result = await engineOf(database).cleanAllWorkspaces({ retentionSeconds: hour })
   expect(result).toMatchObject({ workspaces: 3, droppedChanges: 4, droppedTombstones: 2, unfinished: 0, failures: [{ workspaceId: 'b' }] })
   expect(adapter.getMaintenanceState()).toEqual({ enabled: true, state: 'failed', lastError: '1 of 3 workspaces were not cleaned up' })
   await database.write(tx => tx.run(sql`drop trigger broken`))
-  expect(await cleanAllWorkspaces(database, { retentionSeconds: hour })).toMatchObject({ droppedChanges: 2, droppedTombstones: 1, failures: [] })
+  expect(await engineOf(database).cleanAllWorkspaces({ retentionSeconds: hour })).toMatchObject({ droppedChanges: 2, droppedTombstones: 1, failures: [] })
   expect(adapter.getMaintenanceState()).toMatchObject({ state: 'idle', lastRun: '2026-01-01T01:00:01.000Z', backlog: 0 })
-  await expect(cleanAllWorkspaces(database, { retentionSeconds: 1 })).rejects.toMatchObject({ statusCode: 400 })
+  await expect(engineOf(database).cleanAllWorkspaces({ retentionSeconds: 1 })).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
 })
 
 it('goes on in bounded runs where it stopped, and ends up where one run does', async () => {
   const clock = startClock()
   const database = await openTestDatabase()
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   await fill(adapter, 'workspace-1', 900)
   clock.advance(hour + 1)
   const runs = []
-  do runs.push(await gcTombstones(database, emptyEvent, { scope, retentionSeconds: hour }, { maxRows: 500 }))
+  do runs.push(await engineOf(database).gcTombstones(createSystemCaller('workspace-1'), { scope, retentionSeconds: hour }, { maxRows: 500 }))
   while (!runs.at(-1)!.done && runs.length < 20)
   expect(runs.map(run => run.cleanedVersion)).toEqual([500, 1000, 1500, 1801])
   expect(runs.map(run => run.droppedTombstones)).toEqual([0, 0, 0, 1])
@@ -52,7 +52,7 @@ it('goes on in bounded runs where it stopped, and ends up where one run does', a
 it('lets other writes in between its chunks', async () => {
   const clock = startClock()
   const database = await openTestDatabase()
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   await fill(adapter, 'workspace-1', 500)
   for (let revision = 3; revision < 8; revision++) {
     await adapter.push(eventOf('user-1'), { scope, ops: Array.from({ length: 500 }, (_, index) => putOf(`m${index}`, { stamp: { clock: revision } })) })
@@ -75,7 +75,7 @@ it('lets other writes in between its chunks', async () => {
 it('keeps the state of a host\'s job without being waited for, and remembers it after a restart', async () => {
   startClock()
   const first = await openTestDatabase()
-  const adapter = createSyncGatewayAdapter(async () => first)
+  const adapter = adapterOf(first)
   expect(adapter.getMaintenanceState()).toEqual({ enabled: true, state: 'idle' })
   await adapter.listWorkspaceIds()
   adapter.beginMaintenanceRun()
@@ -88,7 +88,7 @@ it('keeps the state of a host\'s job without being waited for, and remembers it 
   await first.close()
 
   const second = await openTestDatabase({ path: first.path })
-  const again = createSyncGatewayAdapter(async () => second)
+  const again = adapterOf(second)
   await again.listWorkspaceIds()
   await vi.waitFor(() => expect(again.getMaintenanceState()).toMatchObject({ state: 'failed', lastRun: '2026-01-01T00:00:00.000Z' }))
   again.beginMaintenanceRun()
@@ -105,6 +105,6 @@ it('throws nothing at a host whose database is not there', async () => {
 
   const database = await openTestDatabase()
   await database.close()
-  await maintenanceOf(database).complete('2026-01-01T00:00:00.000Z')
-  expect(maintenanceOf(database).read()).toMatchObject({ state: 'idle' })
+  await engineOf(database).maintenance.complete('2026-01-01T00:00:00.000Z')
+  expect(engineOf(database).maintenance.read()).toMatchObject({ state: 'idle' })
 })

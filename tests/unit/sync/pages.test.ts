@@ -2,16 +2,15 @@
 import type { InStatement } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
-import { delegate } from '../../../server/db/delegate.ts'
-import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
-import { maxPageTextLength, maxPayloadBytes, maxStepsBack } from '../../../server/sync/limits.ts'
-import { pullText } from '../../../server/sync/pull.ts'
+import { delegate } from '../../../server/database/delegate.ts'
+import { maxPageTextLength, maxPayloadBytes, maxStepsBack } from '../../../shared/limits.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { deleteOf, event, messageOf, pullAll, putOf, scope, snapshotAll, startClock } from '../../helpers/sync.ts'
+import { adapterOf, pullTextOf } from '../../helpers/engine.ts'
 
 async function openWith(count: number, content: string) {
   const database = await openTestDatabase()
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   const ops = Array.from({ length: count }, (_, index) => {
     const pk = `m${String(index).padStart(4, '0')}`
     return putOf(pk, { payload: messageOf(pk, { data: { content } }) })
@@ -26,7 +25,7 @@ it('holds as many rows as was asked for, and the next goes on after them', async
     const page = await adapter.pull(event, { scope, cursor: 3, limit: 290, tables })
     expect(page.changes.map(change => change.serverVersion)).toEqual(versions.slice(3, 293))
     expect([page.hasMore, page.nextCursor]).toEqual([true, 293])
-    expect(JSON.parse(await pullText(database, event, { scope, cursor: 3, limit: 290, tables }))).toEqual(page)
+    expect(JSON.parse(await pullTextOf(database, event, { scope, cursor: 3, limit: 290, tables }))).toEqual(page)
     const last = await adapter.pull(event, { scope, cursor: 44, limit: 256, tables })
     expect([last.changes.length, last.hasMore, last.nextCursor]).toEqual([256, false, 300])
 
@@ -43,7 +42,7 @@ it('ends before it is too long, and nothing is left out', async () => {
   const page = await adapter.pull(event, { scope, cursor: 0, limit: 1_000 })
   expect(page.changes.length).toBeLessThan(150)
   expect([page.hasMore, page.nextCursor]).toEqual([true, page.changes.length])
-  expect((await pullText(database, event, { scope, cursor: 0, limit: 1_000 })).length).toBeLessThan(3 * maxPageTextLength)
+  expect((await pullTextOf(database, event, { scope, cursor: 0, limit: 1_000 })).length).toBeLessThan(3 * maxPageTextLength)
   expect((await pullAll(adapter)).changes.map(change => change.serverVersion)).toEqual(versions)
 
   expect((await adapter.snapshot(event, { scope, pageSize: 1_000 })).items.length).toBeLessThan(150)
@@ -128,7 +127,7 @@ it('says what was true when its last part was read', async () => {
       return database.read.$client.execute(statement)
     },
   })
-  const between = createSyncGatewayAdapter(async () => ({ ...database, read: Object.assign(Object.create(database.read), { $client: client }) }))
+  const between = adapterOf({ ...database, read: Object.assign(Object.create(database.read), { $client: client }) })
   const page = await between.pull(event, { scope, cursor: 1, limit: 1_000 })
   expect(page.changes.map(change => change.serverVersion)).toEqual([...versions.slice(1), 302])
   expect(page).toMatchObject({ nextCursor: 302, hasMore: false, oldestRetainedVersion: 302, requiresSnapshot: true })

@@ -1,6 +1,6 @@
 /** Seen red: the guard against keys left out, a quote ended by an escaped one, no bound on the nesting. */
 import { expect, it } from 'vitest'
-import { parseJson, toNumber } from '../../../server/parse-json.ts'
+import { parseJson, toNumber } from '../../../shared/parse-json.ts'
 
 it.each([
   '[1e400]', '[-1E-400,0.1000000000000000055511151231257827]', '{"a\\\\":9007199254740993,"b\\\\\\"":":1e999"}',

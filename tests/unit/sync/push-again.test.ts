@@ -1,16 +1,19 @@
 /** A push that meets what the log knows is tried again inside its own turn: nothing comes between, not even the end. */
 import { expect, it } from 'vitest'
-import { push } from '../../../server/sync/push/push.ts'
+import { createUserCaller } from '../../../server/sync/caller.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
-import { event, putOf, scope } from '../../helpers/sync.ts'
+import { putOf, scope } from '../../helpers/sync.ts'
+import { engineOf } from '../../helpers/engine.ts'
 
 // Seen red with the second try as a write of its own.
 it('is answered though the server stops, and takes no turn of another', async () => {
   const database = await openTestDatabase()
+  const engine = engineOf(database)
+  const caller = createUserCaller(scope.workspaceId, 'user-1')
   const known = putOf('a')
-  await push(database, event, { scope, ops: [known] })
+  await engine.push(caller, { scope, ops: [known] })
   const { jobs } = database.activity
-  const repeats = Array.from({ length: 3 }, (_, index) => push(database, event, { scope, ops: [known, putOf(`b${index}`), putOf('a', { stamp: { clock: 1 } })] }))
+  const repeats = Array.from({ length: 3 }, (_, index) => engine.push(caller, { scope, ops: [known, putOf(`b${index}`), putOf('a', { stamp: { clock: 1 } })] }))
   const closing = database.close()
   const answers = await Promise.all(repeats)
   expect(answers.map(({ results }) => results.map(({ success, serverVersion }) => [success, serverVersion]))).toEqual([

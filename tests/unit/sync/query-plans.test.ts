@@ -4,14 +4,14 @@
  * the index `changes_table` left out.
  */
 import { expect, it } from 'vitest'
-import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { type Plan, recordStatements } from '../../helpers/query-plans.ts'
 import { deleteOf, event, putOf, scope, startClock, tableNames } from '../../helpers/sync.ts'
+import { adapterOf } from '../../helpers/engine.ts'
 
 async function makeRecordedAdapter() {
   const database = recordStatements(await openTestDatabase())
-  return { adapter: createSyncGatewayAdapter(async () => database), takePlans: database.takePlans }
+  return { adapter: adapterOf(database), takePlans: database.takePlans }
 }
 
 /** What is read by a table function or made by a subquery is as large as the request, not as the database. */

@@ -1,8 +1,8 @@
 /** Seen red: the window never moved on, every request counted at once, the oldest user kept for ever. */
 import { afterEach, describe, expect, it } from 'vitest'
-import { requestsPerMinute } from '../../../server/sync/limits.ts'
-import { createRateLimiter, failRateLimited } from '../../../server/sync/rate-limit.ts'
-import { configureSync, readSyncSettings } from '../../../server/sync/settings.ts'
+import { requestsPerMinute } from '../../../shared/limits.ts'
+import { createRateLimiter, createRateLimitError } from '../../../server/http/rate-limit.ts'
+import { configureSync, readSyncSettings } from '../../../server/config/sync.ts'
 
 afterEach(() => configureSync())
 
@@ -49,8 +49,8 @@ describe('a rate limit', () => {
   })
 
   it('says in its error when to come back', () => {
-    expect(failRateLimited({ allowed: false, limit: 1, remaining: 0, retryAfterSeconds: 7 }))
-      .toMatchObject({ statusCode: 429, message: 'Rate limit exceeded. Retry after 7s', data: { code: 'RATE_LIMITED', retryable: true } })
+    expect(createRateLimitError({ allowed: false, limit: 1, remaining: 0, retryAfterSeconds: 7 }))
+      .toMatchObject({ message: 'Rate limit exceeded. Retry after 7s', code: 'RATE_LIMITED', retryable: true })
   })
 })
 

@@ -7,12 +7,12 @@ import { sql } from 'drizzle-orm'
 import { createEvent } from 'h3'
 import { expect, it, onTestFinished } from 'vitest'
 import { useSyncDatabase } from '../../../server/layer.ts'
-import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
-import { maxOpenPages } from '../../../server/sync/limits.ts'
-import { holdPage } from '../../../server/sync/open-pages.ts'
+import { maxOpenPages } from '../../../shared/limits.ts'
+import { trackOpenResponse } from '../../../server/http/open-responses.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { event, putOf, scope } from '../../helpers/sync.ts'
 import { serveSync } from '../../helpers/sync-server.ts'
+import { adapterOf } from '../../helpers/engine.ts'
 
 /** A connection on which all of the request has been sent but the last byte. */
 async function hold(origin: string, route: string, body: object) {
@@ -110,7 +110,7 @@ it('says of a body what is wrong with its bytes', async () => {
 
 // Seen red where each was looked at first: some seconds, and a gigabyte.
 it('counts the ops before it looks at one', async () => {
-  const adapter = createSyncGatewayAdapter(async () => openTestDatabase())
+  const adapter = adapterOf(await openTestDatabase())
   const ops = Array.from({ length: 400_000 }, () => ({})) as never[]
   const startedAt = performance.now()
   await expect(adapter.push(event, { scope, ops })).rejects.toMatchObject({ statusCode: 400, message: expect.stringContaining('at most 1000') })
@@ -121,11 +121,11 @@ it('counts the ops before it looks at one', async () => {
 it('makes no more pages for a user than they read', () => {
   const ask = () => {
     const event = createEvent(new IncomingMessage(new Socket()), new ServerResponse(new IncomingMessage(new Socket())))
-    holdPage(event, 'ann')
+    trackOpenResponse(event, 'ann')
     return event.node.res
   }
   const open = Array.from({ length: maxOpenPages }, ask)
-  expect(ask).toThrow(expect.objectContaining({ statusCode: 429, message: expect.stringMatching(/Retry after 1s$/) }))
+  expect(ask).toThrow(expect.objectContaining({ code: 'RATE_LIMITED', message: expect.stringMatching(/Retry after 1s$/) }))
   open[0]!.emit('close')
   open.push(ask())
   expect(ask).toThrow()

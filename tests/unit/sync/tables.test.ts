@@ -8,9 +8,9 @@ import { deleteOf, event, eventOf, pullAll, putOf, scope, snapshotAll } from '..
 async function load() {
   vi.resetModules()
   const { registerSyncedTable } = await import('../../../server/sync/tables.ts')
-  const { createSyncGatewayAdapter } = await import('../../../server/sync/gateway/adapter.ts')
+  const { adapterOf } = await import('../../helpers/engine.ts')
   const database = await openTestDatabase()
-  return { registerSyncedTable, adapter: createSyncGatewayAdapter(async () => database) }
+  return { registerSyncedTable, adapter: adapterOf(database) }
 }
 
 it('syncs a registered table without a migration, with its key, its check and its owner', async () => {

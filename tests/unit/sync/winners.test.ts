@@ -1,11 +1,11 @@
 /** What the receipts of losers tell of their winners: bounded in all, and read when nobody waits for the writer any more. */
 import { LibsqlError } from '@libsql/core/api'
 import { expect, it } from 'vitest'
-import { createSyncGatewayAdapter } from '../../../server/sync/gateway/adapter.ts'
-import type { PendingOp, PushResult } from '../../../server/sync/gateway/types.ts'
-import { maxPayloadBytes, maxWinnerBytes } from '../../../server/sync/limits.ts'
+import type { PendingOp, PushResult } from '../../../shared/protocol.ts'
+import { maxPayloadBytes, maxWinnerBytes } from '../../../shared/limits.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { deleteOf, event, messageOf, putOf, scope } from '../../helpers/sync.ts'
+import { adapterOf } from '../../helpers/engine.ts'
 
 const large = (pk: string) => putOf(pk, { payload: messageOf(pk, { data: 'x'.repeat(maxPayloadBytes - 1_000) }), stamp: { clock: 2 } })
 const losers = (pks: string[]) => pks.map(pk => deleteOf(pk, { stamp: { clock: 1 } }))
@@ -13,7 +13,7 @@ const names = (count: number) => Array.from({ length: count }, (_, index) => `m$
 
 async function openWith(winners: PendingOp[]) {
   const database = await openTestDatabase()
-  const adapter = createSyncGatewayAdapter(async () => database)
+  const adapter = adapterOf(database)
   for (let from = 0; from < winners.length; from += 32) await adapter.push(event, { scope, ops: winners.slice(from, from + 32) })
   return { database, adapter }
 }
@@ -49,14 +49,14 @@ it('cost nothing where they are deletes, whatever those carried', async () => {
 // Seen red with the winners read in the writer's transaction.
 it('are read after the commit, and what is gone by then is not told', async () => {
   const { database } = await openWith(['a', 'b'].map(pk => putOf(pk, { stamp: { clock: 2 } })))
-  const adapter = createSyncGatewayAdapter(async () => ({
+  const adapter = adapterOf({
     ...database,
     async write(job) {
       const written = await database.write(job)
       await database.write(tx => tx.run('delete from changes where pk = \'a\''))
       return written
     },
-  }))
+  })
   const { results } = await adapter.push(event, { scope, ops: losers(['a', 'b']) })
   expect(results.map(result => [result.success, result.applied, result.winner?.kind])).toEqual([[true, false, undefined], [true, false, 'put']])
 })
@@ -66,8 +66,8 @@ it('are asked for again where they cannot be read', async () => {
   const { database } = await openWith([putOf('a', { stamp: { clock: 2 } })])
   const ops = losers(['a'])
   const $client = { execute: () => Promise.reject(new LibsqlError('disk I/O error', 'SQLITE_IOERR')) }
-  const broken = createSyncGatewayAdapter(async () => ({ ...database, read: Object.assign(Object.create(database.read), { $client }) }))
+  const broken = adapterOf({ ...database, read: Object.assign(Object.create(database.read), { $client }) })
   await expect(broken.push(event, { scope, ops })).rejects.toMatchObject({ statusCode: 503, data: { retryable: true }, message: expect.stringContaining('push was written') })
-  const { results } = await createSyncGatewayAdapter(async () => database).push(event, { scope, ops })
+  const { results } = await adapterOf(database).push(event, { scope, ops })
   expect(results).toMatchObject([{ success: true, serverVersion: 2, replayed: true, applied: false, winner: { kind: 'put' } }])
 })

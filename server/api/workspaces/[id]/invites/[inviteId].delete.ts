@@ -1,7 +1,7 @@
 /** Revokes an invite; who could have made it may. */
-import { authorizeChange, defineAuthHandler } from '../../../../auth/endpoint.ts'
+import { authorizeChange, defineAuthHandler } from '../../../../http/auth-handler.ts'
 import { requireStore } from '../../../../auth/session.ts'
-import { readIdParam } from '../../../../auth/shapes.ts'
+import { readIdParam } from '../../../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
   const { user } = await authorizeChange(event)

@@ -1,8 +1,8 @@
 /** The invites into a workspace, for those who may invite. Token hashes stay here. */
-import { defineAuthHandler } from '../../../../auth/endpoint.ts'
-import { assertRole } from '../../../../auth/membership.ts'
+import { defineAuthHandler } from '../../../../http/auth-handler.ts'
+import { assertRole } from '../../../../workspaces/membership.ts'
 import { authorize, requireStore } from '../../../../auth/session.ts'
-import { readIdParam } from '../../../../auth/shapes.ts'
+import { readIdParam } from '../../../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
   const { user } = await authorize(event, 'workspace.read')

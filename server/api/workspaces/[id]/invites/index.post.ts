@@ -1,10 +1,10 @@
 /** Invites an email address. The token is in this answer and nowhere else; bringing it there is the app's affair. */
-import { readJsonBody } from '../../../../api-body.ts'
-import { nowSeconds } from '../../../../clock.ts'
-import { authorizeChange, defineAuthHandler } from '../../../../auth/endpoint.ts'
-import { createInviteToken } from '../../../../auth/invite-token.ts'
+import { readJsonBody } from '../../../../http/body.ts'
+import { nowSeconds } from '../../../../lib/clock.ts'
+import { authorizeChange, defineAuthHandler } from '../../../../http/auth-handler.ts'
+import { createInviteToken } from '../../../../workspaces/invite-token.ts'
 import { requireStore } from '../../../../auth/session.ts'
-import { inviteBody, readIdParam } from '../../../../auth/shapes.ts'
+import { inviteBody, readIdParam } from '../../../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
   const { user } = await authorizeChange(event)

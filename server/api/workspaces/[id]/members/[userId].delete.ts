@@ -1,7 +1,7 @@
 /** Removes a member; with one's own id: leaves. The store keeps the last owner. */
-import { authorizeChange, defineAuthHandler } from '../../../../auth/endpoint.ts'
+import { authorizeChange, defineAuthHandler } from '../../../../http/auth-handler.ts'
 import { requireStore } from '../../../../auth/session.ts'
-import { readIdParam } from '../../../../auth/shapes.ts'
+import { readIdParam } from '../../../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
   const { user } = await authorizeChange(event)

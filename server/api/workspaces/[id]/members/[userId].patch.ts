@@ -1,8 +1,8 @@
 /** Changes a member's role. The store lets owners only, and keeps the last one. */
-import { readJsonBody } from '../../../../api-body.ts'
-import { authorizeChange, defineAuthHandler } from '../../../../auth/endpoint.ts'
+import { readJsonBody } from '../../../../http/body.ts'
+import { authorizeChange, defineAuthHandler } from '../../../../http/auth-handler.ts'
 import { requireStore } from '../../../../auth/session.ts'
-import { memberBody, readIdParam } from '../../../../auth/shapes.ts'
+import { memberBody, readIdParam } from '../../../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
   const { user } = await authorizeChange(event)

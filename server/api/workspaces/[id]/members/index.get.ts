@@ -1,7 +1,7 @@
 /** Who belongs to a workspace; every member may ask. */
-import { defineAuthHandler } from '../../../../auth/endpoint.ts'
+import { defineAuthHandler } from '../../../../http/auth-handler.ts'
 import { authorize, requireStore } from '../../../../auth/session.ts'
-import { readIdParam } from '../../../../auth/shapes.ts'
+import { readIdParam } from '../../../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
   const { user } = await authorize(event, 'workspace.read')

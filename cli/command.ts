@@ -1,0 +1,97 @@
+/**
+ * The package's command line, which bin/or3-layer-sqlite.js starts: `backup`, `restore` and `import`. Which database it
+ * is, the environment says as it does to the server.
+ */
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { readMigrationFiles } from 'drizzle-orm/migrator'
+import { readDatabaseConfig } from '../server/config/database.ts'
+import { createProgressBar } from './import/progress-bar.ts'
+import { runImport } from './import/run.ts'
+import { writeSummary } from './import/summary.ts'
+import { backUp } from '../server/operations/backup.ts'
+import { restoreBackup } from '../server/operations/restore.ts'
+import { toText } from '../server/config/setting.ts'
+
+const usage = `Usage: or3-layer-sqlite backup                           copies the database, the server running or stopped
+       or3-layer-sqlite restore <copy>                   puts it back, the server stopped; keeps what it replaces
+       or3-layer-sqlite import <old.db> [--to <new.db>]  copies a database of or3-provider-sqlite, the server stopped
+
+The database is the file that OR3_SQLITE_DB_PATH names. import makes it anew, or the one of --to, and compares the two;
+the old file is not changed.
+`
+
+interface Context {
+  env: Record<string, string | undefined>
+  stdout: NodeJS.WritableStream
+  stderr: NodeJS.WritableStream & { isTTY?: boolean, columns?: number }
+  /** Aborted, a backup or an import ends and leaves nothing behind. */
+  signal: AbortSignal | undefined
+}
+
+const migrations = () => readMigrationFiles({ migrationsFolder: fileURLToPath(new URL('../drizzle', import.meta.url)) })
+
+/** Runs what `args` say and gives the exit code. */
+export async function runCommand(args: readonly string[], env: Context['env'], { stdout, stderr }: Pick<Context, 'stdout' | 'stderr'>, signal?: AbortSignal): Promise<number> {
+  const context = { env, stdout, stderr, signal }
+  try {
+    const { positionals: [command, ...files], values: { help, to } } = readArguments(args)
+    if (help) stdout.write(usage)
+    else if (command === 'backup' && files.length === 0 && to === undefined) await backup(context)
+    else if (command === 'restore' && files.length === 1 && to === undefined) await restore(files[0]!, context)
+    else if (command === 'import' && files.length === 1) await importOld(files[0]!, to, context)
+    else throw new Error(usage.trimEnd())
+    return 0
+  }
+  catch (error) {
+    stderr.write(`${messageOf(error)}\n`)
+    return 1
+  }
+}
+
+async function backup(context: Context) {
+  const { name, bytes, workspaces, changes, tookMs, removed } = await backUp(configure(context), { signal: context.signal })
+  context.stdout.write(`${name}: ${bytes} bytes, ${workspaces} workspaces, ${changes} changes, verified, in ${tookMs} ms; ${removed} older removed\n`)
+}
+
+async function restore(file: string, context: Context) {
+  const { path } = configure(context)
+  const { workspaces, changes, replaced } = await restoreBackup({ from: resolve(file), to: path, migrations: migrations() })
+  context.stdout.write(`${path} is now ${file}: ${workspaces} workspaces, ${changes} changes.\n`)
+  if (replaced) context.stdout.write(`What was there is kept as ${replaced}\n`)
+}
+
+async function importOld(from: string, to: string | undefined, { env, stdout, stderr, signal }: Context) {
+  const target = to ?? readTarget(env)
+  const bar = createProgressBar(stderr)
+  const report = await runImport({ from, to: target, migrations: migrations(), signal, onProgress: bar.show }).finally(bar.clear)
+  writeSummary(stdout, report, target)
+}
+
+function configure({ env, stderr }: Context) {
+  const config = readDatabaseConfig(env)
+  // A shell does not know what the server was started with.
+  if (config.warning) stderr.write(`${config.warning}\n`)
+  return config
+}
+
+function readTarget(env: Context['env']): string {
+  if (!toText(env.OR3_SQLITE_DB_PATH) && !toText(env.NUXT_OR3_SQLITE_DB_PATH)) throw new Error('Where to? Give --to <new.db>, or set OR3_SQLITE_DB_PATH.')
+  const { path } = readDatabaseConfig(env)
+  if (path === ':memory:') throw new Error('OR3_SQLITE_DB_PATH is ":memory:": give --to <new.db>.')
+  return path
+}
+
+function readArguments(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], allowPositionals: true, options: { to: { type: 'string' }, help: { type: 'boolean', short: 'h' } } })
+  }
+  catch (error) {
+    throw new Error(`${messageOf(error)}\n\n${usage.trimEnd()}`, { cause: error })
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,51 @@
+/** What an operator may set of the room, from the environment and the `or3Sqlite` runtime config (the environment wins). */
+import { readNumber, readSwitch, toText } from './setting.ts'
+
+export interface OpsSettings {
+  /** Whether the scheduled clean-up runs. */
+  cleanUp: boolean
+  retentionSeconds: number
+  /** Whether `GET /api/metrics` answers. */
+  metrics: boolean
+  /** A statement that takes longer is logged; 0 for none. */
+  slowStatementMs: number
+}
+
+type Text = string | number | boolean
+
+/** As in `runtimeConfig.or3Sqlite`, where the environment makes everything a string. */
+export interface OpsSettingsInput {
+  cleanUp?: Text
+  retentionDays?: Text
+  metrics?: Text
+  slowStatementMs?: Text
+}
+
+const secondsPerDay = 86_400
+/** Twice what a device is away on holiday; behind it a snapshot brings everything back. */
+const defaultRetentionDays = 30
+const maxRetentionDays = 365
+/** A push of 1,000 ops takes a tenth of it. */
+const defaultSlowStatementMs = 200
+
+let settings: OpsSettings = read({}, {})
+
+export function readOpsSettings(): OpsSettings {
+  return settings
+}
+
+/** Throws `ConfigError`, whose message names the setting. */
+export function configureOps(env: Record<string, string | undefined>, input: OpsSettingsInput = {}): void {
+  settings = read(env, input)
+}
+
+function read(env: Record<string, string | undefined>, input: OpsSettingsInput): OpsSettings {
+  const given = (name: string, setting: Text | undefined) => ({ name, value: toText(env[name]) || toText(setting) })
+  const retentionDays = readNumber(given('OR3_SQLITE_RETENTION_DAYS', input.retentionDays), { least: 1, most: maxRetentionDays }) ?? defaultRetentionDays
+  return {
+    cleanUp: readSwitch(given('OR3_SQLITE_CLEAN_UP', input.cleanUp), true),
+    retentionSeconds: retentionDays * secondsPerDay,
+    metrics: readSwitch(given('OR3_SQLITE_METRICS', input.metrics), false),
+    slowStatementMs: readNumber(given('OR3_SQLITE_SLOW_STATEMENT_MS', input.slowStatementMs), { least: 0, most: 3_600_000 }) ?? defaultSlowStatementMs,
+  }
+}

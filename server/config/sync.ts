@@ -1,0 +1,74 @@
+/**
+ * What an operator may change of the sync protocol. Set once while the server starts, from the runtime config; read
+ * wherever a request is bounded.
+ */
+import { ConfigError, readNumber, parseBoolean, toText } from './setting.ts'
+import { maxBodyBytes, maxOpsPerPush, maxTrustedProxies, requestsPerMinute } from '../../shared/limits.ts'
+
+export type RateLimitedOperation = keyof typeof requestsPerMinute
+
+export interface SyncSettings {
+  maxBodyBytes: number
+  maxOpsPerPush: number
+  /** Requests a minute and user, of a session a minute and address; null where there is no limit. */
+  rateLimits: Readonly<Record<RateLimitedOperation, number | null>>
+  /** How many proxies stand before the server, each adding an address to X-Forwarded-For; with 0 nobody believes the header. */
+  trustedProxies: number
+}
+
+/** As it stands in a runtime config, where the environment makes everything a string; `false` or 0 is no limit. */
+export interface SyncSettingsInput {
+  maxBodyBytes?: number | string
+  maxOpsPerPush?: number | string
+  rateLimits?: boolean | string | Partial<Record<RateLimitedOperation, number | string | boolean>>
+  trustedProxies?: number | string
+}
+
+const defaults: SyncSettings = { maxBodyBytes, maxOpsPerPush, rateLimits: requestsPerMinute, trustedProxies: 0 }
+
+let settings = defaults
+
+export function readSyncSettings(): SyncSettings {
+  return settings
+}
+
+/** What is not given stays at its default. Throws `ConfigError`, whose message names the setting. */
+export function configureSync(input: SyncSettingsInput = {}): void {
+  settings = {
+    maxBodyBytes: read('maxBodyBytes', input.maxBodyBytes) ?? defaults.maxBodyBytes,
+    maxOpsPerPush: read('maxOpsPerPush', input.maxOpsPerPush) ?? defaults.maxOpsPerPush,
+    rateLimits: readRateLimits(input.rateLimits),
+    trustedProxies: readProxies(input.trustedProxies),
+  }
+}
+
+function readRateLimits(input: SyncSettingsInput['rateLimits']): SyncSettings['rateLimits'] {
+  if (typeof input !== 'object' || input === null) return readAllRateLimits(input)
+  const limits: Record<RateLimitedOperation, number | null> = { ...defaults.rateLimits }
+  for (const [operation, value] of Object.entries(input)) {
+    if (!isRateLimited(operation)) throw new ConfigError(`or3Sqlite.limits.rateLimits.${operation} is not a limited operation: use one of ${Object.keys(limits).join(', ')}.`)
+    if (parseBoolean(value) === false) limits[operation] = null
+    else if (toText(value) !== 'true') limits[operation] = read(`rateLimits.${operation}`, value) ?? defaults.rateLimits[operation]
+  }
+  return limits
+}
+
+function readAllRateLimits(input: boolean | string | undefined): SyncSettings['rateLimits'] {
+  if (toText(input) === '' || parseBoolean(input) === true) return defaults.rateLimits
+  if (parseBoolean(input) === false) return { 'push': null, 'pull': null, 'snapshot': null, 'update-cursor': null, 'gc': null, 'workspaces': null, 'session': null }
+  throw new ConfigError(`or3Sqlite.limits.rateLimits is ${JSON.stringify(input)}: set it to true or false, or to a number for each operation.`)
+}
+
+function isRateLimited(operation: string): operation is RateLimitedOperation {
+  return Object.hasOwn(requestsPerMinute, operation)
+}
+
+function readProxies(value: SyncSettingsInput['trustedProxies']): number {
+  const count = parseBoolean(value) === false ? 0 : read('trustedProxies', value) ?? defaults.trustedProxies
+  if (count > maxTrustedProxies) throw new ConfigError(`or3Sqlite.limits.trustedProxies is ${count}: set it to how many proxies stand before the server, at most ${maxTrustedProxies}.`)
+  return count
+}
+
+function read(name: string, value: unknown): number | undefined {
+  return readNumber({ name: `or3Sqlite.limits.${name}`, value }, { least: 1 })
+}

@@ -1,0 +1,39 @@
+/**
+ * The open database, as the rest of the server sees it. It says nothing of a file, nor that one process owns the data:
+ * what only a local file can do is its `local` capability.
+ */
+import type { Client } from '@libsql/core/api'
+import type { LibSQLDatabase } from 'drizzle-orm/libsql'
+import type { Migration } from './migrate.ts'
+import type { WriteJob, WriterActivity, WriteTransaction } from './writer.ts'
+
+export type { WriteTransaction }
+
+/** Without a schema: building its relational queries anew for each transaction would cost a twentieth of a small push. */
+export type ReadDatabase = LibSQLDatabase & { $client: Client }
+
+export interface SyncDatabase {
+  readonly activity: WriterActivity
+  /** Committed data, never written through. A read does not wait for the writer, but in memory or without a write-ahead log. */
+  readonly read: ReadDatabase
+  /** Runs `job` in the one writer's transaction; resolves after the commit, so what it returns may be acknowledged. */
+  write<T>(job: WriteJob<T>): Promise<T>
+  /** What only a local file can do; null in memory. */
+  readonly local: LocalFile | null
+  /** Finishes the waiting writes and closes the database. */
+  close(): Promise<void>
+}
+
+/** A database file on this machine's disk, owned by this process. */
+export interface LocalFile {
+  /** Absolute, links resolved. */
+  readonly path: string
+  /** Moves the write-ahead log into the file and empties it, between two commits; false where a reader holds it. */
+  truncateWal(): Promise<boolean>
+}
+
+export interface Migrations {
+  layer: readonly Migration[]
+  /** An app's own history in its own ledger; empty where it has none. */
+  app: readonly Migration[]
+}

@@ -1,0 +1,65 @@
+/**
+ * A job as a row and back. Streamed text is kept as the inside of a JSON string: such texts can be appended to each
+ * other, and a character cut in two by a chunk, or a NUL, reads back as it was. Pure.
+ */
+import type { backgroundJobs } from '../../database/schema/index.ts'
+import type { BackgroundJob, CreateJobParams, JobExecution, JobProgress, JobTypes } from './types.ts'
+
+export type JobRow = typeof backgroundJobs.$inferSelect
+
+export function escapeText(text: string): string {
+  return JSON.stringify(text).slice(1, -1)
+}
+
+export function unescapeText(escaped: string): string {
+  return JSON.parse(`"${escaped}"`) as string
+}
+
+export function toJob<T extends JobTypes>(row: JobRow): BackgroundJob<T> {
+  return {
+    id: row.id,
+    userId: row.userId,
+    ...JSON.parse(row.details) as Pick<BackgroundJob<T>, 'threadId' | 'messageId' | 'model'>,
+    ...JSON.parse(row.progress) as JobProgress<T>,
+    status: row.status,
+    content: unescapeText(row.content),
+    reasoning: unescapeText(row.reasoning),
+    chunksReceived: row.chunksReceived,
+    startedAt: row.startedAtMs,
+    lastActivityAt: row.activeAtMs,
+    completedAt: row.completedAtMs ?? undefined,
+    error: row.error === null ? undefined : unescapeText(row.error),
+    execution: row.execution === null ? undefined : JSON.parse(row.execution) as T['execution'],
+    leaseOwner: row.leaseOwner ?? undefined,
+    leaseExpiresAt: row.leaseExpiresAtMs ?? undefined,
+    attempts: row.attempts,
+  }
+}
+
+export function toRow<T extends JobTypes>(id: string, params: CreateJobParams<T>, nowMs: number): JobRow {
+  const { userId, idempotencyKey, initialContent = '', initialReasoning = '', execution, tool_calls, workflow_state, ...rest } = params
+  const { threadId, messageId, model, kind = 'chat', generationId, syncProviderId, historyPhase } = rest
+  return {
+    id, userId,
+    status: 'streaming',
+    idempotencyKey: idempotencyKey ?? null,
+    ...toExecutionColumns(execution, historyPhase === undefined || historyPhase === 'ready'),
+    leaseOwner: null, leaseExpiresAtMs: null, attempts: 0,
+    startedAtMs: nowMs, activeAtMs: nowMs, completedAtMs: null,
+    chunksReceived: 0,
+    error: null,
+    details: JSON.stringify({ threadId, messageId, model, kind, generationId, syncProviderId, historyPhase }),
+    progress: JSON.stringify({ tool_calls, workflow_state }),
+    reasoning: escapeText(initialReasoning),
+    content: escapeText(initialContent),
+  }
+}
+
+/** What a worker may claim: something to run again, that waits for nobody's browser. */
+export function toExecutionColumns(execution: JobExecution | undefined, isReady = true): Pick<JobRow, 'execution' | 'claimable' | 'parked'> {
+  return {
+    execution: execution === undefined ? null : JSON.stringify(execution),
+    claimable: execution !== undefined && execution.kind === undefined && isReady ? 1 : 0,
+    parked: execution?.clientToolCall === undefined ? 0 : 1,
+  }
+}

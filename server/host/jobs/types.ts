@@ -1,0 +1,130 @@
+/**
+ * The host's background-job contract as real types: a job is one generation that goes on without its browser. Moments
+ * are epoch milliseconds. What a host defines itself and the database only keeps comes as the type parameter.
+ */
+
+/** The host's own types within a job. */
+export interface JobTypes {
+  toolCall: object
+  workflow: unknown
+  usage: unknown
+  execution: JobExecution
+}
+
+/** What a worker needs to run a job again; only these fields mean anything here. */
+export interface JobExecution {
+  version: 1
+  workspaceId: string
+  /** Set where it is the scope of a workflow, which no worker claims. */
+  kind?: string
+  /** The text and reasoning that a recovery starts from. */
+  contentBase?: string
+  reasoningBase?: string
+  /** Set while the job waits for a browser to run a tool. */
+  clientToolCall?: { callId: string, claimToken?: string, claimExpiresAt?: number }
+}
+
+export type JobStatus = 'streaming' | 'complete' | 'error' | 'aborted'
+
+/** What is said of a job when it is made, and never changes. */
+export interface JobDetails {
+  threadId: string
+  messageId: string
+  model: string
+  kind?: 'chat' | 'workflow'
+  generationId?: string
+  syncProviderId?: string
+  historyPhase?: 'admission_pending' | 'ready' | 'finalization_pending' | 'committed' | 'superseded' | 'blocked'
+}
+
+export interface JobProgress<T extends JobTypes = JobTypes> {
+  tool_calls?: T['toolCall'][]
+  workflow_state?: T['workflow']
+  usage?: T['usage']
+}
+
+export interface BackgroundJob<T extends JobTypes = JobTypes> extends JobDetails, JobProgress<T> {
+  id: string
+  userId: string
+  status: JobStatus
+  content: string
+  reasoning: string
+  chunksReceived: number
+  startedAt: number
+  lastActivityAt?: number
+  completedAt?: number
+  error?: string
+  execution?: T['execution']
+  leaseOwner?: string
+  leaseExpiresAt?: number
+  attempts?: number
+}
+
+export interface CreateJobParams<T extends JobTypes = JobTypes> extends JobDetails, Omit<JobProgress<T>, 'usage'> {
+  userId: string
+  /** The admission: a second call with it gets the first one's job. */
+  idempotencyKey?: string
+  initialContent?: string
+  initialReasoning?: string
+  execution?: T['execution']
+}
+
+export interface JobUpdate<T extends JobTypes = JobTypes> extends JobProgress<T> {
+  /** Appended. */
+  contentChunk?: string
+  reasoningChunk?: string
+  chunksReceived?: number
+  /** Whoever lost the lease writes nothing. */
+  leaseOwner?: string
+}
+
+export interface AdmissionCancellation { aborted: boolean, jobId?: string, pending: boolean }
+
+export interface BackgroundJobProvider<T extends JobTypes = JobTypes> {
+  readonly name: string
+  createJob(params: CreateJobParams<T>): Promise<string>
+  /** `*` is every user. */
+  getJob(jobId: string, userId: string): Promise<BackgroundJob<T> | null>
+  updateJob(jobId: string, update: JobUpdate<T>): Promise<void>
+  completeJob(jobId: string, finalContent: string, leaseOwner?: string): Promise<void>
+  failJob(jobId: string, error: string, leaseOwner?: string): Promise<void>
+  abortJob(jobId: string, userId: string): Promise<boolean>
+  getAbortController(jobId: string): AbortController | undefined
+  checkJobAborted(jobId: string): Promise<boolean>
+  claimJob(jobId: string, leaseOwner: string, now: number, leaseExpiresAt: number): Promise<BackgroundJob<T> | null>
+  claimNextJob(leaseOwner: string, now: number, leaseExpiresAt: number): Promise<BackgroundJob<T> | null>
+  renewJobLease(jobId: string, leaseOwner: string, now: number, leaseExpiresAt: number): Promise<boolean>
+  updateJobExecution(jobId: string, execution: T['execution'], leaseOwner: string): Promise<boolean>
+  claimClientToolCall(
+    jobId: string, userId: string, callId: string, claimToken: string, claimExpiresAt: number,
+  ): Promise<BackgroundJob<T> | null>
+  settleClientToolCall(
+    jobId: string, userId: string, callId: string, claimToken: string,
+    execution: T['execution'], toolCalls: T['toolCall'][] | undefined,
+  ): Promise<boolean>
+  findJobByIdempotencyKey(idempotencyKey: string, userId: string): Promise<BackgroundJob<T> | null>
+  cancelAdmission(userId: string, admissionId: string): Promise<AdmissionCancellation>
+  cleanupExpired(): Promise<number>
+  getActiveJobCount(): Promise<number>
+}
+
+export interface JobLimits {
+  maxConcurrentJobs: number
+  maxConcurrentJobsPerUser: number
+  /** Without any progress. */
+  jobTimeoutMs: number
+  completedJobRetentionMs: number
+}
+
+/** The host tells these two by their names. */
+export class AdmissionCancelledError extends Error {
+  override name = 'AdmissionCancelledError'
+}
+
+export class LeaseLostError extends Error {
+  override name = 'BackgroundJobLeaseLostError'
+}
+
+export function isJobRefusal(error: unknown): boolean {
+  return error instanceof AdmissionCancelledError || error instanceof LeaseLostError
+}

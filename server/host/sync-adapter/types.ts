@@ -1,0 +1,79 @@
+/** The `SyncGatewayAdapter` contract of an OR3 host, as real types. The wire shapes are in `shared/protocol.ts`. */
+import type { H3Event } from 'h3'
+import type {
+  CleanUpRequest, MaintenanceState, PullRequest, PullResponse, PushBatch, PushResult, SnapshotRequest, SnapshotResponse,
+  UpdateCursorRequest,
+} from '../../../shared/protocol.ts'
+
+/** A place for one file under the workspace's quota, kept until `expiresAt` (epoch seconds). */
+export interface UploadReservation {
+  intentId: string
+  workspaceId: string
+  hash: string
+  mimeType: string
+  sizeBytes: number
+  expiresAt: number
+  workspaceQuotaBytes?: number
+}
+
+export interface UploadConsumption {
+  intentId: string
+  workspaceId: string
+  hash: string
+  mimeType: string
+  sizeBytes: number
+  storageId: string
+}
+
+export interface CanonicalStorageRequest {
+  scope: { workspaceId: string }
+  kind: 'live_metadata' | 'reference_edges' | 'active_reservations'
+  /** The `nextCursor` of the page before. */
+  cursor?: string
+  limit?: number
+  /** Only this file; with or without its algorithm's prefix. */
+  hash?: string
+  /** Epoch seconds; a reservation that ends by then is left out. */
+  now?: number
+}
+
+export type CanonicalStorageItem
+  = | { kind: 'metadata', hash: string, sizeBytes: number, storageId?: string, updatedAt: number }
+    | { kind: 'reference', hash: string, sourceTable: 'messages' | 'posts', sourceId: string }
+    | { kind: 'reservation', reservationId: string, hash: string, sizeBytes: number, expiresAt: number }
+
+export interface CanonicalStoragePage {
+  items: CanonicalStorageItem[]
+  nextCursor?: string
+  hasMore: boolean
+}
+
+export interface SyncGatewayAdapter {
+  readonly id: string
+  pull(event: H3Event, request: PullRequest): Promise<PullResponse>
+  push(event: H3Event, batch: PushBatch): Promise<PushResult>
+  updateCursor(event: H3Event, request: UpdateCursorRequest): Promise<void>
+  gcTombstones?(event: H3Event, request: CleanUpRequest): Promise<unknown>
+  gcChangeLog?(event: H3Event, request: CleanUpRequest): Promise<unknown>
+  readonly capabilities?: { snapshotBootstrap?: 'snapshot-v1', historyRetention?: 'snapshot-v1' }
+  snapshot?(event: H3Event, request: SnapshotRequest): Promise<SnapshotResponse>
+  listWorkspaceIds?(): Promise<string[]>
+  /** The host's maintenance job calls these four without waiting. */
+  getMaintenanceState?(): MaintenanceState
+  beginMaintenanceRun?(): void
+  completeMaintenanceRun?(run: { lastRun: string }): void
+  failMaintenanceRun?(error: string): void
+  /** Throws 413 over the quota, 409 where the intent exists with another content. */
+  reserveUploadIntent?(event: H3Event, reservation: UploadReservation): Promise<void>
+  /** Throws 409 where there is no such reservation, or not any more. */
+  consumeUploadIntent?(event: H3Event, consumption: UploadConsumption): Promise<void>
+  cancelUploadIntent?(event: H3Event, intent: { workspaceId: string, intentId: string }): Promise<void>
+  /** What a host's file clean-up may rely on: a file nothing here speaks of is not needed. */
+  queryCanonicalStorage?(event: H3Event, request: CanonicalStorageRequest): Promise<CanonicalStoragePage>
+}
+
+export interface SyncGatewayAdapterRegistration {
+  id: string
+  order?: number
+  create: () => SyncGatewayAdapter
+}

@@ -1,0 +1,23 @@
+/** What the routes about users and workspaces share: an answer is for who asked, so neither browser nor proxy stores it. */
+import { type H3Event, setResponseHeader } from 'h3'
+import { defineHandler } from './errors.ts'
+import { countRequest } from './rate-limit.ts'
+import type { SignedInSession } from '../auth/session-context.ts'
+import { authorize } from '../auth/session.ts'
+
+export function defineAuthHandler<T>(serve: (event: H3Event) => T) {
+  return defineHandler((event) => {
+    setResponseHeader(event, 'Cache-Control', 'no-store')
+    return serve(event)
+  })
+}
+
+/**
+ * The session of who wants to change a workspace, its members or invites: the store decides whether they may. All of a
+ * user's count, for each is a write. Throws UNAUTHENTICATED, FORBIDDEN, CROSS_SITE, RATE_LIMITED.
+ */
+export async function authorizeChange(event: H3Event): Promise<SignedInSession> {
+  const session = await authorize(event, 'workspace.read')
+  countRequest(event, 'workspaces', session.user.id)
+  return session
+}

@@ -1,0 +1,39 @@
+/** The functions of `#or3-sync` for an app's own routes: their refusals are h3 errors, so that a route may let them pass. */
+import type { H3Error, H3Event } from 'h3'
+import type { ErrorCode, ErrorData } from '../../shared/error-codes.ts'
+import type { Permission } from '../auth/roles.ts'
+import type { SignedInSession } from '../auth/session-context.ts'
+import * as session from '../auth/session.ts'
+import { SyncError } from '../errors.ts'
+import { answerErrors, toHttpError } from './errors.ts'
+
+/**
+ * An error that a route may throw: h3 answers it with the code's status and `data: { code, retryable }`.
+ * @example throw createSyncError('NOT_FOUND', 'There is no such invoice.')
+ */
+export function createSyncError(code: ErrorCode, message: string, options: { cause?: unknown } = {}): H3Error<ErrorData> {
+  return toHttpError(new SyncError(code, message, options))
+}
+
+/** The session of the request, or null where nobody is signed in. Throws AUTH_UNAVAILABLE and the database's refusals. */
+export function resolveSession(event: H3Event): Promise<SignedInSession | null> {
+  return answerErrors(() => session.resolveSession(event))
+}
+
+/**
+ * The session of the request. Throws UNAUTHENTICATED, and CROSS_SITE where a request that changes state comes from
+ * another site.
+ * @example const { user, workspace } = await requireSession(event)
+ */
+export function requireSession(event: H3Event): Promise<SignedInSession> {
+  return answerErrors(() => session.requireSession(event))
+}
+
+/**
+ * The session, where its role allows `permission`, and where `workspaceId` is one it has rights in.
+ * Throws UNAUTHENTICATED, FORBIDDEN, CROSS_SITE.
+ * @example await authorize(event, 'workspace.write', { workspaceId })
+ */
+export function authorize(event: H3Event, permission: Permission, resource?: { workspaceId?: string }): Promise<SignedInSession> {
+  return answerErrors(() => session.authorize(event, permission, resource))
+}

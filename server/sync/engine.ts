@@ -1,0 +1,70 @@
+/**
+ * The sync engine of one open database. It owns all that is remembered between requests: cached heads, deferred devices,
+ * the key of page tokens, the state of maintenance. After each commit it tells its listeners the workspace's new head.
+ */
+import type {
+  CleanUpRequest, CleanUpResult, PullRequest, PullResponse, PushBatch, PushResult, SnapshotRequest, SnapshotResponse,
+  UpdateCursorRequest,
+} from '../../shared/protocol.ts'
+import type { SyncDatabase } from '../database/types.ts'
+import type { Caller, UserCaller } from './caller.ts'
+import { type CommitListener, createCommitFeed } from './commits.ts'
+import type { EngineContext } from './context.ts'
+import { updateCursor } from './cursors.ts'
+import { createDeferredDevices } from './deferred-devices.ts'
+import { pull, pullText } from './pull.ts'
+import { createHeadCache } from './push/heads.ts'
+import { push } from './push/push.ts'
+import { type CleanAllOptions, type CleanAllResult, cleanAllWorkspaces, listWorkspaceIds } from './retention/all-workspaces.ts'
+import { type CleanUpOptions, gcChangeLog, gcTombstones } from './retention/clean-up.ts'
+import { createMaintenanceLog, type MaintenanceLog } from './retention/maintenance-log.ts'
+import { snapshot, snapshotText } from './snapshot.ts'
+import { createTokenKey } from './snapshot-token.ts'
+
+export interface SyncEngine {
+  readonly database: SyncDatabase
+  /** What is known of the last clean-up of all workspaces. */
+  readonly maintenance: MaintenanceLog
+  push(caller: UserCaller, batch: PushBatch): Promise<PushResult>
+  pull(caller: UserCaller, request: PullRequest): Promise<PullResponse>
+  /** The answer of `pull` as JSON text, for HTTP. */
+  pullText(caller: UserCaller, request: PullRequest): Promise<string>
+  snapshot(caller: UserCaller, request: SnapshotRequest): Promise<SnapshotResponse>
+  /** The answer of `snapshot` as JSON text, for HTTP. */
+  snapshotText(caller: UserCaller, request: SnapshotRequest): Promise<string>
+  updateCursor(caller: UserCaller, request: UpdateCursorRequest): Promise<void>
+  gcChangeLog(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
+  gcTombstones(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
+  cleanAllWorkspaces(options: CleanAllOptions): Promise<CleanAllResult>
+  listWorkspaceIds(): Promise<string[]>
+  /** Calls `listener` after each commit that moved a head; returns what ends that. */
+  onCommit(listener: CommitListener): () => void
+}
+
+/** Makes the engine; once per open database, since a second one would not know of the first one's deferred devices. */
+export function createSyncEngine(database: SyncDatabase): SyncEngine {
+  const commits = createCommitFeed()
+  const context: EngineContext = {
+    database,
+    heads: createHeadCache(),
+    deferredDevices: createDeferredDevices(),
+    readTokenKey: createTokenKey(database),
+    commits,
+  }
+  const maintenance = createMaintenanceLog(database)
+  return {
+    database,
+    maintenance,
+    push: (caller, batch) => push(context, caller, batch),
+    pull: (caller, request) => pull(context, caller, request),
+    pullText: (caller, request) => pullText(context, caller, request),
+    snapshot: (caller, request) => snapshot(context, caller, request),
+    snapshotText: (caller, request) => snapshotText(context, caller, request),
+    updateCursor: (caller, request) => updateCursor(database, caller, request),
+    gcChangeLog: (caller, request, options) => gcChangeLog(database, caller, request, options),
+    gcTombstones: (caller, request, options) => gcTombstones(database, caller, request, options),
+    cleanAllWorkspaces: options => cleanAllWorkspaces(database, maintenance, options),
+    listWorkspaceIds: () => listWorkspaceIds(database),
+    onCommit: commits.listen,
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * What is wrong with a single op, decided without the database: it gets a refusal and its neighbours go on. A refused
+ * op is dropped by its device, so only what can never be right is refused.
+ */
+import { checkShape } from '../../lib/check-shape.ts'
+import { toNumber } from '../../../shared/parse-json.ts'
+import type { SyncErrorCode, SyncOperation } from '../../../shared/protocol.ts'
+import { isCleanText, isDeeperThan } from '../json.ts'
+import { maxClock, maxHlcLength, maxIdLength, maxPayloadBytes, maxPayloadDepth, maxPkLength } from '../../../shared/limits.ts'
+import { findSyncedTable, type SyncedTable } from '../tables.ts'
+import type { UserCaller } from '../caller.ts'
+
+/** An op as it comes, its shape already checked. */
+export interface IncomingOp {
+  tableName: string
+  operation: SyncOperation
+  pk: string
+  payload?: unknown
+  stamp: { deviceId: string, opId: string, hlc: string, clock: number }
+}
+
+/** An op that may be written. */
+export interface ValidOp {
+  tableName: string
+  operation: SyncOperation
+  pk: string
+  deviceId: string
+  opId: string
+  hlc: string
+  clock: number
+  /** The payload's JSON text, null where there is none. */
+  payload: string | null
+  /** The user who alone may see a row of this table; null where every member may. */
+  ownerUserId: string | null
+}
+
+export interface Refusal extends Wrong { opId: string }
+
+interface Wrong { errorCode: SyncErrorCode, error: string }
+
+export function isValidOp(op: ValidOp | Refusal): op is ValidOp {
+  return !('errorCode' in op)
+}
+
+export function validateOp(op: IncomingOp, caller: UserCaller): ValidOp | Refusal {
+  const checked = checkOp(op, caller)
+  return 'errorCode' in checked ? { opId: op.stamp.opId, ...checked } : checked
+}
+
+function checkOp(op: IncomingOp, caller: UserCaller): ValidOp | Wrong {
+  const { deviceId, opId, hlc, clock } = op.stamp
+  if (!uuid.test(opId)) return invalid('stamp.opId must be a UUID')
+  if (!isId(op.pk, maxPkLength)) return invalid(`pk must have 1 to ${maxPkLength} characters without NUL or lone surrogates`)
+  if (!isId(deviceId, maxIdLength)) return invalid(`stamp.deviceId must have 1 to ${maxIdLength} characters without NUL or lone surrogates`)
+  if (hlc.length > maxHlcLength || !isCleanText(hlc)) return invalid(`stamp.hlc must have at most ${maxHlcLength} characters without NUL or lone surrogates`)
+  if (!Number.isInteger(clock) || clock < 0 || clock > maxClock) return invalid(`stamp.clock must be an integer from 0 to ${maxClock}`)
+  const table = findSyncedTable(op.tableName)
+  if (!table) return invalid(`Unknown table: ${shorten(op.tableName)} is not synced`)
+
+  const payload = op.operation === 'put' ? admitPut(op, table, caller) : admitDelete(op, caller)
+  if (typeof payload === 'object' && payload !== null) return payload
+  const ownerUserId = table.ownerKey === undefined ? null : caller.userId
+  return { tableName: op.tableName, operation: op.operation, pk: op.pk, deviceId, opId, hlc, clock, payload, ownerUserId }
+}
+
+function admitPut(op: IncomingOp, table: SyncedTable, caller: UserCaller): string | Wrong {
+  const wrong = (why: string) => invalid(`Invalid payload for ${table.name}: ${why}`)
+  if (!isJsonObject(op.payload)) return wrong('it must be an object')
+  const text = serializePayload(op.payload, table)
+  if (typeof text === 'object') return text
+  const mismatch = findMismatch(table, op.payload, text)
+  if (mismatch !== undefined) return wrong(mismatch)
+  if (op.payload[table.primaryKey] !== op.pk) return wrong(`${table.primaryKey} must equal pk`)
+  if (isForeign(op.payload, caller)) return wrong('workspace_id must be absent or the workspace of the scope')
+  if (table.ownerKey !== undefined && op.payload[table.ownerKey] !== caller.userId) {
+    return { errorCode: 'UNAUTHORIZED', error: `${table.ownerKey} must be the signed-in user` }
+  }
+  return text
+}
+
+function findMismatch({ schema }: SyncedTable, payload: unknown, text: string): string | undefined {
+  if (!schema || checkShape(schema, payload).wrong === undefined) return undefined
+  // A number that no double holds is kept as raw JSON; a schema that wants a number sees the rounded one.
+  return checkShape(schema, JSON.parse(text), 'payload').wrong
+}
+
+/** The payload of a delete is never checked against the table: clients send the key and `deleted_at`, or nothing. */
+function admitDelete(op: IncomingOp, caller: UserCaller): string | null | Wrong {
+  if (op.payload === undefined || op.payload === null) return null
+  if (!isJsonObject(op.payload)) return invalid(`Invalid payload for ${op.tableName}: it must be an object or absent`)
+  if (isForeign(op.payload, caller)) return invalid(`Invalid payload for ${op.tableName}: workspace_id must be absent or the workspace of the scope`)
+  return serializePayload(op.payload, undefined, op.tableName)
+}
+
+function serializePayload(payload: Record<string, unknown>, table?: SyncedTable, tableName = table?.name): string | Wrong {
+  if (isDeeperThan(payload, maxPayloadDepth)) return invalid(`Invalid payload for ${tableName}: nested deeper than ${maxPayloadDepth} levels`)
+  const text = JSON.stringify(withoutDerivedKeys(payload, table?.derivedKeys))
+  // A UTF-16 unit is at most three bytes: most payloads need no count.
+  if (text.length * 3 > maxPayloadBytes && Buffer.byteLength(text) > maxPayloadBytes) {
+    return { errorCode: 'OVERSIZED', error: `Payload too large for ${tableName}: exceeds ${maxPayloadBytes} bytes` }
+  }
+  return text
+}
+
+function withoutDerivedKeys(payload: Record<string, unknown>, keys: readonly string[] = []): Record<string, unknown> {
+  if (!keys.some(key => key in payload)) return payload
+  return Object.fromEntries(Object.entries(payload).filter(([key]) => !keys.includes(key)))
+}
+
+function isForeign(payload: Record<string, unknown>, caller: UserCaller): boolean {
+  return payload.workspace_id !== undefined && payload.workspace_id !== null && payload.workspace_id !== caller.workspaceId
+}
+
+function isJsonObject(value: unknown): value is Record<string, unknown> {
+  // A number that no double holds comes as an object too.
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && toNumber(value) === undefined
+}
+
+function isId(text: string, maxLength: number): boolean {
+  return text.length > 0 && text.length <= maxLength && isCleanText(text)
+}
+
+function invalid(error: string): Wrong {
+  return { errorCode: 'VALIDATION_ERROR', error }
+}
+
+/** A client's own text goes back to it whole only where it is short. */
+function shorten(text: string): string {
+  return JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text)
+}
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i

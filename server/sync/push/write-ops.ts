@@ -1,0 +1,96 @@
+/**
+ * Writes the valid ops of a push, within the writer's transaction, in one of two ways. *Optimistic* inserts without
+ * looking up op ids: nearly every op is new, and the unique indexes refuse one that is not. *Checked* looks everything up
+ * first. The first falls back to the second.
+ */
+import { isDuplicate } from '../../database/driver-error.ts'
+import { maxRowsPerStatement } from '../../database/statement.ts'
+import type { WriteTransaction } from '../../database/types.ts'
+import { nowSeconds } from '../../lib/clock.ts'
+import type { UserCaller } from '../caller.ts'
+import type { EngineContext } from '../context.ts'
+import { beginLog } from '../log.ts'
+import { type Merge, mergeOps } from './merge.ts'
+import { readBehind, readSeen, readStoredState } from './reads.ts'
+import { isValidOp, type Refusal, type ValidOp } from './validate.ts'
+import { addRows, appendLog, claimVersions, moveHead, pointRows, pointTombstones, undoAppend } from './writes.ts'
+
+export interface Written { merge: Merge, horizon: number }
+
+type Ops = readonly (ValidOp | Refusal)[]
+
+/** Inserts the ops as new. Undoes that and writes them checked where one of them is not new, or may not be written. */
+export async function writeOptimistic(context: EngineContext, tx: WriteTransaction, caller: UserCaller, ops: Ops): Promise<Written> {
+  const { workspaceId, userId } = caller
+  const valid = ops.filter(isValidOp)
+  const areFirst = areFirstPuts(valid)
+  const end = areFirst ? context.heads.get(workspaceId) : undefined
+  const isClaimed = end !== undefined && await claimVersions(tx, workspaceId, end, valid.length)
+  const stored = isClaimed ? { ...end, winners: nothing } : await readStoredState(tx, workspaceId, areFirst ? [] : valid)
+  const { head, horizon, winners } = stored
+  const deferred = await findDeferred(context, tx, caller, valid, horizon)
+  const merge = mergeOps(ops, { head, winners, seen: nothing, deferred }, userId)
+  if (merge.log.length < valid.length) {
+    if (isClaimed) await undoAppend(tx, end.logId, head)
+    return writeChecked(context, tx, caller, ops)
+  }
+  if (merge.log.length === 0) return { merge, horizon }
+
+  const logId = stored.logId ?? await beginLog(tx, workspaceId)
+  if (!await tryToWrite(tx, logId, merge, areFirst)) {
+    await undoAppend(tx, logId, head)
+    return writeChecked(context, tx, caller, ops)
+  }
+  if (!isClaimed) await moveHead(tx, logId, merge.head)
+  context.heads.set(workspaceId, { logId, head: merge.head, horizon })
+  return { merge, horizon }
+}
+
+/** Looks up the op ids and the winners of all keys, then writes what the merge decides. */
+async function writeChecked(context: EngineContext, tx: WriteTransaction, caller: UserCaller, ops: Ops): Promise<Written> {
+  const { workspaceId, userId } = caller
+  const valid = ops.filter(isValidOp)
+  const { logId, head, horizon, winners } = await readStoredState(tx, workspaceId, valid)
+  const seen = await readSeen(tx, workspaceId, valid)
+  const deferred = await findDeferred(context, tx, caller, valid, horizon)
+  const merge = mergeOps(ops, { head, winners, seen, deferred }, userId)
+  if (merge.log.length > 0) {
+    const ownLogId = logId ?? await beginLog(tx, workspaceId)
+    await writeMerge(tx, ownLogId, merge, false)
+    await moveHead(tx, ownLogId, merge.head)
+    context.heads.set(workspaceId, { logId: ownLogId, head: merge.head, horizon })
+  }
+  return { merge, horizon }
+}
+
+/** A put with the first clock of a row is nearly always the row's first: its key need not be looked up either. */
+function areFirstPuts(valid: readonly ValidOp[]): boolean {
+  return valid.length > 0 && valid.length <= maxRowsPerStatement
+    && valid.every(op => op.operation === 'put' && op.clock <= 1)
+}
+
+const nothing = new Map<string, never>()
+
+async function findDeferred({ deferredDevices }: EngineContext, tx: WriteTransaction, caller: UserCaller, valid: readonly ValidOp[], horizon: number) {
+  const behind = horizon > 0 ? await readBehind(tx, caller.workspaceId, valid) : []
+  return deferredDevices.find(caller, behind, horizon)
+}
+
+/** False where a unique index refuses an op id or a key: some of it may be written then. */
+async function tryToWrite(tx: WriteTransaction, logId: number, merge: Merge, areFirst: boolean): Promise<boolean> {
+  try {
+    await writeMerge(tx, logId, merge, areFirst)
+    return true
+  }
+  catch (error) {
+    if (!isDuplicate(error)) throw error
+    return false
+  }
+}
+
+async function writeMerge(tx: WriteTransaction, logId: number, { log, rows, tombstones }: Merge, areFirst: boolean) {
+  const now = nowSeconds()
+  await appendLog(tx, logId, log, now)
+  if (rows.length > 0) await (areFirst ? addRows : pointRows)(tx, logId, rows)
+  if (tombstones.length > 0) await pointTombstones(tx, logId, tombstones, now)
+}

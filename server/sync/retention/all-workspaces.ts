@@ -1,0 +1,55 @@
+/** The clean-up of every workspace, for the hourly task; one workspace that fails does not stop the others. */
+import { asc } from 'drizzle-orm'
+import { cleanUpRequest } from '../../../shared/shapes.ts'
+import { logs } from '../../database/schema/index.ts'
+import type { SyncDatabase } from '../../database/types.ts'
+import { parseRequest } from '../../lib/parse-request.ts'
+import { createSystemCaller } from '../caller.ts'
+import { type CleanUpOptions, gcTombstones } from './clean-up.ts'
+import type { MaintenanceLog } from './maintenance-log.ts'
+
+/** Every workspace that has ever been pushed to. */
+export async function listWorkspaceIds(database: SyncDatabase): Promise<string[]> {
+  const rows = await database.read.select({ id: logs.workspaceId }).from(logs).orderBy(asc(logs.workspaceId))
+  return rows.map(row => row.id)
+}
+
+export interface CleanAllOptions extends CleanUpOptions {
+  /** 3,600 to 31,536,000. */
+  retentionSeconds: number
+}
+
+export interface CleanAllResult {
+  workspaces: number
+  droppedChanges: number
+  droppedTombstones: number
+  /** Workspaces in which something due is left; the next run goes on there. */
+  unfinished: number
+  failures: { workspaceId: string, error: unknown }[]
+}
+
+/**
+ * Cleans every workspace up; one that fails does not stop the others. Throws 400 for a retention out of range, and the
+ * database's refusals where not even the workspaces can be read.
+ */
+export async function cleanAllWorkspaces(database: SyncDatabase, log: MaintenanceLog, { retentionSeconds, ...options }: CleanAllOptions): Promise<CleanAllResult> {
+  parseRequest(cleanUpRequest.pick({ retentionSeconds: true }), { retentionSeconds }, 'Invalid clean-up request')
+  const result: CleanAllResult = { workspaces: 0, droppedChanges: 0, droppedTombstones: 0, unfinished: 0, failures: [] }
+  const workspaceIds = await listWorkspaceIds(database)
+  log.begin()
+  for (const workspaceId of workspaceIds) {
+    result.workspaces++
+    try {
+      const cleaned = await gcTombstones(database, createSystemCaller(workspaceId), { scope: { workspaceId }, retentionSeconds }, options)
+      result.droppedChanges += cleaned.droppedChanges
+      result.droppedTombstones += cleaned.droppedTombstones
+      if (!cleaned.done) result.unfinished++
+    }
+    catch (error) {
+      result.failures.push({ workspaceId, error })
+    }
+  }
+  if (result.failures.length === 0) await log.complete(new Date().toISOString())
+  else await log.fail(`${result.failures.length} of ${result.workspaces} workspaces were not cleaned up`)
+  return result
+}

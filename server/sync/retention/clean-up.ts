@@ -1,0 +1,132 @@
+/**
+ * Clean-up. The log loses only what was superseded, long ago and behind every living device; a tombstone goes when
+ * nothing else of its key is left and it is that old, and raises the horizon, behind which a device must take a
+ * snapshot. The log is read once, from where the last run stopped, in chunks that let other work in between.
+ * Upholds P5 and P7.
+ */
+import { sql } from 'drizzle-orm'
+import { nowSeconds } from '../../lib/clock.ts'
+import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
+import { assertScope, type Caller } from '../caller.ts'
+import type { CleanUpRequest, CleanUpResult } from '../../../shared/protocol.ts'
+import { logOf } from '../log.ts'
+import { cleanUpRequest } from '../../../shared/shapes.ts'
+import { parseRequest } from '../../lib/parse-request.ts'
+
+/** One chunk holds the writer and the event loop for a few milliseconds. */
+const rowsPerChunk = 250
+
+export interface CleanUpOptions {
+  /** Stop after so many rows were looked at; the next run goes on there. */
+  maxRows?: number
+}
+
+/** Drops log rows that another op has superseded; the newest change of every key stays. */
+export async function gcChangeLog(database: SyncDatabase, caller: Caller, request: CleanUpRequest, { maxRows = Infinity }: CleanUpOptions = {}): Promise<CleanUpResult> {
+  const run = startRun(caller, request, maxRows)
+  await cleanLog(database, run)
+  return run.result
+}
+
+/** Drops tombstones with what is left of their keys in the log, and raises the horizon to the newest of them. */
+export async function gcTombstones(database: SyncDatabase, caller: Caller, request: CleanUpRequest, { maxRows = Infinity }: CleanUpOptions = {}): Promise<CleanUpResult> {
+  const run = startRun(caller, request, maxRows)
+  // A put left behind by its tombstone would bring the row back to whoever pulls from 0.
+  await cleanLog(database, run)
+  await dropTombstones(database, run)
+  return run.result
+}
+
+interface Run {
+  workspaceId: string
+  /** What is older may go; epoch seconds. */
+  cutoff: number
+  rowsLeft: number
+  result: CleanUpResult
+}
+
+function startRun(caller: Caller, request: CleanUpRequest, rowsLeft: number): Run {
+  const { scope, retentionSeconds } = parseRequest(cleanUpRequest, request, 'Invalid clean-up request')
+  assertScope(caller, scope)
+  return {
+    workspaceId: caller.workspaceId, rowsLeft, cutoff: nowSeconds() - retentionSeconds,
+    result: { droppedChanges: 0, droppedTombstones: 0, cleanedVersion: 0, head: 0, done: false },
+  }
+}
+
+/** Reads the log on from where it was left, and drops what its rows have made obsolete. */
+async function cleanLog(database: SyncDatabase, run: Run): Promise<void> {
+  const { workspaceId, cutoff, result } = run
+  do {
+    const chunk = await database.write(async (tx) => {
+      const { from, to, head, rows } = await readChunk(tx, workspaceId, cutoff)
+      const dropped = to > from ? await dropObsolete(tx, workspaceId, from, to) : 0
+      return { to, head, rows, dropped }
+    })
+    run.rowsLeft -= chunk.rows
+    result.droppedChanges += chunk.dropped
+    result.cleanedVersion = chunk.to
+    result.head = chunk.head
+    result.done = chunk.rows < rowsPerChunk
+  } while (!result.done && run.rowsLeft > 0)
+}
+
+/** The next versions to look at: old enough, and behind the cursor of every device seen within the retention. */
+async function readChunk(tx: WriteTransaction, workspaceId: string, cutoff: number) {
+  const [row] = await tx.all<{ head: number, cleaned: number, old: string }>(sql`
+    select head, cleaned_version as cleaned, (
+      select json_group_array(case when created_at < ${cutoff} then server_version end) from (
+        select c.server_version, c.created_at from changes c
+        where c.log_id = logs.id and c.server_version > logs.cleaned_version
+          and c.server_version <= min(logs.head, ${slowestCursor(workspaceId, cutoff)})
+        order by c.server_version limit ${rowsPerChunk})) as old
+    from logs where workspace_id = ${workspaceId}`)
+  if (!row) return { from: 0, to: 0, head: 0, rows: 0 }
+  // Null marks the first version that is too young: it and all after it wait.
+  const versions = JSON.parse(row.old) as (number | null)[]
+  const rows = versions.includes(null) ? versions.indexOf(null) : versions.length
+  return { from: row.cleaned, to: versions[rows - 1] ?? row.cleaned, head: row.head, rows }
+}
+
+async function dropObsolete(tx: WriteTransaction, workspaceId: string, from: number, to: number): Promise<number> {
+  const { rowsAffected } = await tx.run(sql`
+    delete from changes where log_id = ${logOf(workspaceId)} and server_version in (
+      select obsoletes from changes
+      where log_id = ${logOf(workspaceId)} and server_version > ${from} and server_version <= ${to} and obsoletes is not null)`)
+  await tx.run(sql`update logs set cleaned_version = ${to} where workspace_id = ${workspaceId}`)
+  return rowsAffected
+}
+
+/** The log is clean up to the newest change of each of these keys: nothing of them is left but the tombstone. */
+async function dropTombstones(database: SyncDatabase, run: Run): Promise<void> {
+  const { workspaceId, cutoff, result } = run
+  let wasFull = true
+  while (wasFull && run.rowsLeft > 0) {
+    const dropped = await database.write(async (tx) => {
+      const [due] = await tx.all<{ keys: string, versions: string, newest: number | null, count: number }>(sql`
+        select json_group_array(json_array(table_name, pk)) as keys, json_group_array(server_version) as versions,
+          max(server_version) as newest, count(*) as count
+        from (
+          select table_name, pk, server_version from records
+          where log_id = ${logOf(workspaceId)} and tombstone_at < ${cutoff} and tombstone_version <= min(
+            (select cleaned_version from logs where workspace_id = ${workspaceId}), ${slowestCursor(workspaceId, cutoff)})
+          order by tombstone_at limit ${rowsPerChunk})`)
+      if (due!.count === 0) return 0
+      await tx.run(sql`
+        delete from records where log_id = ${logOf(workspaceId)}
+          and (table_name, pk) in (select value ->> 0, value ->> 1 from json_each(${due!.keys}))`)
+      await tx.run(sql`delete from changes where log_id = ${logOf(workspaceId)} and server_version in (select value from json_each(${due!.versions}))`)
+      await tx.run(sql`update logs set horizon = max(horizon, ${due!.newest}) where workspace_id = ${workspaceId}`)
+      return due!.count
+    })
+    run.rowsLeft -= dropped
+    result.droppedTombstones += dropped
+    wasFull = dropped === rowsPerChunk
+  }
+  result.done &&= !wasFull
+}
+
+/** Where no device was seen within the retention, nothing is held back. */
+function slowestCursor(workspaceId: string, cutoff: number) {
+  return sql`coalesce((select min(cursor) from device_cursors where workspace_id = ${workspaceId} and updated_at >= ${cutoff}), 9007199254740991)`
+}

@@ -1,0 +1,86 @@
+/**
+ * Who belongs to a workspace and as what. Every living workspace keeps at least one owner, also when two owners
+ * leave at once: the check and the change are one transaction of the one writer.
+ */
+import { asc, eq, sql } from 'drizzle-orm'
+import type { SyncDatabase, WriteTransaction } from '../database/types.ts'
+import { users, workspaceMembers } from '../database/schema/index.ts'
+import { compileSql, readRows } from '../database/statement.ts'
+import { revokeInvitesAbove } from './invites.ts'
+import {
+  assertRole, isMembership, type Membership, moveActiveAway, requireMember, requireOtherOwner,
+  requireRole,
+} from './membership.ts'
+import type { WorkspaceMember, WorkspaceRef, WorkspaceRole } from './store/types.ts'
+
+const selectRole = compileSql<WorkspaceRef, { role: WorkspaceRole }>(value => sql`
+  select m.role as role from workspace_members m
+  cross join workspaces w on w.id = m.workspace_id and w.deleted_at is null
+  where m.workspace_id = ${value('workspaceId')} and m.user_id = ${value('userId')}
+  limit 1`)
+
+/** Null for a stranger, and for everybody once the workspace is deleted. */
+export async function getWorkspaceRole(database: SyncDatabase, input: WorkspaceRef): Promise<WorkspaceRole | null> {
+  const { workspaceId, userId } = input
+  const [membership] = await readRows(database.read.$client, selectRole({ workspaceId, userId }))
+  return membership?.role ?? null
+}
+
+/** Oldest membership first; any member may ask. Throws NOT_FOUND. */
+export async function listMembers(database: SyncDatabase, input: WorkspaceRef): Promise<WorkspaceMember[]> {
+  assertRole(await getWorkspaceRole(database, input), 'viewer')
+  const rows = await database.read
+    .select({
+      userId: users.id,
+      email: users.email,
+      displayName: users.displayName,
+      role: workspaceMembers.role,
+      joinedAt: workspaceMembers.createdAt,
+    })
+    .from(workspaceMembers)
+    .innerJoin(users, eq(users.id, workspaceMembers.userId))
+    .where(eq(workspaceMembers.workspaceId, input.workspaceId))
+    .orderBy(asc(workspaceMembers.createdAt), asc(sql`${workspaceMembers}.rowid`))
+  return rows.map(row => ({ ...row, email: row.email ?? undefined, displayName: row.displayName ?? undefined }))
+}
+
+/** Owners. Invites the member may no longer vouch for, or that would give them more, are revoked. Throws NOT_FOUND, FORBIDDEN, LAST_OWNER. */
+export async function setMemberRole(
+  database: SyncDatabase,
+  { userId, workspaceId, memberUserId, role }: WorkspaceRef & { memberUserId: string, role: WorkspaceRole },
+): Promise<void> {
+  await database.write(async (tx) => {
+    await requireRole(tx, { userId, workspaceId }, 'owner', 'Only an owner may change roles.')
+    await changeRole(tx, await requireMember(tx, { userId: memberUserId, workspaceId }), role)
+  })
+}
+
+/** Within a transaction. Throws LAST_OWNER. */
+export async function changeRole(tx: WriteTransaction, member: Membership, role: WorkspaceRole): Promise<void> {
+  if (role !== 'owner') await requireOtherOwner(tx, member)
+  await tx.update(workspaceMembers).set({ role }).where(isMembership(member))
+  await revokeInvitesAbove(tx, member, role)
+}
+
+/**
+ * Owners remove others, everybody may remove themselves (leave). Pending invites by and to the one who goes are
+ * revoked, so that nobody comes back by an older one. Throws NOT_FOUND, FORBIDDEN, LAST_OWNER.
+ */
+export async function removeMember(
+  database: SyncDatabase,
+  { userId, workspaceId, memberUserId }: WorkspaceRef & { memberUserId: string },
+): Promise<void> {
+  await database.write(async (tx) => {
+    const needed = memberUserId === userId ? 'viewer' : 'owner'
+    await requireRole(tx, { userId, workspaceId }, needed, 'Only an owner may remove others.')
+    await endMembership(tx, await requireMember(tx, { userId: memberUserId, workspaceId }))
+  })
+}
+
+/** Within a transaction. Throws LAST_OWNER. */
+export async function endMembership(tx: WriteTransaction, member: Membership): Promise<void> {
+  await requireOtherOwner(tx, member)
+  await tx.delete(workspaceMembers).where(isMembership(member))
+  await revokeInvitesAbove(tx, member, null)
+  await moveActiveAway(tx, member.workspaceId, member.userId)
+}

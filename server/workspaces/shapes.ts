@@ -1,0 +1,42 @@
+/** What the routes about users and workspaces accept: the shapes of their bodies and path parameters. */
+import { getRouterParam, type H3Event } from 'h3'
+import { z } from 'zod'
+import { createSyncError } from '../errors.ts'
+import { maxTokenLength } from './invite-token.ts'
+import { workspaceRoles } from '../auth/roles.ts'
+import {
+  isId, isStorable, MAX_DESCRIPTION_LENGTH, maxEmailLength, MAX_ID_LENGTH, MAX_NAME_LENGTH,
+} from './text.ts'
+
+/** A shorter one would end before its mail is read; a longer one is a key lying about. */
+const inviteSeconds = { min: 300, max: 30 * 86_400, default: 7 * 86_400 }
+
+/** Piped, since zod looks at the length of whatever has one, and throws at one that is no number. */
+const text = (min: number, max: number) => z.string().pipe(
+  z.string().refine(isStorable, 'must be well-formed text without NUL').trim().min(min).max(max),
+)
+const role = z.enum(workspaceRoles)
+
+export const workspaceBody = z.object({
+  name: text(1, MAX_NAME_LENGTH),
+  description: text(0, MAX_DESCRIPTION_LENGTH).nullish(),
+})
+
+export const activeWorkspaceBody = z.object({ id: text(1, MAX_ID_LENGTH) })
+
+export const memberBody = z.object({ role })
+
+export const inviteBody = z.object({
+  email: text(0, maxEmailLength).pipe(z.string().regex(/^[^\s@]+@[^\s@]+$/, 'must be an email address')),
+  role,
+  expiresInSeconds: z.int().min(inviteSeconds.min).max(inviteSeconds.max).default(inviteSeconds.default),
+})
+
+export const acceptBody = z.object({ token: text(1, maxTokenLength) })
+
+/** An id out of the path. One that cannot exist is answered like one that does not: NOT_FOUND. */
+export function readIdParam(event: H3Event, name: string, thing: 'workspace' | 'member' | 'invite'): string {
+  const value = getRouterParam(event, name, { decode: true })
+  if (!isId(value)) throw createSyncError('NOT_FOUND', `No such ${thing}.`)
+  return value
+}

@@ -1,0 +1,117 @@
+/** The write-ahead log beside real readers in another process. Each was seen red, as it says. */
+import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, it, onTestFinished } from 'vitest'
+import { users } from '../../../server/database/schema/index.ts'
+import { startChild } from '../../helpers/child.ts'
+import { makeTempFolder, openTestDatabase, type TestDatabase } from '../../helpers/database.ts'
+import { watchLoop } from '../../helpers/loop-watch.ts'
+
+const megabyte = 2 ** 20
+const rowBytes = megabyte / 4
+/** A page that stays the same would not be written again. */
+const letters = 'abcdefghijk'
+
+/** In memory-backed storage where there is some: a disk that is slow for others' sake would look like a stop of ours. */
+async function openQuickly(): Promise<TestDatabase> {
+  const folder = await mkdtemp('/dev/shm/or3-layer-').catch(() => makeTempFolder())
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  return openTestDatabase({ path: join(folder, 'sync.db') })
+}
+
+const sizeOfLog = ({ path }: TestDatabase) => stat(`${path}-wal`).then(({ size }) => size)
+
+/** Over and over the same rows, so that the file stays small; what the log had at most, how long a write took, and how many waited. */
+async function write(database: TestDatabase, megabytes: number) {
+  const found = { largestLog: 0, longestMs: 0, waits: 0 }
+  for (let turn = 0; turn < megabytes * megabyte / rowBytes; turn++) {
+    const startedAt = performance.now()
+    const row = { id: `row ${turn % 8}`, displayName: letters[turn % letters.length]!.repeat(rowBytes), createdAt: 1 }
+    await database.write(tx => tx.insert(users).values(row).onConflictDoUpdate({ target: users.id, set: row }))
+    const tookMs = performance.now() - startedAt
+    found.longestMs = Math.max(found.longestMs, tookMs)
+    if (tookMs > 140) found.waits++
+    found.largestLog = Math.max(found.largestLog, await sizeOfLog(database))
+    await sleep(1)
+  }
+  return found
+}
+
+// Seen red without the keeper: 39 MB.
+it('is moved into the file under small commits, of which none is large', async () => {
+  const database = await openQuickly()
+  let largest = 0
+  for (let turn = 0; turn < 3_000; turn++) {
+    await database.write(tx => tx.insert(users).values({ id: `user ${turn}`, createdAt: 1 }))
+    if (turn % 100 === 0) largest = Math.max(largest, await sizeOfLog(database))
+  }
+  expect(largest).toBeGreaterThan(megabyte)
+  expect(largest).toBeLessThan(10 * megabyte)
+})
+
+// Seen red where it was moved as often as under small ones: 6 MB.
+it('grows to 20 MB under large commits', async () => {
+  const database = await openQuickly()
+  let largest = 0
+  for (let turn = 0; turn < 80; turn++) {
+    const rows = Array.from({ length: 200 }, (_, index) => ({ id: `user ${turn} ${index}`, displayName: 'x'.repeat(3_500), createdAt: 1 }))
+    await database.write(tx => tx.insert(users).values(rows))
+    largest = Math.max(largest, await sizeOfLog(database))
+  }
+  expect(largest).toBeGreaterThan(12 * megabyte)
+  expect(largest).toBeLessThan(40 * megabyte)
+})
+
+// Seen red on the reading connection: a write kept it from being emptied.
+it('is emptied on demand, between the commits', async () => {
+  const database = await openQuickly()
+  const writes = Promise.all(Array.from({ length: 200 }, (_, turn) => database.write(tx => tx.insert(users).values({ id: `user ${turn}`, displayName: 'x'.repeat(rowBytes / 4), createdAt: 1 }))))
+  expect(await Promise.all([database.local!.truncateWal(), sleep(20).then(() => database.local!.truncateWal())])).toEqual([true, true])
+  await writes
+  expect(await database.local!.truncateWal()).toBe(true)
+  expect(await sizeOfLog(database)).toBe(0)
+  expect(await database.read.$count(users)).toBe(200)
+})
+
+// Seen red without the keeper: the log had all that was written.
+it('is emptied though somebody reads at every moment', { timeout: 60_000 }, async () => {
+  const database = await openQuickly()
+  await write(database, 1)
+  const readers = startChild('helpers/log-reader.ts', [database.path, 'follow', '50'])
+  expect(await readers.line()).toBe('reading')
+  const loop = watchLoop()
+  const { largestLog } = await write(database, 160)
+  const stopMs = loop.stop()
+  await readers.end()
+  expect(largestLog).toBeGreaterThan(8 * megabyte)
+  expect(largestLog).toBeLessThan(64 * megabyte)
+  expect(stopMs).toBeLessThan(200)
+})
+
+// Seen red where it waited for the reader's end, and where it did so again with every look.
+it('is left to a reader that stays: a write waits for it but for a moment, now and then', { timeout: 60_000 }, async () => {
+  const database = await openQuickly()
+  await write(database, 1)
+  const reader = startChild('helpers/log-reader.ts', [database.path, 'stay'])
+  await reader.line()
+  const { longestMs, largestLog, waits } = await write(database, 128)
+  expect(largestLog, 'the reader holds all of it').toBeGreaterThan(120 * megabyte)
+  expect(longestMs).toBeLessThan(1_000)
+  expect(waits).toBeGreaterThan(0)
+  expect(waits, 'within ten seconds it does not wait again').toBeLessThan(4)
+  await reader.end()
+})
+
+// Seen red where the keeper gave up for good.
+it('is emptied soon after the last reader has gone', { timeout: 60_000 }, async () => {
+  const database = await openQuickly()
+  const reader = startChild('helpers/log-reader.ts', [database.path, 'stay'])
+  await reader.line()
+  await write(database, 40)
+  await reader.end()
+  await expect.poll(async () => {
+    await write(database, 0.25)
+    return sizeOfLog(database)
+  }, { timeout: 15_000 }).toBeLessThan(8 * megabyte)
+})
