@@ -113,6 +113,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
 
   const device: SyncDevice = {
     workspaceId, state, writer, transport: options.transport, clock, now,
+    isAlone: false,
     ownAhead: new Set(),
     reported: { version: 0, at: 0 },
     renameDevice: () => void (mustRename = true),
@@ -142,6 +143,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
     onMessage,
     onLead() {
       // Without a lock, another tab may be reading a snapshot now.
+      device.isAlone = locks !== undefined
       if (locks) void writer.dropStaged().catch(() => {})
       loop.start()
     },

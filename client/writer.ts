@@ -20,8 +20,8 @@ export interface Writer {
   update(plan: () => Commit | undefined): Promise<void>
   stage(segments: Segment[]): Promise<void>
   dropStaged(): Promise<void>
-  /** Puts a staged snapshot in place of everything; false where another tab was faster: then it is to be read again. */
-  swap(segments: Segment[], plan: () => Commit): Promise<boolean>
+  /** Puts a staged snapshot in place of everything; false where `plan` gives it up, as for a newer one. */
+  swap(segments: Segment[], plan: () => Commit | undefined): Promise<boolean>
   /** Resolves when everything that was written before is stored. */
   settled(): Promise<void>
   /** Loads the store again. */
@@ -239,7 +239,6 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
         return true
       }
       await catchUp(answer.seq)
-      if (isSwap) return false
     }
   }
 
@@ -271,7 +270,11 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     dropStaged: () => run(() => attempt(() => file.dropStaged())),
     swap: (segments, plan) => run(async () => {
       let commit: Commit = {}
-      if (!await storeGuarded(() => commit = { ...plan(), isSwap: true }, true)) return false
+      const planSwap = () => {
+        const planned = plan()
+        return planned && (commit = { ...planned, isSwap: true })
+      }
+      if (!await storeGuarded(planSwap, true)) return false
       state.meta.seq++
       state.swap(segments, commit)
       drain()

@@ -12,6 +12,8 @@ export interface SyncDevice {
   readonly transport: Transport
   readonly clock: HybridClock
   readonly now: () => number
+  /** No other tab of this browser syncs this store. */
+  isAlone: boolean
   /** Versions beyond the cursor that receipts have named: own ones, which need no pull. */
   readonly ownAhead: Set<number>
   /** When each op that was not taken may be pushed again is in the outbox; when the cursor was last reported, here. */

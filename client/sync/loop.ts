@@ -71,7 +71,7 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
     timer = setTimeout(() => {
       dueAt = Infinity
       if (mayRun()) void start()
-    }, at - performance.now())
+    }, Math.max(0, at - performance.now()))
   }
   const start = (): Promise<SyncReport> => running ??= run().finally(() => {
     running = undefined

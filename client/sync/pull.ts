@@ -96,23 +96,25 @@ function keepLatestOfEachAuthor(changes: SyncChange[]): SyncChange[] {
 
 async function takeSnapshot(device: SyncDevice, report: SyncReport): Promise<void> {
   if (report.snapshot) throw createBreach('asks for a snapshot right after one')
-  let isDone = false
-  // One may expire while it is read, or another tab may have stored something: a third one in a row would never end.
-  for (let round = 0; !isDone; round++) {
+  const { meta } = device.state
+  const { generation } = meta
+  // One may expire while it is read, and another tab may go on meanwhile: a third one in a row would never end.
+  for (let round = 0; ; round++) {
     try {
-      isDone = await readSnapshot(device)
+      if (await readSnapshot(device) || meta.generation !== generation) break
+      if (round > 0) throw createBreach('could not be read as a whole')
     }
     catch (error) {
       if (!(error instanceof TransportError && error.status === 410) || round > 0) throw error
     }
-    if (!isDone && round > 0) throw createBreach('could not be read as a whole')
   }
   report.snapshot = true
   device.ownAhead.clear()
 }
 
-/** False where another tab has stored something between: then it is not sure which of both is newer. */
-async function readSnapshot({ workspaceId, transport, writer, clock }: SyncDevice): Promise<boolean> {
+/** False where another tab has pulled meanwhile: then it is not sure which of both is newer. */
+async function readSnapshot({ workspaceId, state: { meta }, transport, writer, clock }: SyncDevice): Promise<boolean> {
+  const before = { cursor: meta.cursor, generation: meta.generation }
   const generation = createSegmentId()
   const segments: Segment[] = []
   const filling = new Map<string, Entry[]>()
@@ -146,9 +148,10 @@ async function readSnapshot({ workspaceId, transport, writer, clock }: SyncDevic
     await stage(pageToken === undefined)
   } while (pageToken !== undefined)
   const { highWatermark: cursor } = first
-  return writer.swap(segments, () => (
-    { meta: { generation, cursor, head: cursor, hlc: clock.last, isComplete: true } }
-  ))
+  return writer.swap(segments, () => {
+    if (meta.cursor !== before.cursor || meta.generation !== before.generation) return undefined
+    return { meta: { generation, cursor, head: cursor, hlc: clock.last, isComplete: true } }
+  })
 }
 
 function describeChange({ pk, op, payload, stamp, serverVersion }: SyncChange): Entry {

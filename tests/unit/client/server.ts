@@ -2,8 +2,11 @@
 import { copyFile } from 'node:fs/promises'
 import { createHttpTransport, type Transport, TransportError } from '../../../client/index.ts'
 import { createSystemCaller, createUserCaller } from '../../../server/sync/caller.ts'
+import { isSyncError } from '../../../server/errors.ts'
+import { errorKinds } from '../../../shared/error-codes.ts'
 import { createSyncEngine } from '../../../server/sync/engine.ts'
-import { makeTempFolder, openTestDatabase } from '../../helpers/database.ts'
+import { restoreBackup } from '../../../server/operations/restore.ts'
+import { layerMigrations, makeTempFolder, openTestDatabase } from '../../helpers/database.ts'
 import { withoutFlushes } from '../../property/scale.ts'
 
 export type Route = keyof Transport
@@ -16,7 +19,7 @@ export interface TestServer {
   cleanUp(): Promise<void>
   /** Copies the file for a later `restore`. */
   backUp(): Promise<void>
-  /** Puts the copy back, as somebody does by hand; false where there is none. */
+  /** Puts the copy back, as `db:restore` does; false where there is none. */
   restore(): Promise<boolean>
 }
 
@@ -74,14 +77,18 @@ export async function startServer(): Promise<TestServer> {
       isBackedUp = true
     }),
     async restore() {
-      if (isBackedUp) await reopen(() => copyFile(`${path}.backup`, path))
-      return isBackedUp
+      if (!isBackedUp) return false
+      await reopen(async () => {
+        await restoreBackup({ from: `${path}.backup`, to: path, migrations: layerMigrations })
+      })
+      return true
     },
   }
 }
 
-function refuse(error: { statusCode?: number, message: string }): never {
-  throw new TransportError(error.statusCode ?? 500, error.message)
+function refuse(error: unknown): never {
+  if (!isSyncError(error)) throw error
+  throw new TransportError(errorKinds[error.code].status, error.message, { code: error.code })
 }
 
 /** A transport whose every answer is made by `respond`, as `fetch` would bring it. */
