@@ -14,9 +14,9 @@ export interface ImportOptions {
   to: string
   /** The layer's own. */
   migrations: readonly Migration[]
-  onProgress?: (progress: ImportProgress) => void
+  onProgress?: ((progress: ImportProgress) => void) | undefined
   /** Ends the import; nothing is left of it. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 export interface ImportProgress {

@@ -6,7 +6,7 @@
 import { copyFile } from 'node:fs/promises'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { createSyncGatewayAdapter } from '../../server/host/sync-adapter/adapter.ts'
+import type { createSyncGatewayAdapter } from '../../server/host/sync-adapter/adapter.ts'
 import { makeTempFolder, openTestDatabase } from '../helpers/database.ts'
 import { eventOf, pullAll, snapshotAll } from '../helpers/sync.ts'
 import { runs, timeoutMs, withoutFlushes } from './scale.ts'

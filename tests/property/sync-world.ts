@@ -1,5 +1,5 @@
 /** Where a model run takes place: a real database file that can be closed and opened again, and a model beside it. */
-import { createSyncGatewayAdapter } from '../../server/host/sync-adapter/adapter.ts'
+import type { createSyncGatewayAdapter } from '../../server/host/sync-adapter/adapter.ts'
 import type { TestDatabase } from '../helpers/database.ts'
 import { createDevice, type Device } from './sync-device.ts'
 import { createWorkspaceModel, type WorkspaceModel } from './sync-model.ts'

@@ -14,7 +14,7 @@ import type { BackgroundJob, BackgroundJobProvider, JobLimits, JobTypes } from '
 import { cleanUpJobs, finishJob, readRunning, requireOwned, updateJob } from './writes.ts'
 
 export interface BackgroundJobOptions {
-  limits?: Partial<JobLimits>
+  limits?: Partial<JobLimits> | undefined
   /** Epoch milliseconds. */
   now?: () => number
 }
@@ -27,7 +27,7 @@ export function createBackgroundJobProvider<T extends JobTypes = JobTypes>(
   { limits: given = {}, now = Date.now }: BackgroundJobOptions = {},
 ): BackgroundJobProvider<T> {
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => typeof value === 'number'))
-  const limits: JobLimits = { maxConcurrentJobsPerUser: set.maxConcurrentJobs ?? defaultLimits.maxConcurrentJobs, ...defaultLimits, ...set }
+  const limits: JobLimits = { maxConcurrentJobsPerUser: set['maxConcurrentJobs'] ?? defaultLimits.maxConcurrentJobs, ...defaultLimits, ...set }
   const servingSinceMs = now()
   /** One for each job this process works on. */
   const controllers = new Map<string, AbortController>()

@@ -16,12 +16,12 @@ export interface JobExecution {
   version: 1
   workspaceId: string
   /** Set where it is the scope of a workflow, which no worker claims. */
-  kind?: string
+  kind?: string | undefined
   /** The text and reasoning that a recovery starts from. */
-  contentBase?: string
-  reasoningBase?: string
+  contentBase?: string | undefined
+  reasoningBase?: string | undefined
   /** Set while the job waits for a browser to run a tool. */
-  clientToolCall?: { callId: string, claimToken?: string, claimExpiresAt?: number }
+  clientToolCall?: { callId: string, claimToken?: string | undefined, claimExpiresAt?: number | undefined } | undefined
 }
 
 export type JobStatus = 'streaming' | 'complete' | 'error' | 'aborted'
@@ -31,16 +31,16 @@ export interface JobDetails {
   threadId: string
   messageId: string
   model: string
-  kind?: 'chat' | 'workflow'
-  generationId?: string
-  syncProviderId?: string
-  historyPhase?: 'admission_pending' | 'ready' | 'finalization_pending' | 'committed' | 'superseded' | 'blocked'
+  kind?: 'chat' | 'workflow' | undefined
+  generationId?: string | undefined
+  syncProviderId?: string | undefined
+  historyPhase?: 'admission_pending' | 'ready' | 'finalization_pending' | 'committed' | 'superseded' | 'blocked' | undefined
 }
 
 export interface JobProgress<T extends JobTypes = JobTypes> {
-  tool_calls?: T['toolCall'][]
-  workflow_state?: T['workflow']
-  usage?: T['usage']
+  tool_calls?: T['toolCall'][] | undefined
+  workflow_state?: T['workflow'] | undefined
+  usage?: T['usage'] | undefined
 }
 
 export interface BackgroundJob<T extends JobTypes = JobTypes> extends JobDetails, JobProgress<T> {
@@ -51,34 +51,34 @@ export interface BackgroundJob<T extends JobTypes = JobTypes> extends JobDetails
   reasoning: string
   chunksReceived: number
   startedAt: number
-  lastActivityAt?: number
-  completedAt?: number
-  error?: string
-  execution?: T['execution']
-  leaseOwner?: string
-  leaseExpiresAt?: number
-  attempts?: number
+  lastActivityAt?: number | undefined
+  completedAt?: number | undefined
+  error?: string | undefined
+  execution?: T['execution'] | undefined
+  leaseOwner?: string | undefined
+  leaseExpiresAt?: number | undefined
+  attempts?: number | undefined
 }
 
 export interface CreateJobParams<T extends JobTypes = JobTypes> extends JobDetails, Omit<JobProgress<T>, 'usage'> {
   userId: string
   /** The admission: a second call with it gets the first one's job. */
-  idempotencyKey?: string
-  initialContent?: string
-  initialReasoning?: string
-  execution?: T['execution']
+  idempotencyKey?: string | undefined
+  initialContent?: string | undefined
+  initialReasoning?: string | undefined
+  execution?: T['execution'] | undefined
 }
 
 export interface JobUpdate<T extends JobTypes = JobTypes> extends JobProgress<T> {
   /** Appended. */
-  contentChunk?: string
-  reasoningChunk?: string
-  chunksReceived?: number
+  contentChunk?: string | undefined
+  reasoningChunk?: string | undefined
+  chunksReceived?: number | undefined
   /** Whoever lost the lease writes nothing. */
-  leaseOwner?: string
+  leaseOwner?: string | undefined
 }
 
-export interface AdmissionCancellation { aborted: boolean, jobId?: string, pending: boolean }
+export interface AdmissionCancellation { aborted: boolean, jobId?: string | undefined, pending: boolean }
 
 export interface BackgroundJobProvider<T extends JobTypes = JobTypes> {
   readonly name: string

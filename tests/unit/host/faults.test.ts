@@ -9,7 +9,7 @@ import { type HostRegistries, registerWithHost } from '../../../server/host/regi
 import { readHostSettings } from '../../../server/host/selection.ts'
 import { openTestDatabase, type TestDatabase } from '../../helpers/database.ts'
 import { event } from '../../helpers/sync.ts'
-import { driverText } from '../auth/serve.ts'
+import { driverText } from '../../helpers/http-server.ts'
 import type { SyncEngine } from '../../../server/sync/engine.ts'
 import { engineOf } from '../../helpers/engine.ts'
 
@@ -53,14 +53,14 @@ function registeredWith(open: () => Promise<SyncEngine>) {
   const rooms: Record<string, object> = {}
   const registries: HostRegistries = {
     registerAdminStoreProvider(provider) {
-      rooms.admins = provider.createAdminUserStore(event)
-      rooms.access = provider.createWorkspaceAccessStore(event)
-      rooms.settings = provider.createWorkspaceSettingsStore(event)
+      rooms['admins'] = provider.createAdminUserStore(event)
+      rooms['access'] = provider.createWorkspaceAccessStore(event)
+      rooms['settings'] = provider.createWorkspaceSettingsStore(event)
     },
-    registerProviderAdminAdapter: adapter => rooms.page = adapter,
-    registerDeploymentAdminChecker: (_id: string, create: () => object) => rooms.checker = create(),
-    registerRateLimitProvider: (_id, provider) => rooms.limits = provider,
-    registerBackgroundJobProvider: (_id, provider) => rooms.jobs = provider,
+    registerProviderAdminAdapter: adapter => rooms['page'] = adapter,
+    registerDeploymentAdminChecker: (_id: string, create: () => object) => rooms['checker'] = create(),
+    registerRateLimitProvider: (_id, provider) => rooms['limits'] = provider,
+    registerBackgroundJobProvider: (_id, provider) => rooms['jobs'] = provider,
   }
   registerWithHost(registries, open, readHostSettings({}))
   return rooms as Record<string, Methods>
