@@ -48,12 +48,12 @@ export function migratePayload(table: SyncedTable | undefined, op: PendingOp): J
 export function completeRow(table: SyncedTable, row: object, stamp: WriteStamp): JsonObject {
   const copy = copyJson(row)
   const filled = table.fill ? copyJson(table.fill(copy, stamp)) : copy
-  const payload = table.version > 1 ? { ...filled, [versionField]: table.version } : filled
-  const result = table.schema?.['~standard'].validate(payload)
+  const { [versionField]: _version, ...plain } = filled
+  const result = table.schema?.['~standard'].validate(plain)
   // A schema that answers later cannot hold back a write that is on the screen at once: the server checks it.
   if (result && 'then' in result) void result.then(undefined, () => {})
   else if (result?.issues) throw new TypeError(`This row does not fit the table "${table.name}": ${describe(result)}`)
-  return deepFreeze(payload)
+  return deepFreeze(table.version > 1 ? { ...plain, [versionField]: table.version } : plain)
 }
 
 function describe({ issues }: StandardResult): string {
