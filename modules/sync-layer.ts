@@ -12,6 +12,7 @@ import {
 } from '@nuxt/kit'
 import { Cron } from 'croner'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
+import { addDevtoolsTab } from './build/devtools-tab.ts'
 
 export interface SyncLayerOptions {
   /** The app's own drizzle folder, applied at start in a ledger of its own; default `drizzle` where it exists. */
@@ -149,6 +150,7 @@ declare module '#or3-sqlite/host' {
 }
 `,
     }, { nitro: true, nuxt: true, node: true })
+    if (nuxt.options.dev && !isHosted) addDevtoolsTab()
     if (nuxt.options.dev) nuxt.options.watch.push(...[layerDrizzle, ...hasAppHistory ? [appDrizzle] : []].map(dir => join(dir, 'meta/_journal.json')))
   },
 })

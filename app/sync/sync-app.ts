@@ -71,6 +71,7 @@ function createSyncApp(known: SyncSession | null | undefined): SyncApp {
     if (isStill) store.value = opened
   }, { immediate: true })
 
+  if (import.meta.dev) void import('./devtools.ts').then(({ answerDevtools }) => answerDevtools(() => store.value ? [store.value] : []))
   if (known === undefined) void refreshSession()
   else rememberSession(known)
   return { client, session, workspaceId, store, refreshSession }
