@@ -45,10 +45,14 @@ export const defaultPullLimit = 100
 export const maxPullLimit = 1_000
 export const maxSnapshotPageSize = 1_000
 
-/** A page ends once its text has this many UTF-16 units; the client goes on from there. */
-export const maxPageTextLength = 16 * 1024 * 1024
-/** A page is read this many rows at a time, and its length checked in between: at most 32 MiB of payloads. */
+/** A page that has grown so long, in UTF-16 units, ends before it is full: clients go on from where it ended. */
+export const maxPageTextLength = 4 * 1024 * 1024
+/** Payload bytes read by one statement: SQLite makes one text of them, which holds the event loop for some 20 ms. */
+export const maxPartBytes = 1024 * 1024
+/** Rows of a snapshot read by one statement. */
 export const maxRowsPerRead = 128
+/** Rows of a snapshot followed back by one statement: 4 MiB of the largest payloads. */
+export const maxRowsPerRewind = 16
 
 /**
  * Maximum number of superseded changes that a snapshot page rewinds through, about 60 ms of work. Only changes of the
