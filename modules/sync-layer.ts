@@ -79,7 +79,11 @@ export default defineNuxtModule<SyncLayerOptions>({
 
     const defaults = {
       dbPath: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '',
-      limits: { maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '' },
+      limits: {
+        maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '', maxBytesInFlight: '', maxUserBytesInFlight: '',
+        maxRequestsInFlight: '', maxUserRequestsInFlight: '', maxRequestsPerSocket: '', idleSeconds: '', maxWorkspaceBytes: '',
+        maxWorkspaceRows: '', maxOwnerBytes: '', maxOwnerRows: '', diskReserveBytes: '', maxDevicesPerUser: '', logLinesPerMinute: '',
+      },
       cleanUp: '', retentionDays: '', metrics: '', slowStatementMs: '',
     }
     // The app's own keys may have other types; and the environment overrides only keys that are there.

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { H3Event } from 'h3'
 import { createSyncError } from '../errors.ts'
+import { admitUser } from '../http/admission.ts'
 import { refuseCrossSite } from '../http/origin.ts'
 import { activeAuthProviderId, readAuthSession, type AuthSession } from './provider.ts'
 import { can, type Permission } from './roles.ts'
@@ -18,7 +19,10 @@ export const storeId = 'sqlite'
 type Resolved = SignedInSession | (SessionContext & { authenticated: false })
 const resolvedByRequest = new WeakMap<H3Event, Promise<Resolved>>()
 
-/** The session of the request, or null for nobody. Throws AUTH_UNAVAILABLE and the database's refusals. */
+/**
+ * The session of the request, or null for nobody. Throws AUTH_UNAVAILABLE, RATE_LIMITED where too many of the user's
+ * requests are under way, and the database's refusals.
+ */
 export async function resolveSession(event: H3Event): Promise<SignedInSession | null> {
   const provider = activeAuthProviderId()
   if (provider === null) return null
@@ -97,6 +101,7 @@ async function resolve(event: H3Event, provider: string): Promise<Resolved> {
   const resolved = session
     ? await resolveUser(toAccount(provider, session), session.expiresAt)
     : { authenticated: false as const }
+  if (resolved.authenticated) admitUser(event, resolved.user.id)
   event.context[sessionContextKey(randomUUID(), provider)] = resolved
   return resolved
 }

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { consola } from 'consola'
 import { getRequestHeader, getResponseHeader, type H3Event, isError, setResponseHeader } from 'h3'
 import { driverCode } from '../database/driver-error.ts'
+import { mayLog } from '../lib/log-budget.ts'
 
 const usableId = /^[\w.:-]{1,128}$/
 const header = 'X-Request-Id'
@@ -20,7 +21,7 @@ export function assignRequestId(event: H3Event): void {
 export function logFailure(error: Error, event: H3Event | undefined): void {
   if (!event || !isApi(event)) return
   const { status, code } = describe(error)
-  if (status < 500) return
+  if (status < 500 || !mayLog()) return
   const requestId = getResponseHeader(event, header)
   consola.withTag('or3-sync').error({
     message: `${event.method} ${printable(pathOf(event))} failed with ${status}`,

@@ -3,9 +3,11 @@ import type { ZodType } from 'zod'
 import { createSyncError } from '../errors.ts'
 import { checkShape } from './check-shape.ts'
 
-/** Throws INVALID_REQUEST, whose message starts with `what` and names the first wrong field. */
-export function parseRequest<T>(schema: ZodType<T>, value: unknown, what: string): T {
-  const checked = checkShape(schema, value)
+/** Throws INVALID_REQUEST, whose message starts with `what` and names the first wrong field; `part` is where the value stands. */
+export function parseRequest<T>(schema: ZodType<T>, value: unknown, what: string, part?: string): T {
+  const checked = checkShape(schema, value, '')
   if (checked.wrong === undefined) return checked.data
-  throw createSyncError('INVALID_REQUEST', `${what}: ${checked.wrong}`)
+  // A wrong value as a whole has no path.
+  const wrong = checked.wrong.startsWith(':') ? `${part ?? 'body'}${checked.wrong}` : `${part === undefined ? '' : `${part}.`}${checked.wrong}`
+  throw createSyncError('INVALID_REQUEST', `${what}: ${wrong}`)
 }

@@ -3,7 +3,7 @@
  * are registered synchronously. Then the database is opened behind one promise, for which every request waits.
  * Nothing is opened while prerendering, nor where the host has auth off or another provider selected.
  */
-import { exit } from 'node:process'
+import { exit, stderr, stdout } from 'node:process'
 import { registerAuthWorkspaceStore } from '#or3-sqlite/auth-registry'
 import hostRegistries from '#or3-sqlite/host'
 import * as migrations from '#or3-sqlite/migrations'
@@ -18,7 +18,9 @@ import { registerWithHost } from '../host/register.ts'
 import { layerStarted, startLayer, stopLayer, useSyncDatabase, useSyncEngine } from '../layer.ts'
 import { createSyncGatewayAdapter, providerId } from '../host/sync-adapter/adapter.ts'
 import { readKeep } from '../operations/backup.ts'
+import { guardApp } from '../http/admission.ts'
 import { rememberRoutePath, pathOf } from '../http/requests.ts'
+import { surviveLogErrors } from '../lib/log-budget.ts'
 import { configureOps } from '../config/operations.ts'
 import { statementWatch, watchRequests } from '../operations/watch.ts'
 import { isSelected, readHostSettings } from '../host/selection.ts'
@@ -31,6 +33,9 @@ export default defineNitroPlugin((nitroApp) => {
   registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncEngine) })
   registerWithHost(hostRegistries, useSyncEngine, readHostSettings(config))
   if (import.meta.prerender) return
+
+  surviveLogErrors([stdout, stderr])
+  guardApp(nitroApp.h3App)
 
   if (import.meta.dev) closeForNewerWorker()
   nitroApp.hooks.hook('request', event => rememberRoutePath(event, config.app.baseURL))

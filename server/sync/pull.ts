@@ -55,7 +55,7 @@ async function readPage({ database, deferredDevices }: EngineContext, caller: Us
   const values = { workspaceId, userId, tables: names ? JSON.stringify(names) : null, table: names?.[0] ?? null }
   const parts: Page[] = []
   const turns = createTurns()
-  const partSize = createPartSize(async (after, limit) => {
+  const partSize = createPartSize(async (after: number, limit) => {
     const [part] = await readRows(database.read.$client, measures[source]({ ...values, cursor: after, limit }))
     return part!.bytes
   })

@@ -9,12 +9,12 @@ import { readSyncSettings } from '../../config/sync.ts'
 export default defineHandler(async (event) => {
   setResponseHeader(event, 'Cache-Control', 'no-store')
   const address = readAddress(event, readSyncSettings().trustedProxies)
-  const refund = address === null ? undefined : countRequest(event, 'session', address)
+  const count = address === null ? undefined : countRequest(event, 'session', address)
   try {
     return { session: await resolveSession(event) }
   }
   catch (error) {
-    refund?.()
+    count?.refund()
     throw error
   }
 })
