@@ -3,7 +3,6 @@
  * decimals) becomes a raw JSON value, which `JSON.stringify` writes back digit by digit. A reviver's `source` would do
  * the same, but V8 can lose it (https://github.com/nodejs/node/issues/63785).
  */
-import { randomUUID } from 'node:crypto'
 
 /** Numbers that a double might not hold. A match in a string only costs time. A UUID's `1e4` must not match. */
 const suspicious = /[:,[]\s*-?(?:[\d.]{16,}|[\d.]+[eE])/
@@ -23,7 +22,7 @@ export function parseJson(text: string): unknown {
   if (text.length > maxJsonDepth) refuseDeep(text)
   if (!suspicious.test(text)) return JSON.parse(text)
   // The marker is random, so it cannot be forged.
-  const mark = randomUUID()
+  const mark = crypto.randomUUID()
   const { marked, count } = markNumbers(text, mark)
   return count === 0 ? JSON.parse(text) : replaceMarked(JSON.parse(marked), mark, count)
 }
@@ -79,7 +78,7 @@ function replaceMarked(value: unknown, mark: string, count: number): unknown {
       }
     }
   }
-  return whole.value
+  return whole['value']
 }
 
 function fitsDouble(token: string): boolean {

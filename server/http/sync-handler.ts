@@ -1,13 +1,13 @@
 /**
- * What the sync routes share, in order: session (401), rate limit (429), body (413, 400), rights in the named workspace
- * (403), then the engine. A request counts before its body is read; only what the server could not do is taken back.
- * Answers are never cached, and count against the byte budget until they were taken.
+ * What the sync routes share, in order: user (401), rate limit (429), body (413, 400), the user's role in the workspace
+ * that the body names (403), then the engine. A request counts before its body is read; only what the server could not do
+ * is taken back. Answers are never cached, and count against the byte budget until they were taken. Upholds P8 and P15.
  */
 import { type H3Event, setResponseHeader } from 'h3'
 import { errorKinds } from '../../shared/error-codes.ts'
 import { bytesPerRequest, pageReserveBytes, smallBytes } from '../../shared/limits.ts'
 import type { Permission } from '../auth/roles.ts'
-import { authorize, forgetSession, requireSession } from '../auth/session.ts'
+import { authorize, forgetSession, requireUser } from '../auth/session.ts'
 import type { RateLimitedOperation } from '../config/sync.ts'
 import { createSyncError, isSyncError } from '../errors.ts'
 import { useSyncEngine } from '../layer.ts'
@@ -26,7 +26,7 @@ type Serve<Body, T> = (engine: SyncEngine, caller: UserCaller, body: Body, event
 export function defineSyncHandler<Body extends object, T>(operation: RateLimitedOperation, permission: Permission, serve: Serve<Body, T>) {
   return defineHandler(async (event): Promise<T> => {
     setResponseHeader(event, 'Cache-Control', 'no-store')
-    const { user: asking } = await requireSession(event)
+    const { user: asking } = await requireUser(event)
     const count = countRequest(event, operation, asking.id)
     try {
       const isHere = event.node.req.complete
@@ -34,7 +34,7 @@ export function defineSyncHandler<Body extends object, T>(operation: RateLimited
         ? await readPushBody(event, asking.id)
         : { value: await readSmallJson(event), bytes: 0 }
       count.weigh(bytes / bytesPerRequest)
-      // The body may have taken minutes: session and rights are those of now.
+      // The body may have taken minutes: the user and their role are read again.
       if (!isHere) forgetSession(event)
       const workspaceId = workspaceOf(body)
       const { user } = await authorize(event, permission, { workspaceId })
@@ -58,6 +58,6 @@ export function defineSyncHandler<Body extends object, T>(operation: RateLimited
 
 function workspaceOf(body: unknown): string {
   const workspaceId = (body as { scope?: { workspaceId?: unknown } } | null)?.scope?.workspaceId
-  if (typeof workspaceId !== 'string') throw createSyncError('INVALID_REQUEST', 'The body has no scope.workspaceId: send the id of the active workspace')
+  if (typeof workspaceId !== 'string') throw createSyncError('INVALID_REQUEST', 'The body has no scope.workspaceId: send the id of the workspace to sync')
   return workspaceId
 }

@@ -15,7 +15,9 @@ import { promisify } from 'node:util'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 const cache = join(tmpdir(), 'or3-layer-e2e')
-const layerSources = ['modules', 'server', 'drizzle', 'nuxt.config.ts', 'package.json', 'package-lock.json']
+const layerSources = [
+  'modules', 'server', 'shared', 'cli', 'drizzle', 'nuxt.config.ts', 'package.json', 'package-lock.json',
+]
 /** What a build leaves behind is none of its sources. */
 const leftovers = new Set(['node_modules', '.nuxt', '.output', '.data'])
 
@@ -56,8 +58,10 @@ export const februaryHost: FixtureBuild = {
     name: 'february',
     without: [
       'server/utils/rate-limit', 'server/middleware/sync-limits.ts', 'server/api/knock.post.ts',
+      'server/utils/webhooks', 'server/api/webhooks', 'server/plugins/20.webhooks.ts',
+      'server/connect', 'server/api/connect', 'server/plugins/05.connect-readiness.ts',
       'server/utils/background-jobs', 'server/api/jobs', 'server/api/sync/snapshot.post.ts',
-      'server/host/admin/stores', 'server/api/admin/grants.post.ts', 'server/api/admin/members.post.ts', 'server/api/admin/workspaces.get.ts',
+      'server/admin/stores', 'server/api/admin/grants.post.ts', 'server/api/admin/members.post.ts', 'server/api/admin/workspaces.get.ts',
     ],
   },
 }

@@ -1,10 +1,10 @@
 /** A new workspace with the caller as its owner; it does not become the active one. */
-import { authorizeChange, defineAuthHandler, readChangeBody } from '../../http/auth-handler.ts'
+import { defineAuthHandler, readChangeBody, requireChangingUser } from '../../http/auth-handler.ts'
 import { requireStore } from '../../auth/session.ts'
 import { workspaceBody } from '../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
-  const { user } = await authorizeChange(event)
+  const { user } = await requireChangingUser(event)
   const body = await readChangeBody(event, workspaceBody)
   const { workspaceId } = await requireStore().createWorkspace({ userId: user.id, ...body })
   return { id: workspaceId }
