@@ -2,7 +2,7 @@
 import type { H3Event } from 'h3'
 
 /** What the metrics read of a receipt. */
-export interface Receipt { success: boolean, applied?: boolean, replayed?: boolean, errorCode?: string }
+export interface Receipt { success: boolean, applied?: boolean | undefined, replayed?: boolean | undefined, errorCode?: string | undefined }
 
 const resultsByEvent = new WeakMap<H3Event, readonly Receipt[]>()
 
