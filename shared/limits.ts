@@ -31,9 +31,9 @@ export const budgetWaitMs = 3_000
 /** Held for a page while it is made: its text and the part that ended it. */
 export const pageReserveBytes = 8 * 1024 * 1024
 /** Requests of one connection that are not answered yet: browsers and proxies send one at a time. */
-export const maxRequestsPerSocket = 16
-/** Of one user: ten devices with six connections each. */
-export const maxUserRequestsInFlight = 64
+export const maxRequestsPerSocket = 8
+/** Of one user: ten devices with three requests each at one moment. */
+export const maxUserRequestsInFlight = 32
 /** In all: each takes some 40 KB while it waits. */
 export const maxRequestsInFlight = 2_000
 /** A connection on which nothing moves while a body or an answer is under way ends after this long. */

@@ -78,7 +78,8 @@ function parse<T>(work: () => T): T {
   }
 }
 
-function toRefusal(error: unknown) {
+function toRefusal(error: unknown): Error {
+  if (isSyncError(error)) return error
   if (!(error instanceof RangeError)) return createSyncError('INVALID_REQUEST', 'The body is not valid JSON')
   countLimited('shape')
   return createSyncError('INVALID_REQUEST', `The body is too much for a parser: ${error.message}`)

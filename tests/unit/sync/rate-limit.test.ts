@@ -86,7 +86,7 @@ describe('the settings', () => {
       maxBodyBytes: 16 * 1024 * 1024, maxOpsPerPush: 1_000,
       trustedProxies: 0,
       rateLimits: { 'push': 400, 'pull': 900, 'snapshot': 600, 'update-cursor': 400, 'gc': 10, 'workspaces': 120, 'session': 600 },
-      maxBytesInFlight: 96 * 2 ** 20, maxUserBytesInFlight: 40 * 2 ** 20, maxRequestsPerSocket: 16, maxWorkspaceBytes: 2 ** 31,
+      maxBytesInFlight: 96 * 2 ** 20, maxUserBytesInFlight: 40 * 2 ** 20, maxRequestsPerSocket: 8, maxWorkspaceBytes: 2 ** 31,
     })
   })
 
