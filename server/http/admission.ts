@@ -1,16 +1,16 @@
 /**
- * What is decided of a request before it is routed, and before anybody knows who asks: whether its host is one, whether
- * its connection and the server have one more request to spare. It also ends connections on which nothing moves, and
- * those whose refused body does not end. Upholds P15.
+ * Checks each request before it is routed and before the user is known: its host, how many requests its connection and the
+ * server have under way. Ends connections on which nothing moves, and those whose refused body does not end. Upholds P15.
  */
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { type EventHandler, type H3Event, setResponseHeader } from 'h3'
+import { createError, type EventHandler, type H3Event, isError, setResponseHeader } from 'h3'
 import { type ErrorCode, errorKinds } from '../../shared/error-codes.ts'
 import { maxDrainBytes } from '../../shared/limits.ts'
 import { readSyncSettings } from '../config/sync.ts'
 import { createSyncError } from '../errors.ts'
 import { countLimited } from '../lib/limited.ts'
+import { mayLog } from '../lib/log-budget.ts'
 import { onRequestEnd } from './request-end.ts'
 
 const bySocket = new WeakMap<Socket, number>()
@@ -26,7 +26,15 @@ export function readRequestsInFlight(): number {
 /** Puts the checks before an app's handler; h3 looks the handler up with each request. */
 export function guardApp(app: { handler: EventHandler }): void {
   const handle = app.handler
-  app.handler = Object.assign((event: H3Event) => admit(event) ? handle(event) : undefined, handle)
+  const guarded = (event: H3Event) => admit(event) ? Promise.resolve(handle(event)).catch(boundLog) : undefined
+  app.handler = Object.assign(guarded, handle)
+}
+
+/** Nitro prints the stack of an error that no code threw on purpose: a bounded number of them a minute. */
+function boundLog(error: unknown): never {
+  const isPrinted = !isError(error) || error.unhandled || error.fatal
+  if (!isPrinted || mayLog()) throw error
+  throw createError({ statusCode: 500, message: 'Server Error', cause: error })
 }
 
 /** False where the request has its answer already, or its connection was ended. */
@@ -65,8 +73,8 @@ function admit(event: H3Event): boolean {
 }
 
 /**
- * Counts the request for its user, once, until its answer was taken. Throws RATE_LIMITED where too many of the user's are
- * under way.
+ * Counts the request for its user, once, until its answer was taken. Throws RATE_LIMITED where too many requests of the
+ * user are under way.
  */
 export function admitUser(event: H3Event, userId: string): void {
   if (counted.has(event)) return
@@ -126,6 +134,8 @@ function isUsableHost({ headers, url = '/' }: IncomingMessage): boolean {
 
 function answer(response: ServerResponse, code: ErrorCode, message: string) {
   const { status, retryable } = errorKinds[code]
-  response.writeHead(status, { 'Content-Type': 'application/json', 'Connection': 'close', ...retryable && { 'Retry-After': '1' } })
+  response.writeHead(status, {
+    'Content-Type': 'application/json', 'Connection': 'close', ...retryable && { 'Retry-After': '1' },
+  })
   response.end(JSON.stringify({ error: true, statusCode: status, message, data: { code, retryable } }))
 }

@@ -1,7 +1,7 @@
 /**
  * The body of a request as a checked value. Its size is bounded before it is parsed (nitro has no limit of its own,
- * nitrojs/nitro#2150), a large one is counted against the byte budget before it is read, and it is read as JSON whatever
- * its content type says. A wrong one is a 400 that names the field, a long one a 413.
+ * nitrojs/nitro#2150), and a large one counts against the byte budget before it is read. It is read as JSON whatever its
+ * content type says. A wrong one is a 400 that names the field, a long one a 413.
  */
 import { isUtf8 } from 'node:buffer'
 import { IncomingMessage } from 'node:http'
@@ -68,7 +68,6 @@ function scanned(scan: JsonScan, bytes: Buffer): Buffer {
   return bytes
 }
 
-
 function parse<T>(work: () => T): T {
   try {
     return work()
@@ -114,7 +113,9 @@ async function readBytes(event: H3Event, options: ReadOptions): Promise<Buffer> 
   const length = Number(getRequestHeader(event, 'content-length') ?? 0)
   if (length > maxBytes) throw refuseRest(request, tooLarge(maxBytes))
   await reserve?.(length)
-  const bytes = isUnread(request) ? await readStream(request, length, options) : await readRawBody(event, false) ?? Buffer.alloc(0)
+  const bytes = isUnread(request)
+    ? await readStream(request, length, options)
+    : await readRawBody(event, false) ?? Buffer.alloc(0)
   if (bytes.length > maxBytes) throw refuseRest(request, tooLarge(maxBytes))
   return bytes
 }
@@ -167,7 +168,7 @@ async function readStream(
   return request.rawBody
 }
 
-/** The rest is read and thrown away for a while (admission.ts): a connection closed at once often loses its answer. */
+/** The rest is thrown away for a while (admission.ts): a connection that is closed at once often loses its answer. */
 function refuseRest(request: IncomingMessage, error: Error): Error {
   request.resume?.()
   return error

@@ -1,6 +1,6 @@
 /**
- * One budget for the large bodies and answers in memory: of one user and in all. A body is counted before it is read, an
- * answer until it was taken. A request waits a while for its part, and is refused then. Upholds P15.
+ * One budget for the large bodies and answers in memory, of one user and in all. A body counts before it is read, an
+ * answer until it was taken. A request waits for its part for a while and is refused then. Upholds P15.
  */
 import { type H3Event, setResponseHeader } from 'h3'
 import { budgetWaitMs } from '../../shared/limits.ts'
@@ -18,7 +18,7 @@ export interface Lease {
 }
 
 export interface ByteBudget {
-  /** Resolves with the lease. Throws RATE_LIMITED where the user, SERVER_BUSY where everybody together holds too much. */
+  /** Resolves with the lease. Throws RATE_LIMITED where the user holds too much, SERVER_BUSY where all users together do. */
   take(userId: string, bytes: number): Promise<Lease>
   /** Bytes held now. */
   readonly held: number
@@ -50,7 +50,7 @@ export function createByteBudget({ readLimits, waitMs }: Options): ByteBudget {
     return own === 0 || own + bytes <= readLimits().maxUserBytesInFlight
   }
   const fitsAll = (bytes: number) => held === 0 || held + bytes <= readLimits().maxBytesInFlight
-  const fits = ({ userId, bytes }: Waiting) => fitsUser(userId, bytes) && fitsAll(bytes)
+  const fits = ({ userId, bytes }: Pick<Waiting, 'userId' | 'bytes'>) => fitsUser(userId, bytes) && fitsAll(bytes)
 
   function admitWaiting() {
     for (const one of waiting) {
@@ -81,21 +81,24 @@ export function createByteBudget({ readLimits, waitMs }: Options): ByteBudget {
   return {
     take(userId, bytes) {
       return new Promise((resolve, reject) => {
-        const admit = () => {
-          waiting.delete(one)
-          clearTimeout(timer)
-          resolve(lease(userId, bytes))
-        }
-        const one: Waiting = { userId, bytes, admit }
-        let timer: NodeJS.Timeout | undefined
-        if (fits(one)) return admit()
-        waiting.add(one)
-        timer = setTimeout(() => {
+        if (fits({ userId, bytes })) return resolve(lease(userId, bytes))
+        const giveUp = () => {
           waiting.delete(one)
           reject(fitsUser(userId, bytes)
             ? createSyncError('SERVER_BUSY', 'The server holds as many bytes as it may. Retry after 1s')
-            : createSyncError('RATE_LIMITED', 'Rate limit exceeded: too many bytes of yours are under way. Retry after 1s'))
-        }, waitMs)
+            : createSyncError('RATE_LIMITED', 'Rate limit exceeded: too many of your bytes are under way. Retry after 1s'))
+        }
+        const timer = setTimeout(giveUp, waitMs)
+        const one: Waiting = {
+          userId,
+          bytes,
+          admit() {
+            waiting.delete(one)
+            clearTimeout(timer)
+            resolve(lease(userId, bytes))
+          },
+        }
+        waiting.add(one)
       })
     },
     get held() {

@@ -24,7 +24,8 @@ export function parseInParts(body: Buffer, spans: readonly OpSpan[], guard: <T>(
   }
   const { ops } = (value ?? {}) as { ops?: unknown }
   if (!Array.isArray(ops)) return value
-  return { ...value as object, ops: ops.map((op: unknown) => typeof op === 'string' && op.startsWith(mark) ? toOp(op) : op) }
+  const isMark = (op: unknown): op is string => typeof op === 'string' && op.startsWith(mark)
+  return { ...value as object, ops: ops.map((op: unknown) => isMark(op) ? toOp(op) : op) }
 }
 
 function parseOp(body: Buffer, { start, end, payload }: OpSpan): unknown {

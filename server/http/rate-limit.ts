@@ -1,7 +1,7 @@
 /**
  * How often a user may ask: a sliding minute per user and operation, in memory, since one process serves a database. A
- * request counts when it comes, and once more for each mebibyte that it sends or gets; only what the server could not do
- * is taken back. Requests for a session count by address, in a limiter of their own: a flood of addresses cannot evict
+ * request counts when it comes, and once more for each mebibyte that it sends or gets. Only what the server could not do
+ * is refunded. Requests for a session count by address, in a limiter of their own: a flood of addresses cannot evict
  * the users' counters.
  */
 import { type H3Event, setResponseHeader, setResponseHeaders } from 'h3'
@@ -96,7 +96,7 @@ const users = createRateLimiter(options)
 const addresses = createRateLimiter(options)
 const limiterOf = (operation: RateLimitedOperation) => operation === 'session' ? addresses : users
 
-/** Whether the user, or the address, may ask now, and what the X-RateLimit headers say; null where the operation has no limit. */
+/** Whether the user, or the address, may ask now, as the X-RateLimit headers say; null where there is no limit. */
 export function checkRateLimit(operation: RateLimitedOperation, userId: string): RateLimitAllowance | null {
   return limiterOf(operation).check(operation, userId)
 }

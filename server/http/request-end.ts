@@ -6,8 +6,8 @@ import type { H3Event } from 'h3'
 const bySocket = new WeakMap<Socket, Set<() => void>>()
 
 /**
- * Calls `end` once when the request is over, at once where it is already. A request that the server makes of itself has no
- * connection: false then, and `end` is never called.
+ * Calls `end` once when the request is over, immediately where it is already. Returns false for a request that the server
+ * makes of itself: it has no connection, and `end` is never called.
  */
 export function onRequestEnd({ node: { req, res } }: H3Event, end: () => void): boolean {
   if (!(res instanceof ServerResponse)) return false

@@ -1,7 +1,7 @@
 /**
  * What the sync routes share, in order: user (401), rate limit (429), body (413, 400), the user's role in the workspace
- * that the body names (403), then the engine. A request counts before its body is read; only what the server could not do
- * is taken back. Answers are never cached, and count against the byte budget until they were taken. Upholds P8 and P15.
+ * that the body names (403), then the engine. A request counts before its body is read, and only a failure of the server is
+ * refunded. Answers are never cached, and count against the byte budget until they were taken. Upholds P8 and P15.
  */
 import { type H3Event, setResponseHeader } from 'h3'
 import { errorKinds } from '../../shared/error-codes.ts'
@@ -23,7 +23,11 @@ import { countRequest } from './rate-limit.ts'
 type Serve<Body, T> = (engine: SyncEngine, caller: UserCaller, body: Body, event: H3Event) => Promise<T>
 
 /** Makes the handler of one sync route. */
-export function defineSyncHandler<Body extends object, T>(operation: RateLimitedOperation, permission: Permission, serve: Serve<Body, T>) {
+export function defineSyncHandler<Body extends object, T>(
+  operation: RateLimitedOperation,
+  permission: Permission,
+  serve: Serve<Body, T>,
+) {
   return defineHandler(async (event): Promise<T> => {
     setResponseHeader(event, 'Cache-Control', 'no-store')
     const { user: asking } = await requireUser(event)
@@ -58,6 +62,6 @@ export function defineSyncHandler<Body extends object, T>(operation: RateLimited
 
 function workspaceOf(body: unknown): string {
   const workspaceId = (body as { scope?: { workspaceId?: unknown } } | null)?.scope?.workspaceId
-  if (typeof workspaceId !== 'string') throw createSyncError('INVALID_REQUEST', 'The body has no scope.workspaceId: send the id of the workspace to sync')
-  return workspaceId
+  if (typeof workspaceId === 'string') return workspaceId
+  throw createSyncError('INVALID_REQUEST', 'The body has no scope.workspaceId: send the id of the workspace to sync')
 }

@@ -1,7 +1,7 @@
 /**
- * Looks at the bytes of a large push while they come, in time linear in them: how deep they nest, how many values they
- * hold, and where each op begins and ends, so that ops are parsed one by one. It checks no grammar: `JSON.parse` does,
- * of each op and of what is around them.
+ * Scans the bytes of a large push while they come, in time linear in them: how deep they nest, how many values they hold,
+ * where each op begins and ends, so that ops are parsed one by one. It checks no grammar: `JSON.parse` does, of each op
+ * and of the text around them.
  */
 import { maxJsonDepth } from '../../shared/parse-json.ts'
 import { maxPayloadBytes } from '../../shared/limits.ts'
@@ -15,7 +15,7 @@ export interface OpSpan {
 }
 
 export interface JsonScan {
-  /** Looks at `bytes` from where the last call ended up to `to`. Throws `RangeError` for what is not worth reading on. */
+  /** Scans `bytes` from where the last call ended up to `to`. Throws `RangeError` for a body that is too much to parse. */
   feed(bytes: Uint8Array, to: number): void
   /** Those of the top level's `ops` that are objects. */
   readonly ops: readonly OpSpan[]
@@ -25,7 +25,8 @@ export interface JsonScan {
 const outerValuesPerOp = 50
 const outerValuesBesides = 10_000
 
-const quote = 0x22, comma = 0x2c, colon = 0x3a, openArray = 0x5b, escape = 0x5c, closeArray = 0x5d, openObject = 0x7b, closeObject = 0x7d
+const [quote, comma, colon, escape] = [0x22, 0x2c, 0x3a, 0x5c] as const
+const [openArray, closeArray, openObject, closeObject] = [0x5b, 0x5d, 0x7b, 0x7d] as const
 
 /** Makes the scan of one body that may hold `maxOps` ops. */
 export function createJsonScan(maxOps: number): JsonScan {

@@ -1,4 +1,4 @@
-/** Bounds how fast the log grows: so many lines a minute, then one that says how many were left out. */
+/** Bounds how fast the log grows: a number of lines a minute, then one that tells how many were left out. */
 import { consola } from 'consola'
 import { readSyncSettings } from '../config/sync.ts'
 import { countLimited } from './limited.ts'
@@ -24,7 +24,7 @@ export function mayLog(): boolean {
   return false
 }
 
-/** A log on a full disk, or one that nobody reads any more, must not end the process or keep it busy with its own error. */
+/** Ignores the errors of the log's streams: a full disk or a closed pipe must not end the process, nor keep it busy. */
 export function surviveLogErrors(streams: readonly NodeJS.WriteStream[]): void {
   for (const stream of streams) stream.on('error', () => {})
 }

@@ -4,7 +4,7 @@ import { mkdir, open } from 'node:fs/promises'
 /** Makes the file where there is none; SQLite gives the files beside a database the same mode. */
 export async function ensurePrivateFile(path: string): Promise<void> {
   const handle = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-    // One that is there keeps its mode: it may be an operator's choice. It is not even opened, which could drop its locks.
+    // A file that is there keeps its mode, which may be an operator's choice; opening it could drop its locks.
     if (error.code !== 'EEXIST') throw error
     return undefined
   })

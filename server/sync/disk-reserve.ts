@@ -1,6 +1,6 @@
 /**
- * Keeps some of the database's disk free: where less is left, puts are refused, and what makes room or signs somebody in
- * goes on. Upholds P9 and P15.
+ * Keeps some of the database's disk free: where less is left, puts are refused; deletes, sessions and clean-up go on.
+ * Upholds P9 and P15.
  */
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'

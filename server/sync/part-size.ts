@@ -1,6 +1,6 @@
 /**
- * How many rows one statement reads: the payloads of a part become one text, which holds the event loop while it is
- * made. Most pages are small and read whole; where payloads are large their lengths are asked for first.
+ * How many rows one statement reads. The payloads of a part become one text, which holds the event loop while it is made.
+ * The lengths of more than a few rows are asked for first.
  */
 import { maxPartBytes, maxPayloadBytes } from '../../shared/limits.ts'
 
@@ -12,8 +12,10 @@ export interface PartSize<Position> {
   next(position: Position, rest: number): Promise<number>
 }
 
-/** `measure` gives the bytes of payloads of the next `limit` rows. */
-export function createPartSize<Position>(measure: (position: Position, limit: number) => Promise<number>): PartSize<Position> {
+/** Makes the sizes of one page. `measure` gives the bytes of payloads of the next `limit` rows. */
+export function createPartSize<Position>(
+  measure: (position: Position, limit: number) => Promise<number>,
+): PartSize<Position> {
   let isFirst = true
   let largest = Infinity
   return {

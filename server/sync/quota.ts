@@ -1,6 +1,6 @@
 /**
- * What a workspace and its owners may keep, in bytes and rows of the log. The counters stand beside the head and move in
- * the same statement; in memory they are kept exact between two reads, for one process owns the data. Upholds P15.
+ * How much a workspace and its owners may keep, in bytes and rows of the log. The counters stand beside the head and move
+ * in the same statement. Between two reads they are kept in memory, for one process owns the data. Upholds P15.
  */
 import { sql } from 'drizzle-orm'
 import { readSyncSettings } from '../config/sync.ts'
@@ -103,10 +103,14 @@ const selectUsage = compileSql<{ workspaceId: string }, Usage & { owners: string
   select
     coalesce((select used_bytes from logs where workspace_id = ${value('workspaceId')}), 0) as bytes,
     coalesce((select used_rows from logs where workspace_id = ${value('workspaceId')}), 0) as rows,
-    (select json_group_array(json_array(owner.user_id,
-      (select coalesce(sum(l.used_bytes), 0) from workspace_members m cross join logs l on l.workspace_id = m.workspace_id
-        where m.user_id = owner.user_id and m.role = 'owner'),
-      (select coalesce(sum(l.used_rows), 0) from workspace_members m cross join logs l on l.workspace_id = m.workspace_id
-        where m.user_id = owner.user_id and m.role = 'owner')))
-      from (select user_id from workspace_members where workspace_id = ${value('workspaceId')} and role = 'owner' limit 16) owner) as owners
+    (select json_group_array(json_array(owner.user_id, (${ofOwner('used_bytes')}), (${ofOwner('used_rows')})))
+      from (
+        select user_id from workspace_members
+        where workspace_id = ${value('workspaceId')} and role = 'owner' limit 16) owner) as owners
   limit 1`)
+
+function ofOwner(column: string) {
+  return sql.raw(`
+    select coalesce(sum(l.${column}), 0) from workspace_members m cross join logs l on l.workspace_id = m.workspace_id
+    where m.user_id = owner.user_id and m.role = 'owner'`)
+}
