@@ -9,8 +9,8 @@ import { type CleanUpOptions, gcTombstones } from './clean-up.ts'
 import type { MaintenanceLog } from './maintenance-log.ts'
 import { purgeDeletedWorkspaces } from './purge.ts'
 
-/** Every workspace that has ever been pushed to. */
-export async function listWorkspaceIds(database: SyncDatabase): Promise<string[]> {
+/** Every workspace that has ever been pushed to, deleted ones too. */
+async function listLoggedWorkspaceIds(database: SyncDatabase): Promise<string[]> {
   const rows = await database.read.select({ id: logs.workspaceId }).from(logs).orderBy(asc(logs.workspaceId))
   return rows.map(row => row.id)
 }
@@ -37,10 +37,12 @@ export interface CleanAllResult {
  */
 export async function cleanAllWorkspaces(database: SyncDatabase, log: MaintenanceLog, { retentionSeconds, ...options }: CleanAllOptions): Promise<CleanAllResult> {
   parseRequest(cleanUpRequest.pick({ retentionSeconds: true }), { retentionSeconds }, 'Invalid clean-up request')
-  const result: CleanAllResult = { workspaces: 0, droppedChanges: 0, droppedTombstones: 0, purged: 0, unfinished: 0, failures: [] }
+  const result: CleanAllResult = {
+    workspaces: 0, droppedChanges: 0, droppedTombstones: 0, purged: 0, unfinished: 0, failures: [],
+  }
   const purging = await purgeDeletedWorkspaces(database, retentionSeconds).catch((error: unknown) => ({ error }))
   if (typeof purging === 'number') result.purged = purging
-  const workspaceIds = await listWorkspaceIds(database)
+  const workspaceIds = await listLoggedWorkspaceIds(database)
   log.begin()
   for (const workspaceId of workspaceIds) {
     result.workspaces++
