@@ -23,7 +23,12 @@ export interface SyncLayerOptions {
 
 const runtimeDefaults = {
   dbPath: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '',
-  limits: { maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '' },
+  limits: {
+    maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '', maxBytesInFlight: '', maxUserBytesInFlight: '',
+    maxRequestsInFlight: '', maxUserRequestsInFlight: '', maxRequestsPerSocket: '', idleSeconds: '', maxWorkspaceBytes: '',
+    maxWorkspaceRows: '', maxOwnerBytes: '', maxOwnerRows: '', diskReserveBytes: '', maxDevicesPerUser: '',
+    logLinesPerMinute: '',
+  },
   cleanUp: '', retentionDays: '', metrics: '', slowStatementMs: '',
 }
 
