@@ -18,6 +18,7 @@ import { registerWithHost } from '../host/register.ts'
 import { layerStarted, startLayer, stopLayer, useSyncDatabase, useSyncEngine } from '../layer.ts'
 import { createSyncGatewayAdapter, providerId } from '../host/sync-adapter/adapter.ts'
 import { readKeep } from '../operations/backup.ts'
+import { createPageReader } from '../http/page-reader.ts'
 import { rememberRoutePath, pathOf } from '../http/requests.ts'
 import { configureOps } from '../config/operations.ts'
 import { statementWatch, watchRequests } from '../operations/watch.ts'
@@ -54,6 +55,9 @@ export default defineNitroPlugin((nitroApp) => {
   void layerStarted().then(warnWithoutProvider)
   // The health route does not wait: it says that the server is still starting.
   nitroApp.hooks.hook('request', event => pathOf(event) === '/api/health' ? undefined : layerStarted())
+  nitroApp.hooks.hook('request', (event) => {
+    event.context['or3SyncPage'] = createPageReader(event)
+  })
   nitroApp.hooks.hook('close', stopLayer)
 })
 
