@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import type { H3Event } from 'h3'
 import { createSyncError } from '../errors.ts'
+import { admitUser } from '../http/admission.ts'
 import { refuseCrossSite } from '../http/origin.ts'
 import { getAuthWorkspaceStore } from '../workspaces/store/registry.ts'
 import type { AccountInput, AuthWorkspaceStore, WorkspaceRole } from '../workspaces/store/types.ts'
@@ -20,7 +21,10 @@ const usersByRequest = new WeakMap<H3Event, Promise<SignedInUser | null>>()
 const accountsByRequest = new WeakMap<H3Event, Promise<SignedInAccount | null>>()
 const sessionsByRequest = new WeakMap<H3Event, Promise<SignedInSession | null>>()
 
-/** The signed-in user, or null. Reads no workspace. Throws AUTH_UNAVAILABLE and the database's refusals. */
+/**
+ * The signed-in user, or null. Reads no workspace. Throws AUTH_UNAVAILABLE, RATE_LIMITED where too many of the user's
+ * requests are under way, and the database's refusals.
+ */
 export function resolveUser(event: H3Event): Promise<SignedInUser | null> {
   return once(usersByRequest, event, () => readUser(event))
 }
@@ -129,6 +133,7 @@ async function readUser(event: H3Event): Promise<SignedInUser | null> {
   const signedIn = await readAccount(event)
   if (!signedIn) return null
   const { userId } = await requireStore().getOrCreateUser(signedIn.account)
+  admitUser(event, userId)
   return toUser(signedIn, userId)
 }
 
@@ -160,6 +165,7 @@ async function readKnownSession(event: H3Event): Promise<SignedInSession | null>
   const signedIn = usersByRequest.has(event) ? null : await readAccount(event)
   const known = signedIn && await requireStore().findKnownSession(signedIn.account)
   if (!known) return null
+  admitUser(event, known.userId)
   const user = toUser(signedIn, known.userId)
   usersByRequest.set(event, Promise.resolve(user))
   return { ...user, workspace: { id: known.workspaceId, name: known.workspaceName }, role: known.role }

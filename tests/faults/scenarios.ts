@@ -1,6 +1,7 @@
 /** The fault runs on the layer, each with the figures it must have. `controls.ts` has those that must find a fault. */
 import { join } from 'node:path'
 import { isError } from 'h3'
+import { runAbuse } from './abuse.ts'
 import { runBusy } from './busy.ts'
 import { runCrashPoints } from './crash-points.ts'
 import { isClean, runKillLoop } from './kill-loop.ts'
@@ -46,6 +47,14 @@ export const serverScenarios: Record<string, Scenario> = {
     const figures = await runLimits(startBuilt, join(folder, 'limits.db'), { loadMs, idleClients, cuts: 20 })
     const { walBytes, rssMb, rssIdleMb } = figures
     return { ok: isClean(figures) && figures.acked > 0 && walBytes < maxWalBytes && rssIdleMb < rssMb + 100, figures }
+  },
+}
+
+/** With a server each, whose latencies are measured: nothing else may run beside them. */
+export const loneScenarios: Record<string, Scenario> = {
+  async abuse(folder, { attackMs }) {
+    const figures = await runAbuse({ start: startBuilt, dbPath: join(folder, 'abuse.db'), attackMs })
+    return { ok: figures.broken.length === 0, figures }
   },
 }
 

@@ -7,6 +7,7 @@ import { maxWinnerBytes } from '../../../shared/limits.ts'
 import type { SyncOperation } from '../../../shared/protocol.ts'
 import { compileSql } from '../../database/statement.ts'
 import { cursorNameOf } from '../cursors.ts'
+import { changeBytes } from '../quota.ts'
 import type { GroupedPush } from './grouped-pushes.ts'
 import { idOf } from './merge.ts'
 import { isValidOp } from './validate.ts'
@@ -80,7 +81,7 @@ export const insertNewChanges = compileSql<PlanValues, NewChange>(value => sql`
     where exists (select 1 from changes c where c.log_id = met.log_id and c.op_key = unhex(met.op_id, '-'))
       or (w_owner is not null and w_owner is not user_id)
       or (horizon > 0 and exists (
-        select 1 from device_cursors d where d.workspace_id = met.workspace_id and d.device_id = met.cursor_name and d.cursor < met.horizon))
+        select 1 from device_cursors d where d.workspace_id = met.workspace_id and d.user_id = met.user_id and d.device_id = met.cursor_name and d.cursor < met.horizon))
   ), new as (
     select *, head + row_number() over (partition by log_id order by place) as version from met
     where push not in (select push from unsettled)
@@ -125,5 +126,10 @@ export const pointRecords = compileSql<PlanValues>(value => sql`
 
 /** Last: from here on the group is part of the log. */
 export const moveHeads = compileSql<PlanValues>(value => sql`
-  update logs set head = coalesce((select max(c.server_version) from changes c where c.log_id = logs.id and c.server_version > logs.head), head)
-  where workspace_id in (select value from json_each(${value('workspaces')}))`)
+  update logs set head = head + new.count, used_rows = used_rows + new.count, used_bytes = used_bytes + new.bytes
+  from (
+    select c.log_id, count(*) as count, sum(${changeBytes}) as bytes
+    from json_each(${value('workspaces')}) v cross join logs l on l.workspace_id = v.value
+    cross join changes c on c.log_id = l.id and c.server_version > l.head
+    group by c.log_id) as new
+  where logs.id = new.log_id and logs.workspace_id in (select value from json_each(${value('workspaces')}))`)

@@ -14,6 +14,7 @@ import { compileSql, inParts } from '../../database/statement.ts'
 import type { UserCaller } from '../caller.ts'
 import { deferDevices } from '../deferred-devices.ts'
 import { insertNewChanges, insertNewLogs, moveHeads, type NewChange, pointRecords, selectLosers, type Loser, toPlanValues } from './group-plan.ts'
+import type { Left, Quotas, Usage } from '../quota.ts'
 import { idOf, keyOf, mergeOps, type PushOutcome } from './merge.ts'
 import { addSeen, type BeforeRow, type DeferredRow, type SeenRow, selectBefore, selectDeferred, selectSeen, toDeferred, toFound } from './reads.ts'
 import { isValidOp, type Refusal, type ValidOp } from './validate.ts'
@@ -29,18 +30,24 @@ export interface GroupedPush {
 const maxPlanBytes = maxAnswerBytes
 
 /** `now` is `SyncDatabase.now`. */
-export function createGroupedPushes(now: () => number | null): GroupedWrite<GroupedPush, PushOutcome> {
+export function createGroupedPushes(now: () => number | null, quotas: Quotas): GroupedWrite<GroupedPush, PushOutcome> {
   return {
-    isAlone({ ops }) {
+    isAlone({ caller, ops }) {
       const valid = ops.filter(isValidOp)
-      return valid.length === 0 || bytesOf(valid) > maxPlanBytes || new Set(valid.map(keyOf)).size < valid.length || new Set(valid.map(idOf)).size < valid.length
+      return valid.length === 0 || bytesOf(valid) > maxPlanBytes || !isWithin(quotas.left(caller.workspaceId), valid) || new Set(valid.map(keyOf)).size < valid.length || new Set(valid.map(idOf)).size < valid.length
     },
     startGroup: createGroup,
     plan(pushes) {
       const values = toPlanValues(pushes, now())
       return [insertNewLogs(values), insertNewChanges(values), selectLosers(values), pointRecords(values), moveHeads(values)]
     },
-    read: readOutcomes,
+    read(pushes, results) {
+      const outcomes = readOutcomes(pushes, results)
+      pushes.forEach(({ caller, ops }, index) => {
+        if (outcomes[index]) quotas.spend(caller.workspaceId, weigh(ops.filter(isValidOp)))
+      })
+      return outcomes
+    },
     reads: ({ caller, ops }) => {
       const { workspaceId } = caller
       const valid = ops.filter(isValidOp)
@@ -52,7 +59,11 @@ export function createGroupedPushes(now: () => number | null): GroupedWrite<Grou
         ...[...inParts(valid)].map(part => selectSeen(part, { workspaceId })),
       ]
     },
-    decide: decideAlone,
+    decide(push, results) {
+      const decided = decideAlone(push, quotas.left(push.caller.workspaceId), results)
+      quotas.spend(push.caller.workspaceId, decided.used)
+      return decided
+    },
   }
 }
 
@@ -71,6 +82,15 @@ function createGroup() {
       return true
     },
   }
+}
+
+function weigh(ops: readonly ValidOp[]): Usage {
+  return { bytes: ops.reduce((sum, op) => sum + op.bytes, 0), rows: ops.length }
+}
+
+function isWithin(left: Left, ops: readonly ValidOp[]): boolean {
+  const { bytes, rows } = weigh(ops)
+  return bytes <= left.bytes && rows <= left.rows
 }
 
 /** Of payloads and stamps, the latter at most. */
@@ -110,7 +130,7 @@ function toWinner({ op, clock, hlc, opId, createdAt, payload: text }: Loser): { 
 }
 
 /** As `writeChecked` does for a local file. */
-function decideAlone({ caller, ops }: GroupedPush, [, time, deferred, ...rest]: readonly ResultSet[]): { writes: InStatement[], result: PushOutcome } {
+function decideAlone({ caller, ops }: GroupedPush, left: Left, [, time, deferred, ...rest]: readonly ResultSet[]): { writes: InStatement[], result: PushOutcome, used: Usage } {
   const valid = ops.filter(isValidOp)
   const parts = [...inParts(valid)]
   const rowOf = <Row>(result: ResultSet | undefined) => result?.rows[0] as Row | undefined
@@ -118,7 +138,7 @@ function decideAlone({ caller, ops }: GroupedPush, [, time, deferred, ...rest]: 
   const seen = new Map<string, never>()
   parts.forEach((part, index) => addSeen(seen, part, rowOf<SeenRow>(rest[parts.length + index])!))
   const waiting = toDeferred(valid, deferred!.rows as unknown as DeferredRow[])
-  const merge = mergeOps(ops, { head, winners, seen, deferred: waiting }, caller.userId)
+  const merge = mergeOps(ops, { head, winners, seen, deferred: waiting, left }, caller.userId)
   const { now } = rowOf<{ now: number }>(time)!
   const writes: InStatement[] = []
   if (merge.deferredDevices.size > 0) writes.push(deferDevices(caller, merge.deferredDevices, horizon, now))
@@ -127,9 +147,9 @@ function decideAlone({ caller, ops }: GroupedPush, [, time, deferred, ...rest]: 
     for (const part of inParts(merge.log)) writes.push(insertChanges(part, { ...inLog, now }))
     if (merge.rows.length > 0) for (const part of inParts(merge.rows)) writes.push(upsertRows(part, inLog))
     if (merge.tombstones.length > 0) for (const part of inParts(merge.tombstones)) writes.push(upsertTombstones(part, { ...inLog, now }))
-    writes.push(updateHead({ ...inLog, head: merge.head }))
+    writes.push(updateHead({ ...inLog, head: merge.head, ...merge.used }))
   }
-  return { writes, result: { ...merge, isLogged: merge.log.length > 0 } }
+  return { writes, result: { ...merge, isLogged: merge.log.length > 0 }, used: merge.used }
 }
 
 const insertLog = compileSql<{ workspaceId: string }>(value => sql`
