@@ -34,7 +34,8 @@ export function createGroupedPushes(now: () => number | null, quotas: Quotas): G
   return {
     isAlone({ caller, ops }) {
       const valid = ops.filter(isValidOp)
-      return valid.length === 0 || bytesOf(valid) > maxPlanBytes || !isWithin(quotas.left(caller.workspaceId), valid) || new Set(valid.map(keyOf)).size < valid.length || new Set(valid.map(idOf)).size < valid.length
+      return valid.length === 0 || bytesOf(valid) > maxPlanBytes || !isWithin(quotas.left(caller.workspaceId), valid)
+        || new Set(valid.map(keyOf)).size < valid.length || new Set(valid.map(idOf)).size < valid.length
     },
     startGroup: createGroup,
     plan(pushes) {
