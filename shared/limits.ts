@@ -12,11 +12,15 @@ export const maxOpsPerPush = 1_000
  * which people make by hand. A device polls 30 times, and pushes often only while somebody is at work. The
  * session is asked for before anybody is known, so it counts by address: a page does so once, as it is opened.
  */
-export const requestsPerMinute = { 'push': 200, 'pull': 120, 'snapshot': 60, 'update-cursor': 60, 'gc': 10, 'workspaces': 60, 'session': 60 }
+export const requestsPerMinute = { 'push': 200, 'pull': 120, 'snapshot': 60, 'update-cursor': 60, 'live': 240, 'gc': 10, 'workspaces': 60, 'session': 60 }
 /** Of a request that is no push: a scope, a cursor or page token, and fifty names of tables fit many times over. */
 export const maxQueryBytes = 64 * 1024
 /** Made or on their way to one user, who has some devices with some tabs, each of which asks for one at a time. */
 export const maxOpenPages = 16
+/** Event streams and waiting pulls of one user: as many as devices, each of which has one for all of its tabs. */
+export const maxLiveListeners = 16
+/** How long a pull may wait for a change: less than the 30 s after which proxies and our client give a request up. */
+export const maxPullWaitMs = 25_000
 /** A chain of proxies is not longer; and a number that is wrong by far would believe what a client wrote. */
 export const maxTrustedProxies = 10
 

@@ -47,6 +47,8 @@ export interface PullRequest {
   /** 1..1000; 100 where a caller leaves it out. */
   limit?: number
   tables?: string[]
+  /** Over HTTP: where nothing comes after `cursor`, wait so many milliseconds for something; 0 to 25,000. */
+  waitMs?: number
   fileKindCapability?: 'v1'
 }
 

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { toNumber } from './parse-json.ts'
 import {
-  defaultPullLimit, maxPageTokenLength, maxPullLimit, maxRetentionSeconds, maxSnapshotPageSize, maxTableNameLength,
+  defaultPullLimit, maxPageTokenLength, maxPullLimit, maxPullWaitMs, maxRetentionSeconds, maxSnapshotPageSize, maxTableNameLength,
   maxTablesInFilter, minRetentionSeconds,
 } from './limits.ts'
 
@@ -40,6 +40,7 @@ export const pullRequest = z.object({
   cursor: version,
   limit: integer(z.number().min(1).max(maxPullLimit)).default(defaultPullLimit),
   tables,
+  waitMs: integer(z.number().min(0).max(maxPullWaitMs)).optional(),
 })
 
 export const snapshotRequest = z.object({

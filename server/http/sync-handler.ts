@@ -14,6 +14,7 @@ import { createUserCaller, type UserCaller } from '../sync/caller.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import { readSyncBody } from './body.ts'
 import { defineHandler } from './errors.ts'
+import { waitForHead } from './live/wait.ts'
 import { trackOpenResponse } from './open-responses.ts'
 import { countRequest, refuseTooMany } from './rate-limit.ts'
 
@@ -32,6 +33,7 @@ export function defineSyncHandler<Body extends object, T>(operation: RateLimited
     if (!isHere) forgetSession(event)
     const workspaceId = workspaceOf(body)
     const { user } = await authorize(event, permission, { workspaceId })
+    if (operation === 'pull') await waitForHead(event, body, { workspaceId, userId: user.id })
     if (operation === 'pull' || operation === 'snapshot') trackOpenResponse(event, user.id)
     const refund = countRequest(event, operation, user.id)
     try {

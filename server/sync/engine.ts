@@ -13,6 +13,7 @@ import type { EngineContext } from './context.ts'
 import { updateCursor } from './cursors.ts'
 import { createDeferredDevices } from './deferred-devices.ts'
 import { pull, pullText } from './pull.ts'
+import { readHead } from './log.ts'
 import { createHeadCache } from './push/heads.ts'
 import { push } from './push/push.ts'
 import { type CleanAllOptions, type CleanAllResult, cleanAllWorkspaces, listWorkspaceIds } from './retention/all-workspaces.ts'
@@ -37,8 +38,10 @@ export interface SyncEngine {
   gcTombstones(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
   cleanAllWorkspaces(options: CleanAllOptions): Promise<CleanAllResult>
   listWorkspaceIds(): Promise<string[]>
-  /** Calls `listener` after each commit that moved a head; returns what ends that. */
-  onCommit(listener: CommitListener): () => void
+  /** The workspace's head: 0 before its first change. */
+  readHead(caller: Caller): Promise<number>
+  /** Calls `listener` after each commit that moved a head, of one workspace or of all; returns what ends that. */
+  onCommit(listener: CommitListener, workspaceId?: string): () => void
 }
 
 /** Makes the engine; once per open database, since a second one would not know of the first one's deferred devices. */
@@ -65,6 +68,7 @@ export function createSyncEngine(database: SyncDatabase): SyncEngine {
     gcTombstones: (caller, request, options) => gcTombstones(database, caller, request, options),
     cleanAllWorkspaces: options => cleanAllWorkspaces(database, maintenance, options),
     listWorkspaceIds: () => listWorkspaceIds(database),
+    readHead: caller => readHead(database, caller.workspaceId),
     onCommit: commits.listen,
   }
 }

@@ -8,6 +8,7 @@ import { createApp, createRouter, type EventHandler, getRequestHeader, toNodeLis
 import { onTestFinished } from 'vitest'
 import gcChangeLog from '../../server/api/sync/gc-change-log.post.ts'
 import gcTombstones from '../../server/api/sync/gc-tombstones.post.ts'
+import live from '../../server/api/sync/live.get.ts'
 import pull from '../../server/api/sync/pull.post.ts'
 import push from '../../server/api/sync/push.post.ts'
 import snapshot from '../../server/api/sync/snapshot.post.ts'
@@ -47,6 +48,7 @@ export async function serveSync({ limits = { rateLimits: false } }: { limits?: S
 
   const router = createRouter()
   for (const [name, handler] of Object.entries(syncRoutes)) router.post(`/api/sync/${name}`, handler)
+  router.get('/api/sync/live', live)
   const app = createApp({
     // As nitro answers an error.
     onError: (error, event) => {
