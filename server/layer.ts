@@ -1,6 +1,6 @@
 /**
- * The life of the layer in one server process: opened once at the start behind one promise that every store, adapter
- * and route awaits, closed once at the end.
+ * The layer in one server process: the database is opened once at the start, behind one promise that every store, adapter
+ * and route awaits, and closed once at the end.
  */
 import { consola } from 'consola'
 import type { DatabaseConfig } from './config/database.ts'
@@ -33,8 +33,8 @@ export function openedEngine(): SyncEngine | undefined {
 }
 
 /**
- * Starts to open what `configure` says; `onFailure` gets the one sentence for the operator, also of what that throws.
- * Later calls of `useSyncDatabase` wait for it.
+ * Starts to open the database that `configure` describes. Later calls of `useSyncDatabase` wait for it. `onFailure` gets one
+ * sentence for the operator, also where `configure` throws.
  */
 export function startLayer(
   configure: () => DatabaseConfig,
@@ -53,7 +53,7 @@ export function startLayer(
     onFailure(error instanceof Error ? error.message : String(error))
     throw createSyncError('DATABASE_UNAVAILABLE', 'The database could not be opened: see the server log.', { cause: error })
   })
-  // Whoever asks gets the rejection; nobody asking must not end the process.
+  // Callers get the rejection. Without this line a start that nobody awaits would end the process.
   opening.catch(() => {})
 }
 
@@ -70,12 +70,12 @@ export async function stopLayer(): Promise<void> {
   await engine?.database.close()
 }
 
-/** Errors made for the operator to read. */
+/** True for errors whose message is written for the operator. */
 function isSentence(error: unknown): boolean {
   return error instanceof DatabaseInUseError || error instanceof MigrationError
 }
 
-/** What the driver or the operating system says, without what was wrapped around it. */
+/** The message of the driver or the operating system, without its wrappers. */
 function findReason(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause instanceof Error ? error.cause.message : error.message

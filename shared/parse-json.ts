@@ -1,11 +1,10 @@
 /**
- * `JSON.parse` that keeps every number as it was sent: one that a double cannot hold (2^53+1, 1e309, twenty decimals)
- * becomes a raw JSON value, which `JSON.stringify` writes back digit by digit. A reviver's `source` would do the same,
- * but V8 loses it with the key it belongs to (https://github.com/nodejs/node/issues/63785).
+ * A `JSON.parse` that keeps every number as it was sent. A number that a double cannot hold (2^53+1, 1e309, twenty
+ * decimals) becomes a raw JSON value, which `JSON.stringify` writes back digit by digit. A reviver's `source` would do
+ * the same, but V8 can lose it (https://github.com/nodejs/node/issues/63785).
  */
-import { randomUUID } from 'node:crypto'
 
-/** Numbers that might not fit; in a string it only costs time. A UUID's `1e4` must not match. */
+/** Numbers that a double might not hold. A match in a string only costs time. A UUID's `1e4` must not match. */
 const suspicious = /[:,[]\s*-?(?:[\d.]{16,}|[\d.]+[eE])/
 
 interface RawJson {
@@ -13,22 +12,22 @@ interface RawJson {
   isRawJSON(value: unknown): boolean
 }
 
-/** Far more than any payload may have; a body of nothing but brackets would take V8 seconds. */
+/** Far more than a payload may have. A body of nothing but brackets would take V8 seconds. */
 const maxDepth = 10_000
-/** No client in JavaScript can send even one; each costs a microsecond or two. */
+/** A JavaScript client cannot send even one. Each costs a microsecond or two. */
 const maxRawNumbers = 10_000
 
-/** Throws `SyntaxError` as `JSON.parse` does, and `RangeError` for what is nested too deeply or has too many raw numbers. */
+/** Parses. Throws `SyntaxError` as `JSON.parse` does, `RangeError` for too deep nesting or too many raw numbers. */
 export function parseJson(text: string): unknown {
   if (text.length > maxDepth) refuseDeep(text)
   if (!suspicious.test(text)) return JSON.parse(text)
-  // Nobody can send what nobody can foresee.
-  const mark = randomUUID()
+  // The marker is random, so it cannot be forged.
+  const mark = crypto.randomUUID()
   const { marked, count } = markNumbers(text, mark)
   return count === 0 ? JSON.parse(text) : replaceMarked(JSON.parse(marked), mark, count)
 }
 
-/** The number that `value` is, where it is one; a raw one is rounded, or infinite. */
+/** The value as a number, where it is one. A raw number is rounded, or infinite. */
 export function toNumber(value: unknown): number | undefined {
   if (typeof value === 'number') return value
   return isRawJson(value) ? Number(value.rawJSON) : undefined
@@ -38,10 +37,10 @@ function isRawJson(value: unknown): value is { rawJSON: string } {
   return (JSON as unknown as RawJson).isRawJSON(value)
 }
 
-/** A string's start, or a whole number with an exponent or at least 16 characters; a key cannot be one. */
+/** The start of a string, or a number with an exponent or at least 16 characters. */
 const stringOrNumber = /"|(?<![\w.+-])(?=-?[\d.]{16}|-?[\d.]+[eE])-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.+-]|\s*:)/g
 
-/** Every number that a double cannot hold as a string of `mark` and its digits, and how many there are. */
+/** Replaces each number that a double cannot hold by a string of `mark` and its digits, and counts them. */
 function markNumbers(text: string, mark: string): { marked: string, count: number } {
   let marked = ''
   let from = 0
@@ -61,20 +60,20 @@ function markNumbers(text: string, mark: string): { marked: string, count: numbe
 
 type Container = Record<string, unknown>
 
-/** A reviver would be called for each of millions of values, at a microsecond or three; this ends with the last mark. */
+/** Turns the marked strings into raw numbers. A reviver would be called for every value; this stops at the last mark. */
 function replaceMarked(value: unknown, mark: string, count: number): unknown {
   const whole: Container = { value }
   const waiting: Container[] = [whole]
   for (let left = count; left > 0 && waiting.length > 0;) {
     const container = waiting.pop()!
-    // What `Object.keys` gives of an array is made as text first.
+    // An array's `Object.keys` would make a string for each index.
     const keys = Array.isArray(container) ? container.keys() : Object.keys(container)
     for (const key of keys as Iterable<string>) {
       const part = container[key]
       if (typeof part === 'object' && part !== null) waiting.push(part as Container)
       else if (typeof part === 'string' && part.startsWith(mark)) {
         left--
-        // Assigned, `__proto__` would be the prototype.
+        // An assignment to `__proto__` would set the prototype.
         Object.defineProperty(container, key, { value: (JSON as unknown as RawJson).rawJSON(part.slice(mark.length)), enumerable: true, configurable: true, writable: true })
       }
     }
@@ -83,13 +82,13 @@ function replaceMarked(value: unknown, mark: string, count: number): unknown {
 }
 
 function fitsDouble(token: string): boolean {
-  // Fifteen digits always survive, away from the ends of the range.
+  // A double always keeps fifteen digits, away from the ends of its range.
   if (/^-?[\d.]{1,15}(?:[eE][+-]?\d{1,2})?$/.test(token)) return true
   return canonical(token) === canonical(String(Number(token)))
 }
 
 function refuseDeep(text: string) {
-  // Nearly always, and then nothing more need be read.
+  // The usual case, and the cheapest check.
   if (!hasMoreBrackets(text, maxDepth)) return
   let depth = 0
   for (let index = 0; index < text.length; index++) {
@@ -106,7 +105,7 @@ function refuseDeep(text: string) {
   }
 }
 
-/** Whether it has more than `count` opening brackets, those in strings too. */
+/** True where the text has more than `count` opening brackets, those in strings included. */
 function hasMoreBrackets(text: string, count: number): boolean {
   let found = 0
   for (const bracket of '[{') {
@@ -117,7 +116,7 @@ function hasMoreBrackets(text: string, count: number): boolean {
   return false
 }
 
-/** Where the string that starts at `from` ends: after the first quote with an even number of backslashes before it. */
+/** The end of the string that starts at `from`: after the first quote with an even number of backslashes before it. */
 function endOfString(text: string, from: number): number {
   for (let quote = text.indexOf('"', from); quote !== -1; quote = text.indexOf('"', quote + 1)) {
     let before = quote
@@ -136,7 +135,7 @@ function canonical(decimal: string): string {
   return `${sign}${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`
 }
 
-/** Where the zeros at the end begin. A pattern would look at each run of zeros on the way, from each of its places. */
+/** The start of the trailing zeros. A regular expression would take quadratic time here. */
 function endOfZeros(digits: string): number {
   let end = digits.length
   while (end > 0 && digits[end - 1] === '0') end--

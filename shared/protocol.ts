@@ -54,7 +54,7 @@ export interface PullRequest {
 
 export interface PullResponse {
   changes: SyncChange[]
-  /** The last version scanned, so that it also moves over what a filter left out. */
+  /** The last version scanned. It also moves over changes that a filter left out. */
   nextCursor: number
   hasMore: boolean
   /** A pull from the version before this one misses nothing. */
@@ -128,20 +128,20 @@ export interface CleanUpRequest { scope: SyncScope, retentionSeconds: number }
 export interface CleanUpResult {
   droppedChanges: number
   droppedTombstones: number
-  /** Up to where the log is clean; the next run goes on there. */
+  /** The version up to which the log is clean; the next run goes on there. */
   cleanedVersion: number
   head: number
-  /** False where a bounded run left something that is due. */
+  /** False where a bounded run left changes that are due. */
   done: boolean
 }
 
-/** A field that is undefined is not known, or not so. */
+/** The state of maintenance, as a host reads it. */
 export interface MaintenanceState {
   enabled: boolean
   /** ISO 8601. */
   lastRun?: string
   backlog?: number
-  /** Of the last run, where it failed. */
+  /** The error of the last run, where it failed. */
   lastError?: string
   state: 'idle' | 'running' | 'failed'
 }

@@ -1,15 +1,15 @@
 /**
- * Who wins: the one place. A revision is (clock, hlc, op_id); the greater one wins, for rows and tombstones alike.
- * Strings are compared by code points, which is also how SQLite's BINARY collation orders UTF-8. Upholds P4.
+ * Decides who wins: the one place. A revision is (clock, hlc, op_id). The greater one wins, for rows and tombstones alike.
+ * Strings are compared by code points, as SQLite's BINARY collation orders UTF-8. Upholds P4.
  */
 import type { Revision } from './protocol.ts'
 
-/** Negative, zero or positive, as for `Array.prototype.sort`. */
+/** Compares two revisions: negative, zero or positive, as for `Array.prototype.sort`. */
 export function compareRevisions(a: Revision, b: Revision): number {
   return a.clock - b.clock || compareCodePoints(a.hlc, b.hlc) || compareCodePoints(a.opId, b.opId)
 }
 
-/** JavaScript's `<` compares UTF-16 units, where an astral character sorts before U+E000..U+FFFF. */
+/** Compares by code points. JavaScript's `<` compares UTF-16 units and sorts astral characters before U+E000..U+FFFF. */
 export function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length)
   for (let index = 0; index < length; index++) {

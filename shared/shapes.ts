@@ -11,12 +11,12 @@ import {
 
 const scope = z.object({ workspaceId: z.string(), projectId: z.string().optional() })
 const tables = z.array(z.string().min(1).max(maxTableNameLength)).max(maxTablesInFilter).optional()
-/** A number that no double holds is rounded, as `JSON.parse` would: then it is out of range, or as good as another. */
+/** Rounds a number that no double can hold, as `JSON.parse` would. */
 const rounded = (value: unknown) => toNumber(value) ?? value
 const integer = (schema: z.ZodNumber) => z.preprocess(rounded, schema.int())
 const version = integer(z.number().min(0))
 
-/** Whether a clock is an integer, and in range, is one op's own matter. */
+/** Any number: a clock out of range refuses its own op, not the whole batch. */
 const anyNumber = z.unknown().transform((value, context) => {
   const number = toNumber(value)
   if (number !== undefined) return number

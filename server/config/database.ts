@@ -1,6 +1,6 @@
 /**
- * Where the database is and how it is opened, from the environment and the `or3Sqlite` runtime config (the environment
- * wins). Pure but for resolving paths; a bad value is refused with a sentence that names the setting.
+ * The database's path and pragmas, from the environment and the `or3Sqlite` runtime config (the environment wins). A bad
+ * value throws a `ConfigError` that names the setting.
  */
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -11,17 +11,17 @@ export interface DatabaseConfig {
   path: string
   journalMode: JournalMode
   synchronous: Synchronous
-  /** One sentence for the log where a default was taken that an operator should know of. */
+  /** One sentence for the log, where a default needs the operator's attention. */
   warning?: string
 }
 
-/** MEMORY and OFF are missing on purpose: a crash in them can corrupt the file. */
+/** Without MEMORY and OFF: a crash in these modes can corrupt the file. */
 const journalModes = ['WAL', 'DELETE', 'TRUNCATE', 'PERSIST'] as const
 const synchronousModes = ['OFF', 'NORMAL', 'FULL', 'EXTRA'] as const
 type JournalMode = typeof journalModes[number]
 type Synchronous = typeof synchronousModes[number]
 
-/** The same settings in `runtimeConfig.or3Sqlite`; a `NUXT_OR3_SQLITE_…` override arrives as whatever its text looks like. */
+/** The same settings in `runtimeConfig.or3Sqlite`. Nuxt turns a `NUXT_OR3_SQLITE_…` override into a number or boolean. */
 export interface DatabaseSettings {
   dbPath?: string
   strict?: boolean | number | string
@@ -32,7 +32,7 @@ export interface DatabaseSettings {
 
 export const defaultPath = '.data/or3-layer.db'
 
-/** `settings` are the server's runtime config; a command has none, and takes from the environment what would override it. */
+/** `settings` are the server's runtime config. A command has none and reads the override from the environment. */
 export function readDatabaseConfig(env: Record<string, string | undefined>, settings: DatabaseSettings = { dbPath: env.NUXT_OR3_SQLITE_DB_PATH }): DatabaseConfig {
   const read = (name: string, setting: unknown) => ({ name, value: toText(env[name]) || toText(setting) })
   const strict = readSwitch(read('OR3_SQLITE_STRICT', settings.strict), false)

@@ -1,4 +1,4 @@
-/** What an operator may set of the room, from the environment and the `or3Sqlite` runtime config (the environment wins). */
+/** The operator's settings, from the environment and the `or3Sqlite` runtime config (the environment wins). */
 import { readNumber, readSwitch, toText } from './setting.ts'
 
 export interface OpsSettings {
@@ -7,13 +7,13 @@ export interface OpsSettings {
   retentionSeconds: number
   /** Whether `GET /api/metrics` answers. */
   metrics: boolean
-  /** A statement that takes longer is logged; 0 for none. */
+  /** A statement that takes longer is logged, in ms; 0 logs none. */
   slowStatementMs: number
 }
 
 type Text = string | number | boolean
 
-/** As in `runtimeConfig.or3Sqlite`, where the environment makes everything a string. */
+/** The settings in `runtimeConfig.or3Sqlite`, where an environment override may be a string. */
 export interface OpsSettingsInput {
   cleanUp?: Text
   retentionDays?: Text
@@ -22,10 +22,10 @@ export interface OpsSettingsInput {
 }
 
 const secondsPerDay = 86_400
-/** Twice what a device is away on holiday; behind it a snapshot brings everything back. */
+/** Longer than a device is usually away. A device that was away longer takes a snapshot. */
 const defaultRetentionDays = 30
 const maxRetentionDays = 365
-/** A push of 1,000 ops takes a tenth of it. */
+/** Ten times what a push of 1,000 ops takes. */
 const defaultSlowStatementMs = 200
 
 let settings: OpsSettings = read({}, {})

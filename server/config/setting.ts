@@ -1,6 +1,6 @@
-/** Reads one setting as an operator or an app gives it: as text in the environment, as any type in a runtime config. */
+/** Parses one setting: text from the environment, any type from a runtime config. An empty value means "not set". */
 
-/** A setting by the name that it goes by in errors, and what was given for it. */
+/** A setting's name, as errors name it, and its value. */
 export interface Setting { name: string, value: unknown }
 
 /** A setting that cannot be used; its message is the one sentence the operator reads. */
@@ -8,12 +8,12 @@ export class ConfigError extends Error {
   override name = 'ConfigError'
 }
 
-/** An empty value is no value: compose files and shells set variables to it. */
+/** The value as trimmed text. Empty means "not set": compose files and shells set variables to it. */
 export function toText(value: unknown): string {
   return value === undefined || value === null ? '' : String(value).trim()
 }
 
-/** Undefined where it is neither on nor off. */
+/** True or false for the usual spellings, else undefined. */
 export function parseBoolean(value: unknown): boolean | undefined {
   switch (toText(value).toLowerCase()) {
     case 'true': case '1': return true
@@ -22,11 +22,13 @@ export function parseBoolean(value: unknown): boolean | undefined {
   }
 }
 
+/** A boolean setting. Throws `ConfigError`. */
 export function readSwitch({ name, value }: Setting, fallback: boolean): boolean {
   if (toText(value) === '') return fallback
   return parseBoolean(value) ?? refuse({ name, value }, 'true or false')
 }
 
+/** A whole number within the bounds, or undefined where it is not set. Throws `ConfigError`. */
 export function readNumber({ name, value }: Setting, { least, most }: { least: number, most?: number }): number | undefined {
   const text = toText(value)
   if (text === '') return undefined
@@ -35,6 +37,7 @@ export function readNumber({ name, value }: Setting, { least, most }: { least: n
   return refuse({ name, value }, `a whole number from ${least}${most === undefined ? '' : ` to ${most}`}`)
 }
 
+/** One of the choices, in any case. Throws `ConfigError`. */
 export function readChoice<T extends string>({ name, value }: Setting, choices: readonly T[], fallback: T): T {
   const text = toText(value).toUpperCase()
   if (text === '') return fallback

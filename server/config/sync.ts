@@ -1,7 +1,4 @@
-/**
- * What an operator may change of the sync protocol. Set once while the server starts, from the runtime config; read
- * wherever a request is bounded.
- */
+/** The operator's settings of the sync protocol: set once while the server starts, read wherever a request is bounded. */
 import { ConfigError, readNumber, parseBoolean, toText } from './setting.ts'
 import { maxBodyBytes, maxOpsPerPush, maxTrustedProxies, requestsPerMinute } from '../../shared/limits.ts'
 
@@ -10,13 +7,13 @@ export type RateLimitedOperation = keyof typeof requestsPerMinute
 export interface SyncSettings {
   maxBodyBytes: number
   maxOpsPerPush: number
-  /** Requests a minute and user, of a session a minute and address; null where there is no limit. */
+  /** Requests a minute and user; sessions a minute and address. Null where there is no limit. */
   rateLimits: Readonly<Record<RateLimitedOperation, number | null>>
-  /** How many proxies stand before the server, each adding an address to X-Forwarded-For; with 0 nobody believes the header. */
+  /** The number of proxies in front of the server, each adding an address to X-Forwarded-For. With 0 it is ignored. */
   trustedProxies: number
 }
 
-/** As it stands in a runtime config, where the environment makes everything a string; `false` or 0 is no limit. */
+/** The settings in a runtime config, where an environment override may be a string. `false` or 0 means no limit. */
 export interface SyncSettingsInput {
   maxBodyBytes?: number | string
   maxOpsPerPush?: number | string
@@ -28,11 +25,12 @@ const defaults: SyncSettings = { maxBodyBytes, maxOpsPerPush, rateLimits: reques
 
 let settings = defaults
 
+/** The settings in force. */
 export function readSyncSettings(): SyncSettings {
   return settings
 }
 
-/** What is not given stays at its default. Throws `ConfigError`, whose message names the setting. */
+/** Sets what is given, and the defaults for the rest. Throws `ConfigError`, whose message names the setting. */
 export function configureSync(input: SyncSettingsInput = {}): void {
   settings = {
     maxBodyBytes: read('maxBodyBytes', input.maxBodyBytes) ?? defaults.maxBodyBytes,

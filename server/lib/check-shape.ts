@@ -1,13 +1,13 @@
 /**
- * A zod schema asked without a throw. zod measures the length of whatever has one and fails with a TypeError where that
- * cannot become a number (`{ "length": { "toString": null } }`): to its caller that is one more wrong shape.
+ * Checks a value against a zod schema and never throws. zod compares any `length` as a number and throws a TypeError for
+ * `{ "length": { "toString": null } }`; that is one more wrong shape.
  */
 import { consola } from 'consola'
 import type { ZodType } from 'zod'
 
 export type Checked<T> = { data: T, wrong?: undefined } | { wrong: string }
 
-/** The value in the schema's shape, or what is wrong first, as `path: message`. */
+/** The value in the schema's shape, or the first issue as `path: message`. */
 export function checkShape<T>(schema: ZodType<T>, value: unknown, whole = 'body'): Checked<T> {
   try {
     const parsed = schema.safeParse(value)
@@ -23,7 +23,7 @@ export function checkShape<T>(schema: ZodType<T>, value: unknown, whole = 'body'
 
 const warned = new WeakSet<ZodType>()
 
-/** It may be the value's doing; but a schema with a fault of its own, or one that waits, refuses everything like that. */
+/** A faulty or asynchronous schema refuses every value, so the first throw is logged. */
 function warnOnce(schema: ZodType, error: unknown) {
   if (warned.has(schema)) return
   warned.add(schema)

@@ -1,6 +1,6 @@
 /**
- * Start: registers the store and the adapter at once, before anything is awaited, since Nitro does not await plugins
- * and a host checks for them right after; then opens the database behind one promise, for which every request waits.
+ * The start. Nitro does not await plugins and a host checks the registries right after them, so the store and the adapter
+ * are registered synchronously. Then the database is opened behind one promise, for which every request waits.
  * Nothing is opened while prerendering, nor where the host has auth off or another provider selected.
  */
 import { exit } from 'node:process'
@@ -38,7 +38,7 @@ export default defineNitroPlugin((nitroApp) => {
   const configure = () => {
     configureSync(config.or3Sqlite.limits)
     configureOps(process.env, config.or3Sqlite)
-    // Else the first backup that is due would find it out.
+    // A wrong setting is refused now, not at the first backup.
     readKeep()
     watchRequests(nitroApp.hooks)
     return readDatabaseConfig(process.env, config.or3Sqlite)
@@ -47,14 +47,14 @@ export default defineNitroPlugin((nitroApp) => {
     consola.withTag('or3-sync').error(sentence)
     if (!import.meta.dev) exit(1)
   }, statementWatch)
-  // By then the app's own plugins have run.
+  // After the start the app's own plugins have run.
   void layerStarted().then(warnWithoutProvider)
-  // Who asks for its health wants to know that it is still starting.
+  // The health route does not wait: it says that the server is still starting.
   nitroApp.hooks.hook('request', event => pathOf(event) === '/api/health' ? undefined : layerStarted())
   nitroApp.hooks.hook('close', stopLayer)
 })
 
-/** A dev server that restarts while it builds leaves a worker behind, which would keep the database: the newest gets it. */
+/** A dev reload can leave an old worker behind that holds the database. It closes when a newer one starts. */
 function closeForNewerWorker() {
   const workers = new BroadcastChannel('or3-layer-sqlite')
   workers.postMessage('started')

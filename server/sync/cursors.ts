@@ -1,6 +1,6 @@
 /**
- * How far each device has pulled. A cursor holds history back for its device, so it only moves forward, never beyond
- * the head, and belongs to the user who first reported it.
+ * The cursor of each device: the version up to which it has pulled. Clean-up keeps what a living device has not pulled, so
+ * a cursor only moves forward, never beyond the head, and belongs to the user who first reported it.
  */
 import { and, eq, sql } from 'drizzle-orm'
 import type { SyncDatabase } from '../database/types.ts'
@@ -14,12 +14,15 @@ import { maxIdLength } from '../../shared/limits.ts'
 import { updateCursorRequest } from '../../shared/shapes.ts'
 import { parseRequest } from '../lib/parse-request.ts'
 
-/** What the cursor of a device is kept under: a stamp may hold the id as the device wrote it. */
+/** The device id as cursors store it: trimmed. A stamp keeps it as the device wrote it. */
 export function cursorNameOf(deviceId: string): string {
   return deviceId.trim()
 }
 
-/** Throws 400 beyond the head, 403 for another user's device, 409 going back. */
+/**
+ * Stores a device's cursor. Throws INVALID_REQUEST beyond the head, FORBIDDEN for another user's device,
+ * CURSOR_REGRESSED for a cursor that goes back.
+ */
 export async function updateCursor(database: SyncDatabase, caller: UserCaller, request: UpdateCursorRequest): Promise<void> {
   const { scope, deviceId: given, version } = parseRequest(updateCursorRequest, request, 'Invalid cursor update')
   assertScope(caller, scope)
@@ -36,7 +39,7 @@ export async function updateCursor(database: SyncDatabase, caller: UserCaller, r
     const ofDevice = and(eq(deviceCursors.workspaceId, workspaceId), eq(deviceCursors.deviceId, deviceId))
     const [known] = await tx.select().from(deviceCursors).where(ofDevice)
     if (known && known.userId !== userId) throw createSyncError('FORBIDDEN', 'The device belongs to another user')
-    // After an older backup was restored the stored cursor may be beyond the head: it counts for nothing then.
+    // After an older backup was restored the stored cursor may be beyond the head. Then it is ignored.
     if (known && known.cursor <= head && version < known.cursor) {
       throw createSyncError('CURSOR_REGRESSED', `The cursor of this device is at ${known.cursor} and does not go back to ${version}`)
     }

@@ -1,6 +1,6 @@
 /**
- * JSON as devices send it: kept equal whatever it holds. `JSON.stringify` escapes lone surrogates and NUL, so the text
- * is always well-formed UTF-8 that SQLite stores whole.
+ * JSON as devices send it, which must come back equal. `JSON.stringify` escapes lone surrogates and NUL, so the text is
+ * always well-formed UTF-8 that SQLite stores whole.
  */
 
 /** True where `value` nests deeper than `limit` arrays and objects; stops at the limit, so any depth is safe. */
@@ -25,15 +25,15 @@ export function isEqualJson(a: unknown, b: unknown): boolean {
     && keys.every(key => Object.hasOwn(b, key) && isEqualJson((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]))
 }
 
-/** Text that a column keeps as it is: no NUL, where it would end, and no half of a surrogate pair, which the driver cannot read. */
+/** True for text that a column keeps: SQLite ends text at NUL, and the driver cannot read half a surrogate pair. */
 export function isCleanText(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed()
 }
 
-/** JSON text never holds this character as it is, so several texts can be joined by it; `char(30)` in SQL. */
+/** JSON text never contains this character unescaped, so it can join several texts. `char(30)` in SQL. */
 const textSeparator = '\u001e'
 
-/** What `group_concat(…, char(30))` joined; null where it had nothing to join. */
+/** Splits what `group_concat(…, char(30))` joined; null where it joined nothing. */
 export function splitTexts(joined: string | null): string[] {
   return joined === null ? [] : joined.split(textSeparator)
 }

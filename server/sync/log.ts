@@ -1,17 +1,17 @@
 /**
- * A workspace's log: the rows of `changes` and `records` carry its number instead of the workspace's id. Every statement
- * on them finds that number by the workspace it is about. Upholds P8.
+ * A workspace's log. The rows of `changes` and `records` carry the log's number instead of the workspace id, and every
+ * statement on them finds that number by the workspace id. Upholds P8.
  */
 import { type SQL, sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../database/types.ts'
 import { compileSql, readRows } from '../database/statement.ts'
 
-/** The number of the log as part of a statement; null, which nothing equals, where the workspace has none yet. */
+/** SQL for the number of the log; null, which equals nothing, where the workspace has no log yet. */
 export function logOf(workspaceId: unknown): SQL {
   return sql`(select id from logs where workspace_id = ${workspaceId})`
 }
 
-/** Begins the log of a workspace that has none, within a transaction. */
+/** Inserts the log of a workspace that has none, and gives its number. */
 export async function beginLog(tx: WriteTransaction, workspaceId: string): Promise<number> {
   const [log] = await readRows(tx, insertLog({ workspaceId }))
   return log!.id

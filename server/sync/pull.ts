@@ -1,7 +1,7 @@
 /**
- * A pull: the changes after a cursor, in version order. Over HTTP the answer is JSON text made by SQLite, so that no
- * payload is parsed; a caller in the process gets it from columns. A member sees all changes but those that belong to
- * another user. Upholds P3, P5, P8 and P10.
+ * A pull: the changes after a cursor, in version order. For HTTP, SQLite makes the answer's JSON text, so that no payload
+ * is parsed. A caller in the process gets objects. A member sees all changes but those of rows that belong to another
+ * user. Upholds P3, P5, P8 and P10.
  */
 import { type SQL, sql } from 'drizzle-orm'
 import { compileSql, readRows } from '../database/statement.ts'
@@ -22,7 +22,7 @@ interface Page {
   count: number
   last: number | null
   more: number
-  /** The changes' JSON in the text form; their stamps' in the column form, with the payloads beside, for `splitTexts`. */
+  /** In text form the changes as JSON; in column form their stamps as JSON, with `payloads` beside for `splitTexts`. */
   changes: string | null
   payloads: string | null
 }
@@ -35,14 +35,14 @@ export async function pull(context: EngineContext, caller: UserCaller, request: 
   return { changes: parts.flatMap(toChanges), ...answer }
 }
 
-/** The answer of `pull` as JSON text, which also keeps numbers that JavaScript cannot hold. */
+/** The answer of `pull` as JSON text. It also keeps numbers that JavaScript cannot hold. */
 export async function pullText(context: EngineContext, caller: UserCaller, request: PullRequest): Promise<string> {
   const { parts, answer } = await readPage(context, caller, request, asText)
   const changes = parts.map(part => part.changes).filter(text => text !== null)
   return `{"changes":[${changes.join()}],${JSON.stringify(answer).slice(1)}`
 }
 
-/** Read in parts, so that a page of the largest payloads ends before it is hundreds of megabytes. */
+/** Reads a page in parts, so that a page of large payloads can end before it has hundreds of megabytes. */
 async function readPage({ database, deferredDevices }: EngineContext, caller: UserCaller, request: PullRequest, statements: Record<keyof typeof sources, PageStatement>) {
   const { scope, cursor, limit, tables } = parseRequest(pullRequest, request, 'Invalid pull request')
   assertScope(caller, scope)
@@ -76,11 +76,11 @@ function toAnswer(page: Page, cursor: number): Answer {
   const horizon = page.horizon ?? 0
   const hasMore = page.more === 1
   return {
-    // A page that is not full was read to the head: the cursor also moves over what was left out.
+    // A page that is not full was read up to the head, so the cursor also moves over changes that a filter left out.
     nextCursor: hasMore ? page.last! : Math.max(cursor, head),
     hasMore,
     oldestRetainedVersion: horizon + 1,
-    // Beyond the head means that an older backup was restored; behind the horizon a delete may have been missed.
+    // Beyond the head: an older backup was restored. Behind the horizon: the device may have missed a delete.
     requiresSnapshot: cursor > head || cursor < horizon,
   }
 }
@@ -110,7 +110,7 @@ interface PageValues {
 type Values = (name: keyof PageValues) => SQL
 type PageStatement = ReturnType<typeof compileSql<PageValues, Page>>
 
-/** A `SyncChange` as JSON text; the payload is JSON text already. */
+/** A `SyncChange` as JSON text. The payload is JSON text already. */
 const changeText = sql.raw(`group_concat('{"serverVersion":' || server_version || ',"tableName":' || json_quote(table_name)
   || ',"pk":' || json_quote(pk) || ',"op":"' || op || '"'
   || case when payload is null then '' else ',"payload":' || payload end
@@ -120,17 +120,17 @@ const changeText = sql.raw(`group_concat('{"serverVersion":' || server_version |
 const changeColumns = sql.raw(`group_concat(json_array(server_version, table_name, pk, op, device_id, op_id, hlc, clock, payload is not null)) as changes,
   group_concat(coalesce(payload, 'null'), char(30)) as payloads`)
 
-/** Named, because a statement with a `*` is prepared anew each time. */
+/** Named, because a statement with a `*` is not kept prepared. */
 const pageColumns = sql.raw('server_version, table_name, pk, op, payload, device_id, op_id, hlc, clock')
 
-/** Where a page's rows come from, in version order, and whether there is one more after them. */
+/** The ways to read a page's rows in version order, and to ask whether there is one more. */
 const sources = {
   all: (value: Values) => afterCursor(value, sql``),
-  /** The index of the table is the order of the page. */
+  /** The index on the table gives the order of the page. */
   table: (value: Values) => afterCursor(value, sql`and table_name = ${value('table')}`),
-  /** A filter that names every table leaves out no more than what an app no longer syncs: it is looked at row by row. */
+  /** A filter that names every table drops few rows, so each row of the log is checked. */
   filtered: (value: Values) => afterCursor(value, sql`and +table_name in (select value from json_each(${value('tables')}))`),
-  /** Each table's next versions are sought in its index; no more than `limit` a table are ever looked at. */
+  /** Each table's next versions come from its index: at most `limit` of each table are read. */
   tables: (value: Values) => ({
     rows: sql`
       select ${pageColumns} from (

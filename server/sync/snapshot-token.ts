@@ -1,6 +1,6 @@
 /**
- * A page token says where a snapshot goes on and for whom. It is signed with a key that lives in the database, so that
- * it survives a restart and cannot be made up; it names its workspace and user only as a digest.
+ * A page token says where a snapshot goes on and for whom. It is signed with a key from the database, so that it survives
+ * a restart and cannot be forged. It names its workspace and user only by a digest.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { eq } from 'drizzle-orm'
@@ -25,7 +25,7 @@ export interface SnapshotPosition {
 type Header = [snapshotId: string, highWatermark: number, tableName: string, expiresAt: number,
   workspace: string, user: string, filter: string]
 
-/** At most 4,096 characters for every key: the pk travels as UTF-16, outside of the JSON. */
+/** Makes the token, at most 4,096 characters for every key: the pk travels as UTF-16, outside of the JSON. */
 export async function writeSnapshotToken({ readTokenKey }: EngineContext, caller: UserCaller, position: SnapshotPosition): Promise<string> {
   const header: Header = [
     position.snapshotId, position.highWatermark, position.tableName, nowSeconds() + snapshotTtlSeconds,
@@ -35,7 +35,7 @@ export async function writeSnapshotToken({ readTokenKey }: EngineContext, caller
   return `${body}.${sign(await readTokenKey(), body)}`
 }
 
-/** Throws 400, 403 or 410: see `snapshot`. */
+/** Reads and checks a token. Throws INVALID_REQUEST, FORBIDDEN or SNAPSHOT_EXPIRED: see `snapshot`. */
 export async function readSnapshotToken({ readTokenKey }: EngineContext, caller: UserCaller, token: string, filter: string | null): Promise<SnapshotPosition> {
   const body = token.slice(0, token.lastIndexOf('.'))
   const [header, pk] = body.split('.')
@@ -61,7 +61,7 @@ export function createTokenKey(database: SyncDatabase): () => Promise<string> {
   let key: Promise<string> | undefined
   return () => {
     key ??= readOrMakeKey(database).catch((error: unknown) => {
-      // A database that was busy just now must not leave its error behind.
+      // The error of a busy database must not be kept.
       key = undefined
       throw error
     })
@@ -69,7 +69,7 @@ export function createTokenKey(database: SyncDatabase): () => Promise<string> {
   }
 }
 
-/** A read first: only the very first token takes a turn of the writer. */
+/** Reads first: only the very first token needs a write. */
 async function readOrMakeKey(database: SyncDatabase): Promise<string> {
   const [known] = await database.read.select().from(layerState).where(eq(layerState.name, keyName))
   if (known) return known.value

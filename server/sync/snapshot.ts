@@ -1,7 +1,8 @@
 /**
- * A snapshot: every row and tombstone once, in (tableName, pk) order, as of the head when its first page was read.
- * Nothing is copied: a page reads the records as they are now, and where a key has changed since, follows what its
- * winner made obsolete back to the watermark. What a clean-up has dropped meanwhile ends it. Upholds P6 and P8.
+ * A snapshot: every row and tombstone once, in (tableName, pk) order, as of the head when its first page was read (the
+ * watermark). Nothing is copied. A page reads the current records; a key that changed after the watermark is rewound
+ * through the changes that its winner superseded. A clean-up that dropped one of those ends the snapshot.
+ * Upholds P6 and P8.
  */
 import { randomUUID } from 'node:crypto'
 import { type Placeholder, type SQL, sql } from 'drizzle-orm'
@@ -30,13 +31,13 @@ interface Winner {
   hlc: string
   opId: string
   createdAt: number
-  /** In a rewound page: of which later winner of its key this is an earlier one. */
+  /** In a rewound page: the version of the later winner that this one was rewound from. */
   laterVersion: number
   /** JSON text. */
   payload: string
 }
 
-/** A page as two texts, which is half the work of a row each: JSON arrays of the stamps, and the payloads with a separator between. */
+/** A page as two texts, which takes half the time of one row each: the stamps as JSON arrays, the payloads joined. */
 interface Texts { stamps: string | null, payloads: string | null }
 
 type Stamp = [tableName: string, pk: string, serverVersion: number, op: SyncOperation, clock: number, hlc: string, opId: string,
@@ -44,7 +45,10 @@ type Stamp = [tableName: string, pk: string, serverVersion: number, op: SyncOper
 
 const stampColumns = 'c.table_name, c.pk, c.server_version, c.op, c.clock, c.hlc, c.op_id, c.created_at'
 
-/** A page of a snapshot. Throws 400 for a forged token, 403 for one of another workspace or user, 410 where the snapshot cannot be continued. */
+/**
+ * A page of a snapshot. Throws INVALID_REQUEST for a forged token, FORBIDDEN for a token of another workspace or user,
+ * SNAPSHOT_EXPIRED where the snapshot cannot be continued.
+ */
 export async function snapshot(context: EngineContext, caller: UserCaller, request: SnapshotRequest): Promise<SnapshotResponse> {
   const { winners, ...answer } = await readAnswer(context, caller, request)
   return { ...answer, items: winners.map(toItem) }
@@ -84,7 +88,10 @@ const selectCounters = compileSql<{ workspaceId: string }, { head: number, horiz
 
 interface Key { tableName: string, pk: string }
 
-/** The next winners in key order, as they were at the watermark; `next` is the last key looked at, where there are more. Read in parts, as a pull is. */
+/**
+ * The next winners in key order, as they were at the watermark, read in parts as a pull is. `next` is the last key read,
+ * where there are more.
+ */
 async function readPage(database: SyncDatabase, caller: UserCaller, position: SnapshotPosition, pageSize: number) {
   const winners: Winner[] = []
   let [rest, textLength, steps] = [pageSize, 0, 0]
@@ -93,7 +100,7 @@ async function readPage(database: SyncDatabase, caller: UserCaller, position: Sn
   for (const table of tablesFrom(position)) {
     let after: Key = table === undefined || table === position.tableName ? position : { tableName: table, pk: '' }
     for (let hasRest = true; hasRest;) {
-      // Of a full page only whether there are more in another table is still asked.
+      // A full page only asks whether another table has more.
       const wanted = isFull() ? 0 : Math.min(rest, maxRowsPerRead)
       const records = await readRecords(database, caller, table, after, wanted + 1)
       const part = records.slice(0, wanted)
@@ -111,12 +118,12 @@ async function readPage(database: SyncDatabase, caller: UserCaller, position: Sn
   return { winners, next: undefined }
 }
 
-/** The tables of the filter that are not over yet; undefined, once, where there is no filter. */
+/** The tables of the filter from the position on; one `undefined` where there is no filter. */
 function tablesFrom({ filter, tableName }: SnapshotPosition): (string | undefined)[] {
   return filter === null ? [undefined] : (JSON.parse(filter) as string[]).filter(table => compareCodePoints(table, tableName) >= 0)
 }
 
-/** Of one table, or of all. */
+/** The records after a key, of one table or of all. */
 async function readRecords(database: SyncDatabase, { workspaceId, userId }: UserCaller, table: string | undefined, { tableName, pk }: Key, limit: number): Promise<Winner[]> {
   const statement = table === undefined ? recordsAfter : recordsOfTable
   const [texts] = await readRows(database.read.$client, statement({ workspaceId, userId, tableName, pk, limit }))
@@ -150,14 +157,14 @@ function toWinners({ stamps, payloads }: Texts): Winner[] {
 }
 
 /**
- * Each winner as it was at the watermark, and how many changes were gone through for that; a key that did not exist then is
- * left out. Throws 410 where that is not known any more, or too many changes lie between.
+ * Each winner as it was at the watermark, and the number of changes read for that. A key that did not exist then is left
+ * out. Throws SNAPSHOT_EXPIRED where a change is gone or too many lie between.
  */
 async function rewind(database: SyncDatabase, workspaceId: string, page: readonly Winner[], highWatermark: number): Promise<{ winners: Winner[], steps: number }> {
   const later = page.filter(winner => winner.serverVersion > highWatermark).map(winner => winner.serverVersion)
   if (later.length === 0) return { winners: [...page], steps: 0 }
   const [found] = await readRows(database.read.$client, chainEnds({ workspaceId, later: JSON.stringify(later), highWatermark }))
-  // A chain that is whole ends at or before the watermark, or with the first change of its key.
+  // A complete chain ends at or before the watermark, or with the first change of its key.
   const byLater = new Map(toWinners(found!).map(winner => [winner.laterVersion, winner]))
   const winners = page.flatMap((winner) => {
     if (winner.serverVersion <= highWatermark) return winner

@@ -1,7 +1,6 @@
 /**
- * The synced tables: which there are, which field is their key, what a `put` must carry. The seven of the host are
- * known from the start; an app adds its own with `registerSyncedTable` before the first request. A schema only checks:
- * the payload is kept as sent, whatever further fields it has.
+ * The synced tables: their names, key fields and schemas. The seven tables of an OR3 host are built in; an app adds its
+ * own with `registerSyncedTable` before the first request. A schema only checks: the payload is kept as it was sent.
  */
 import { z, type ZodType } from 'zod'
 import { isCleanText } from './json.ts'
@@ -14,7 +13,7 @@ export interface SyncedTableOptions {
   schema?: ZodType
   /** The payload's field with the internal id of the one user who may see the row. */
   ownerKey?: string
-  /** Fields that clients derive for themselves and the server never keeps. */
+  /** Fields that each client derives for itself; the server does not keep them. */
   derivedKeys?: readonly string[]
 }
 
@@ -24,8 +23,9 @@ const syncedTables = new Map<string, SyncedTable>()
 let sealed = false
 
 /**
- * Adds a synced table; no migration is needed. Call it while the server starts, from a Nitro plugin.
- * Throws an `Error` on a name that is not usable or already taken, and after the first op was pushed.
+ * Adds a synced table; no migration is needed. Call it from a Nitro plugin, while the server starts. Throws an `Error` for
+ * a name that is unusable or taken, and after the first op was pushed.
+ * @example registerSyncedTable('notes', { primaryKey: 'id', schema: z.looseObject({ id: z.string() }) })
  */
 export function registerSyncedTable(name: string, options: SyncedTableOptions): void {
   if (sealed) throw new Error(`The synced table "${name}" is registered too late: register it in a server plugin, before the first op is pushed.`)
@@ -37,12 +37,13 @@ export function registerSyncedTable(name: string, options: SyncedTableOptions): 
   syncedTables.set(name, { name, ...options })
 }
 
-/** The table, or undefined where no such table is synced. The first look ends registration. */
+/** The table, or undefined where no such table is synced. The first call ends registration. */
 export function findSyncedTable(name: string): SyncedTable | undefined {
   sealed = true
   return syncedTables.get(name)
 }
 
+/** True where the names contain every synced table. */
 export function isEverySyncedTable(names: readonly string[]): boolean {
   return new Set(names).size >= syncedTables.size && [...syncedTables.keys()].every(name => names.includes(name))
 }

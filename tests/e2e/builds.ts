@@ -15,7 +15,9 @@ import { promisify } from 'node:util'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 const cache = join(tmpdir(), 'or3-layer-e2e')
-const layerSources = ['modules', 'server', 'drizzle', 'nuxt.config.ts', 'package.json', 'package-lock.json']
+const layerSources = [
+  'modules', 'server', 'shared', 'cli', 'drizzle', 'nuxt.config.ts', 'package.json', 'package-lock.json',
+]
 /** What a build leaves behind is none of its sources. */
 const leftovers = new Set(['node_modules', '.nuxt', '.output', '.data'])
 
@@ -57,7 +59,7 @@ export const februaryHost: FixtureBuild = {
     without: [
       'server/utils/rate-limit', 'server/middleware/sync-limits.ts', 'server/api/knock.post.ts',
       'server/utils/background-jobs', 'server/api/jobs', 'server/api/sync/snapshot.post.ts',
-      'server/host/admin/stores', 'server/api/admin/grants.post.ts', 'server/api/admin/members.post.ts', 'server/api/admin/workspaces.get.ts',
+      'server/admin/stores', 'server/api/admin/grants.post.ts', 'server/api/admin/members.post.ts', 'server/api/admin/workspaces.get.ts',
     ],
   },
 }

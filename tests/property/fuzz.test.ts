@@ -10,7 +10,7 @@ import { parseJson } from '../../shared/parse-json.ts'
 import type { PendingOp, PullResponse } from '../../shared/protocol.ts'
 import { useSyncDatabase } from '../../server/layer.ts'
 import { deleteOf, eventOf, putOf, tableNames } from '../helpers/sync.ts'
-import { serveSync, syncRoutes, type SyncServer } from '../helpers/sync-server.ts'
+import { serveRoutes, syncRouteNames, type TestServer } from '../helpers/http-server.ts'
 import { runs, timeoutMs } from './scale.ts'
 import { pullTextOf } from '../helpers/engine.ts'
 
@@ -64,7 +64,7 @@ function insertBytes(text: string, at: number, bytes: Uint8Array): Uint8Array {
   return Buffer.concat([whole.subarray(0, index), bytes, whole.subarray(index)])
 }
 
-const request = fc.constantFrom(...Object.keys(syncRoutes), 'push', 'push').chain(route => fc.record({
+const request = fc.constantFrom(...syncRouteNames, 'push', 'push').chain(route => fc.record({
   route: fc.constant(route),
   body: bodies[route]!,
   breakIt: damage,
@@ -72,14 +72,14 @@ const request = fc.constantFrom(...Object.keys(syncRoutes), 'push', 'push').chai
 }))
 
 /** Slow once may be the machine; slow three times is the body. */
-async function postQuickly({ post }: SyncServer, route: string, body: unknown, headers: Record<string, string>) {
+async function postQuickly({ post }: TestServer, route: string, body: unknown, headers: Record<string, string>) {
   const answer = await post(route, body, headers)
   for (let tries = 0; tries < 3 && answer.tookMs >= 100; tries++) answer.tookMs = Math.min(answer.tookMs, (await post(route, body, headers)).tookMs)
   return answer
 }
 
 it('answers every body quickly, with no 5xx, and keeps what it accepts', { timeout: timeoutMs(120) }, async () => {
-  const server = await serveSync()
+  const server = await serveRoutes()
   const { userId, workspaceId } = await server.meet('ann')
   const scope = { workspaceId }
   const accepted: PendingOp[] = []
@@ -119,7 +119,7 @@ function pickStamp({ stamp: { deviceId, opId, hlc, clock } }: PendingOp) {
 }
 
 it('answers huge and deep bodies quickly', { timeout: timeoutMs(60) }, async () => {
-  const server = await serveSync()
+  const server = await serveRoutes()
   const scope = { workspaceId: (await server.meet('ann')).workspaceId }
   const text = JSON.stringify({ scope, ops: [putOf('a')], cursor: 0, pageSize: 1, deviceId: 'd', version: 0, retentionSeconds: 3600 })
   const withData = (data: string) => text.replace('"content":"Message a"', () => `"content":${data}`)
@@ -128,7 +128,7 @@ it('answers huge and deep bodies quickly', { timeout: timeoutMs(60) }, async () 
     deep(255), deep(257), deep(9_000), deep(10_001), deep(1_000_000), '['.repeat(10_000_000), withData(`"${'x'.repeat(10_000_000)}"`),
     `{"scope":${'{"a":'.repeat(100_000)}`, withData(`[${'1,'.repeat(1_000_000)}1]`), withData(`[${'1e999,'.repeat(20_000)}1]`), ' '.repeat(1_000_000),
   ]
-  for (const route of Object.keys(syncRoutes)) {
+  for (const route of syncRouteNames) {
     for (const body of bodies) {
       const { status, tookMs } = await postQuickly(server, route, body, {})
       expect(status).toBeLessThan(500)

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { PendingOp, PullResponse, PushResult } from '../../shared/protocol.ts'
 import { type Chance, createChance, readSeed } from '../helpers/chance.ts'
-import { serveSync, type SyncServer } from '../helpers/sync-server.ts'
+import { serveRoutes, type TestServer } from '../helpers/http-server.ts'
 import { scaled, timeoutMs } from './scale.ts'
 import { applyPage, createDevice, type Device, liveRows, writeLocally } from './sync-device.ts'
 
@@ -19,7 +19,7 @@ function pickFault(chance: Chance): Fault {
 }
 
 /** Null where the device got no answer: it does not know whether the request came. */
-async function send(server: SyncServer, route: string, body: object, fault: Fault): Promise<unknown> {
+async function send(server: TestServer, route: string, body: object, fault: Fault): Promise<unknown> {
   switch (fault) {
     case 'cut':
       await sendRaw(server, route, body, { part: 0.6 })
@@ -39,7 +39,7 @@ async function send(server: SyncServer, route: string, body: object, fault: Faul
 }
 
 /** Sends `part` of the body and goes away. */
-function sendRaw({ origin }: SyncServer, route: string, body: object, { part }: { part: number }): Promise<void> {
+function sendRaw({ origin }: TestServer, route: string, body: object, { part }: { part: number }): Promise<void> {
   const bytes = Buffer.from(JSON.stringify(body))
   return new Promise((resolve) => {
     const request = httpRequest(`${origin}/api/sync/${route}`, {
@@ -52,7 +52,7 @@ function sendRaw({ origin }: SyncServer, route: string, body: object, { part }: 
 
 it('comes through a bad network whole', { timeout: timeoutMs(120) }, async () => {
   const chance = createChance(readSeed('http faults'))
-  const server = await serveSync()
+  const server = await serveRoutes()
   const scope = { workspaceId: (await server.meet('ann')).workspaceId }
   const devices = Array.from({ length: 4 }, (_, index) => createDevice(`device-${index}`, 'ann'))
   const written: PendingOp[] = []

@@ -1,6 +1,6 @@
 /**
- * What a push becomes, decided in memory without I/O: which ops are new, which repeat an earlier one, who wins each
- * key, which version each gets. Ops are taken in order; a loser is logged like a winner. Upholds P2, P3 and P4.
+ * Decides in memory what a push becomes: which ops are new, which repeat an earlier one, who wins each key, which
+ * version each gets. Ops are taken in order; a superseded op is logged too. Does no I/O. Upholds P2, P3 and P4.
  */
 import { parseJson } from '../../../shared/parse-json.ts'
 import type { PushResultItem, Revision, SyncOperation } from '../../../shared/protocol.ts'
@@ -19,7 +19,7 @@ export interface StoredWinner extends Revision {
 /** An op that the log holds already. */
 export interface StoredOp extends Omit<ValidOp, 'ownerUserId' | 'payload'> {
   serverVersion: number
-  /** Undefined where its length alone says that the op that came has another one. */
+  /** Undefined where the length already differs from the incoming op's payload. */
   payload: string | null | undefined
 }
 
@@ -30,7 +30,7 @@ export interface StoredState {
   seen: ReadonlyMap<string, StoredOp>
   /** By `keyOf`. */
   winners: ReadonlyMap<string, StoredWinner>
-  /** Devices behind the horizon whose puts of rows without a record wait (deferred-devices.ts). */
+  /** Devices behind the horizon: their puts of rows without a record are deferred (deferred-devices.ts). */
   deferred: ReadonlySet<string>
 }
 
@@ -44,14 +44,14 @@ export interface Merge {
   receipts: PushResultItem[]
   /** In version order. */
   log: LogEntry[]
-  /** The puts of the log that have won their keys; of two for one key the later counts. */
+  /** The puts of the log that won their keys. Where two are of one key, the later one counts. */
   rows: LogEntry[]
   /** Each touched key whose winner is a delete. */
   tombstones: Tombstone[]
   head: number
-  /** Receipts of ops that are not the winner now, with the winner's version: their answer carries the winner. */
+  /** Receipts of superseded ops, with the winner's version. Their answer carries the winner. */
   superseded: { receipt: PushResultItem, winnerVersion: number }[]
-  /** Devices of which a put waits. */
+  /** Devices with a deferred put. */
   deferredDevices: Set<string>
 }
 
@@ -63,16 +63,17 @@ export interface Tombstone {
   newestVersion: number
 }
 
-/** A key's name within a workspace; table names have no NUL. */
+/** One name for a key within a workspace. Table names have no NUL, so it is unambiguous. */
 export function keyOf(op: { tableName: string, pk: string }): string {
   return `${op.tableName}\0${op.pk}`
 }
 
-/** A UUID is the same in capital letters, and kept in small ones; its receipt has it as it came. */
+/** The op id in lower case, as it is stored. The receipt keeps the spelling that the device sent. */
 export function idOf({ opId }: { opId: string }): string {
   return opId.toLowerCase()
 }
 
+/** Decides each op in order against the stored state, and against the ops before it. */
 export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredState, userId: string): Merge {
   const merge: Merge = { receipts: [], log: [], rows: [], tombstones: [], head: stored.head, superseded: [], deferredDevices: new Set() }
   const seen = new Map<string, StoredOp>(stored.seen)
@@ -116,7 +117,7 @@ export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredStat
     const entry: LogEntry = {
       ...op,
       opId: id,
-      // Whoever deletes a row that somebody else may not see keeps it that way.
+      // The owner stays: deleting a private row must not make the change visible to others.
       ownerUserId: winner?.ownerUserId ?? op.ownerUserId,
       serverVersion,
       obsoletes: applied ? winner?.serverVersion ?? null : serverVersion,
@@ -138,7 +139,7 @@ export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredStat
   }
 }
 
-/** Op ids that come twice in one batch with different content, where nothing stored says which one is right. */
+/** Op ids that come twice in one batch with different content and are not stored: neither can be trusted. */
 function findAmbiguous(ops: readonly (ValidOp | Refusal)[], stored: ReadonlyMap<string, StoredOp>): Set<string> {
   const first = new Map<string, ValidOp>()
   const ambiguous = new Set<string>()

@@ -1,6 +1,4 @@
-/**
- * What a push reads: a constant number of statements whatever its size, one round trip each to a remote server.
- */
+/** The queries of a push. Their number does not depend on the number of ops. */
 import type { InValue } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
@@ -14,13 +12,13 @@ import { logOf } from '../log.ts'
 import type { ValidOp } from './validate.ts'
 import { idOf, keyOf, type StoredOp, type StoredState, type StoredWinner } from './merge.ts'
 
-/** Each names the op of the batch by its place in it. */
+/** `place` is the index of the op in the batch. */
 type SeenTuple = [place: number, serverVersion: number, tableName: string, pk: string, op: SyncOperation,
   clock: number, hlc: string, deviceId: string, isSameLength: 0 | 1]
 type WinnerTuple = [place: number, serverVersion: number, op: SyncOperation,
   clock: number, hlc: string, opId: string, ownerUserId: string | null]
 
-/** What `mergeOps` decides on. */
+/** The part of `StoredState` that one statement reads. */
 export interface Found extends Omit<StoredState, 'deferred' | 'seen'> {
   /** Undefined before the first push. */
   logId: number | undefined
@@ -29,7 +27,7 @@ export interface Found extends Omit<StoredState, 'deferred' | 'seen'> {
 
 interface InWorkspace { workspaceId: string }
 
-/** The winners as JSON arrays with commas between. */
+/** `winners`: JSON arrays joined by commas. */
 interface BeforeRow { logId: number, head: number, horizon: number, winners: string | null }
 
 /** The counters, and the winners of the keys that `ops` touch. */
@@ -74,7 +72,7 @@ const selectBeforeMany = compileRowsSql<ValidOp, InWorkspace, BeforeRow>([], 3, 
   from logs l where l.workspace_id = ${value('workspaceId')}
   limit 1`)
 
-/** A push of one op, which is what a keystroke sends: without a list a tenth less. */
+/** A push of one op is the most frequent one. Without the list it takes a tenth less time. */
 const selectBeforeOne = compileSql<InWorkspace & { tableName: string, pk: string }, BeforeRow>(value => sql`
   select l.id as "logId", l.head, l.horizon, case when c.server_version is not null then ${winnerTuple} end as winners
   from (select 0 as place) as wanted
@@ -111,7 +109,7 @@ function writeWanted(args: InValue[], op: ValidOp, place: number) {
   args.push(place, op.opId, op.payload === null ? null : Buffer.byteLength(op.payload))
 }
 
-/** A payload is read only where its length is right. */
+/** Reads a payload only where its length equals the incoming one. */
 const selectSeen = compileRowsSql<ValidOp, InWorkspace, { seen: string, payloads: string | null }>([], 3, writeWanted, (rows, value) => sql`
   select
     json_group_array(json_array(wanted.place, s.server_version, s.table_name, s.pk, s.op, s.clock, s.hlc, s.device_id,
@@ -121,7 +119,7 @@ const selectSeen = compileRowsSql<ValidOp, InWorkspace, { seen: string, payloads
   cross join changes s on s.log_id = ${logOf(value('workspaceId'))} and s.op_key = unhex(wanted.id, '-')
   limit 1`)
 
-/** Of an op that comes twice in the batch the tuple with the payload counts. */
+/** Where an op id comes twice in the batch, the tuple with a payload counts. */
 function addSeen(seen: Map<string, StoredOp>, ops: readonly ValidOp[], tuples: readonly SeenTuple[], payloads: readonly string[]) {
   tuples.forEach(([place, serverVersion, tableName, pk, operation, clock, hlc, deviceId, isSameLength], index) => {
     const { opId } = ops[place]!
@@ -134,8 +132,8 @@ function addSeen(seen: Map<string, StoredOp>, ops: readonly ValidOp[], tuples: r
 type WinnerRow = { place: number, op: SyncOperation, clock: number, hlc: string, opId: string, createdAt: number, payload: string | null }
 
 /**
- * What the winners at `versions` hold, one for each receipt, by its place; as many of the first as `maxWinnerBytes` allow,
- * and none that has been cleaned up.
+ * The winners at `versions`, by their index. Reads from the first on until `maxWinnerBytes` is reached. A winner that was
+ * cleaned up meanwhile is missing.
  */
 export async function readWinners({ read }: SyncDatabase, workspaceId: string, versions: readonly number[]): Promise<Map<number, Winner>> {
   const rows = await readRows(read.$client, selectWinners({ workspaceId, versions: JSON.stringify(versions) }))
@@ -147,7 +145,7 @@ export async function readWinners({ read }: SyncDatabase, workspaceId: string, v
   }))
 }
 
-/** A receipt has a row's payload twice, a delete's not at all. */
+/** A receipt carries a put's payload twice, a delete's not at all. */
 const selectWinners = compileSql<InWorkspace & { versions: string }, WinnerRow>(value => sql`
   select fitting.place, c.op, c.clock, c.hlc, c.op_id as "opId", c.created_at as "createdAt", case c.op when 'put' then c.payload end as payload
   from (

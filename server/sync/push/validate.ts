@@ -1,6 +1,6 @@
 /**
- * What is wrong with a single op, decided without the database: it gets a refusal and its neighbours go on. A refused
- * op is dropped by its device, so only what can never be right is refused.
+ * Validates each op by itself, without the database. An invalid op gets a refusal and its neighbours go on. A device
+ * drops a refused op, so only an op that can never become valid is refused.
  */
 import { checkShape } from '../../lib/check-shape.ts'
 import { toNumber } from '../../../shared/parse-json.ts'
@@ -10,7 +10,7 @@ import { maxClock, maxHlcLength, maxIdLength, maxPayloadBytes, maxPayloadDepth, 
 import { findSyncedTable, type SyncedTable } from '../tables.ts'
 import type { UserCaller } from '../caller.ts'
 
-/** An op as it comes, its shape already checked. */
+/** An op as a device sends it; its shape is checked already. */
 export interface IncomingOp {
   tableName: string
   operation: SyncOperation
@@ -30,7 +30,7 @@ export interface ValidOp {
   clock: number
   /** The payload's JSON text, null where there is none. */
   payload: string | null
-  /** The user who alone may see a row of this table; null where every member may. */
+  /** The only user who may see the row; null where every member may. */
   ownerUserId: string | null
 }
 
@@ -38,10 +38,12 @@ export interface Refusal extends Wrong { opId: string }
 
 interface Wrong { errorCode: SyncErrorCode, error: string }
 
+/** True for an op that may be written. */
 export function isValidOp(op: ValidOp | Refusal): op is ValidOp {
   return !('errorCode' in op)
 }
 
+/** The op ready to be written, or its refusal. */
 export function validateOp(op: IncomingOp, caller: UserCaller): ValidOp | Refusal {
   const checked = checkOp(op, caller)
   return 'errorCode' in checked ? { opId: op.stamp.opId, ...checked } : checked
@@ -80,11 +82,11 @@ function admitPut(op: IncomingOp, table: SyncedTable, caller: UserCaller): strin
 
 function findMismatch({ schema }: SyncedTable, payload: unknown, text: string): string | undefined {
   if (!schema || checkShape(schema, payload).wrong === undefined) return undefined
-  // A number that no double holds is kept as raw JSON; a schema that wants a number sees the rounded one.
+  // A number that no double can hold is kept as raw JSON. The schema sees the rounded number.
   return checkShape(schema, JSON.parse(text), 'payload').wrong
 }
 
-/** The payload of a delete is never checked against the table: clients send the key and `deleted_at`, or nothing. */
+/** A delete's payload is not checked against the schema: clients send the key and `deleted_at`, or nothing. */
 function admitDelete(op: IncomingOp, caller: UserCaller): string | null | Wrong {
   if (op.payload === undefined || op.payload === null) return null
   if (!isJsonObject(op.payload)) return invalid(`Invalid payload for ${op.tableName}: it must be an object or absent`)
@@ -95,7 +97,7 @@ function admitDelete(op: IncomingOp, caller: UserCaller): string | null | Wrong 
 function serializePayload(payload: Record<string, unknown>, table?: SyncedTable, tableName = table?.name): string | Wrong {
   if (isDeeperThan(payload, maxPayloadDepth)) return invalid(`Invalid payload for ${tableName}: nested deeper than ${maxPayloadDepth} levels`)
   const text = JSON.stringify(withoutDerivedKeys(payload, table?.derivedKeys))
-  // A UTF-16 unit is at most three bytes: most payloads need no count.
+  // A UTF-16 unit has at most three bytes, so most payloads need no exact count.
   if (text.length * 3 > maxPayloadBytes && Buffer.byteLength(text) > maxPayloadBytes) {
     return { errorCode: 'OVERSIZED', error: `Payload too large for ${tableName}: exceeds ${maxPayloadBytes} bytes` }
   }
@@ -112,7 +114,7 @@ function isForeign(payload: Record<string, unknown>, caller: UserCaller): boolea
 }
 
 function isJsonObject(value: unknown): value is Record<string, unknown> {
-  // A number that no double holds comes as an object too.
+  // A number that no double can hold is an object too.
   return typeof value === 'object' && value !== null && !Array.isArray(value) && toNumber(value) === undefined
 }
 
@@ -124,7 +126,7 @@ function invalid(error: string): Wrong {
   return { errorCode: 'VALIDATION_ERROR', error }
 }
 
-/** A client's own text goes back to it whole only where it is short. */
+/** Quotes a client's text in an error, cut to 64 characters. */
 function shorten(text: string): string {
   return JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text)
 }

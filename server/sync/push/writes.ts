@@ -1,6 +1,6 @@
 /**
- * What a push writes: a constant number of statements whatever its size, over rows that are bound as they are, so that
- * SQLite parses no payload (db/statement.ts).
+ * The writes of a push. Their number does not depend on the number of ops. Values are bound one by one, so that SQLite
+ * parses no payload (database/statement.ts).
  */
 import type { InValue } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
@@ -11,6 +11,7 @@ import type { LogEntry, Tombstone } from './merge.ts'
 
 interface InLog { logId: number }
 
+/** Inserts the entries into the log. Throws where an op id is in it already. */
 export async function appendLog(tx: WriteTransaction, logId: number, log: readonly LogEntry[], now: number): Promise<void> {
   for (const part of inParts(log)) await tx.execute(insertChanges(part, { logId, now }))
 }
@@ -29,7 +30,7 @@ const insertChanges = compileRowsSql<LogEntry, At>(['logId', 'now'], 11, writeCh
     (server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, payload, log_id, created_at)
   ${rows}`)
 
-/** What `appendLog` wrote beyond `head`, or a part of it, and what was claimed. Nothing points to it yet. */
+/** Deletes the entries that were appended beyond `head`, and sets the head back. No record points to them yet. */
 export async function undoAppend(tx: WriteTransaction, logId: number, head: number): Promise<void> {
   await tx.execute(deleteAfter({ logId, head }))
   await moveHead(tx, logId, head)
@@ -38,12 +39,12 @@ export async function undoAppend(tx: WriteTransaction, logId: number, head: numb
 const deleteAfter = compileSql<InLog & { head: number }>(value => sql`
   delete from changes where log_id = ${value('logId')} and server_version > ${value('head')}`)
 
-/** `rows` are the first of their keys, and fit one statement; throws where one has a record already. */
+/** Inserts records for new keys. `rows` must fit one statement. Throws where a key has a record already. */
 export async function addRows(tx: WriteTransaction, logId: number, rows: readonly LogEntry[]): Promise<void> {
   await tx.execute(insertRows(rows, { logId }))
 }
 
-/** `rows` have won their keys; of two for one key the later counts. */
+/** Points each key's record to its new winner. Where two rows are of one key, the later one counts. */
 export async function pointRows(tx: WriteTransaction, logId: number, rows: readonly LogEntry[]): Promise<void> {
   for (const part of inParts(rows)) await tx.execute(upsertRows(part, { logId }))
 }
@@ -60,6 +61,7 @@ const upsertRows = compileRowsSql<LogEntry, InLog>(['logId'], 3, writeRow, rows 
   on conflict (log_id, table_name, pk) do update
     set server_version = excluded.server_version, tombstone_version = null, tombstone_at = null`)
 
+/** Points each key's record to its winning delete. */
 export async function pointTombstones(tx: WriteTransaction, logId: number, tombstones: readonly Tombstone[], now: number): Promise<void> {
   for (const part of inParts(tombstones)) await tx.execute(upsertTombstones(part, { logId, now }))
 }
@@ -73,7 +75,7 @@ const upsertTombstones = compileRowsSql<Tombstone, At>(['logId', 'now'], 4, writ
   on conflict (log_id, table_name, pk) do update
     set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version, tombstone_at = excluded.tombstone_at`)
 
-/** Moves the head by `count`, if the log ends where it is thought to: instead of asking first and moving it last. */
+/** Moves the head by `count` if the log still ends at `end`. One statement instead of a query and an update. */
 export async function claimVersions(tx: WriteTransaction, workspaceId: string, end: LogEnd, count: number): Promise<boolean> {
   const { rowsAffected } = await tx.execute(updateEnd({ ...end, workspaceId, count }))
   return rowsAffected === 1
@@ -83,6 +85,7 @@ const updateEnd = compileSql<LogEnd & { workspaceId: string, count: number }>(va
   update logs set head = head + ${value('count')}
   where id = ${value('logId')} and workspace_id = ${value('workspaceId')} and head = ${value('head')} and horizon = ${value('horizon')}`)
 
+/** Sets the head of the log. */
 export async function moveHead(tx: WriteTransaction, logId: number, head: number): Promise<void> {
   await tx.execute(updateHead({ logId, head }))
 }

@@ -23,14 +23,14 @@ export interface CleanAllResult {
   workspaces: number
   droppedChanges: number
   droppedTombstones: number
-  /** Workspaces in which something due is left; the next run goes on there. */
+  /** Workspaces in which changes that are due are left; the next run goes on there. */
   unfinished: number
   failures: { workspaceId: string, error: unknown }[]
 }
 
 /**
- * Cleans every workspace up; one that fails does not stop the others. Throws 400 for a retention out of range, and the
- * database's refusals where not even the workspaces can be read.
+ * Cleans up every workspace. Throws INVALID_REQUEST for a retention out of range, and the database's refusals where the
+ * workspaces cannot be read.
  */
 export async function cleanAllWorkspaces(database: SyncDatabase, log: MaintenanceLog, { retentionSeconds, ...options }: CleanAllOptions): Promise<CleanAllResult> {
   parseRequest(cleanUpRequest.pick({ retentionSeconds: true }), { retentionSeconds }, 'Invalid clean-up request')

@@ -1,8 +1,8 @@
 /**
- * Clean-up. The log loses only what was superseded, long ago and behind every living device; a tombstone goes when
- * nothing else of its key is left and it is that old, and raises the horizon, behind which a device must take a
- * snapshot. The log is read once, from where the last run stopped, in chunks that let other work in between.
- * Upholds P5 and P7.
+ * The clean-up of one workspace. It drops a change only if the change is superseded, older than the retention, and behind
+ * the cursor of every living device. It drops a tombstone of that age once no other change of its key is left; that
+ * raises the horizon, behind which a device must take a snapshot. Each run goes on where the last one stopped, in
+ * chunks that let other writes in between. Upholds P5 and P7.
  */
 import { sql } from 'drizzle-orm'
 import { nowSeconds } from '../../lib/clock.ts'
@@ -17,21 +17,21 @@ import { parseRequest } from '../../lib/parse-request.ts'
 const rowsPerChunk = 250
 
 export interface CleanUpOptions {
-  /** Stop after so many rows were looked at; the next run goes on there. */
+  /** Stop after this many rows were read; the next run goes on there. */
   maxRows?: number
 }
 
-/** Drops log rows that another op has superseded; the newest change of every key stays. */
+/** Drops superseded changes; the newest change of every key stays. */
 export async function gcChangeLog(database: SyncDatabase, caller: Caller, request: CleanUpRequest, { maxRows = Infinity }: CleanUpOptions = {}): Promise<CleanUpResult> {
   const run = startRun(caller, request, maxRows)
   await cleanLog(database, run)
   return run.result
 }
 
-/** Drops tombstones with what is left of their keys in the log, and raises the horizon to the newest of them. */
+/** Drops superseded changes and old tombstones, and raises the horizon to the newest tombstone dropped. */
 export async function gcTombstones(database: SyncDatabase, caller: Caller, request: CleanUpRequest, { maxRows = Infinity }: CleanUpOptions = {}): Promise<CleanUpResult> {
   const run = startRun(caller, request, maxRows)
-  // A put left behind by its tombstone would bring the row back to whoever pulls from 0.
+  // First the log: a put left behind by its tombstone would bring the row back for a pull from 0.
   await cleanLog(database, run)
   await dropTombstones(database, run)
   return run.result
@@ -39,7 +39,7 @@ export async function gcTombstones(database: SyncDatabase, caller: Caller, reque
 
 interface Run {
   workspaceId: string
-  /** What is older may go; epoch seconds. */
+  /** Epoch seconds: what is older may be dropped. */
   cutoff: number
   rowsLeft: number
   result: CleanUpResult
@@ -54,7 +54,7 @@ function startRun(caller: Caller, request: CleanUpRequest, rowsLeft: number): Ru
   }
 }
 
-/** Reads the log on from where it was left, and drops what its rows have made obsolete. */
+/** Reads on in the log and drops the changes that its rows superseded. */
 async function cleanLog(database: SyncDatabase, run: Run): Promise<void> {
   const { workspaceId, cutoff, result } = run
   do {
@@ -71,7 +71,7 @@ async function cleanLog(database: SyncDatabase, run: Run): Promise<void> {
   } while (!result.done && run.rowsLeft > 0)
 }
 
-/** The next versions to look at: old enough, and behind the cursor of every device seen within the retention. */
+/** The next versions to read: old enough, and behind the cursor of every device seen within the retention. */
 async function readChunk(tx: WriteTransaction, workspaceId: string, cutoff: number) {
   const [row] = await tx.all<{ head: number, cleaned: number, old: string }>(sql`
     select head, cleaned_version as cleaned, (
@@ -82,7 +82,7 @@ async function readChunk(tx: WriteTransaction, workspaceId: string, cutoff: numb
         order by c.server_version limit ${rowsPerChunk})) as old
     from logs where workspace_id = ${workspaceId}`)
   if (!row) return { from: 0, to: 0, head: 0, rows: 0 }
-  // Null marks the first version that is too young: it and all after it wait.
+  // Null marks the first version that is too young.
   const versions = JSON.parse(row.old) as (number | null)[]
   const rows = versions.includes(null) ? versions.indexOf(null) : versions.length
   return { from: row.cleaned, to: versions[rows - 1] ?? row.cleaned, head: row.head, rows }
@@ -97,7 +97,7 @@ async function dropObsolete(tx: WriteTransaction, workspaceId: string, from: num
   return rowsAffected
 }
 
-/** The log is clean up to the newest change of each of these keys: nothing of them is left but the tombstone. */
+/** Drops the tombstones of keys whose other changes are gone. */
 async function dropTombstones(database: SyncDatabase, run: Run): Promise<void> {
   const { workspaceId, cutoff, result } = run
   let wasFull = true
@@ -126,7 +126,7 @@ async function dropTombstones(database: SyncDatabase, run: Run): Promise<void> {
   result.done &&= !wasFull
 }
 
-/** Where no device was seen within the retention, nothing is held back. */
+/** The slowest cursor of a living device; a number beyond every version where there is none. */
 function slowestCursor(workspaceId: string, cutoff: number) {
   return sql`coalesce((select min(cursor) from device_cursors where workspace_id = ${workspaceId} and updated_at >= ${cutoff}), 9007199254740991)`
 }

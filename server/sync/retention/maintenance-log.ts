@@ -7,7 +7,7 @@ import type { SyncDatabase } from '../../database/types.ts'
 import { layerState, logs } from '../../database/schema/index.ts'
 import type { MaintenanceState } from '../../../shared/protocol.ts'
 
-/** Of an error's text; it may be of any length. */
+/** An error's text may be of any length. */
 const maxErrorLength = 500
 const stateName = 'maintenance'
 
@@ -29,7 +29,7 @@ export function createMaintenanceLog(database: SyncDatabase): MaintenanceLog {
     if (row) state = { ...JSON.parse(row.value) as MaintenanceState, ...begun ? { state: state.state } : {} }
   }
 
-  /** What is known of the last run is a comfort: a database that cannot take it now is no reason to fail. */
+  /** The state is informative only, so a database that cannot store it now is no reason to fail. */
   async function settle(outcome: () => Promise<Partial<MaintenanceState>>) {
     await remembered
     state = { ...state, ...await outcome() }
@@ -49,7 +49,7 @@ export function createMaintenanceLog(database: SyncDatabase): MaintenanceLog {
   }
 }
 
-/** How many versions no clean-up has read yet, young ones among them. Only a restore lifts the horizon above that. */
+/** The number of versions that no clean-up has read yet, young ones included. */
 export async function readBacklog(database: SyncDatabase): Promise<number> {
   const [row] = await database.read.select({ versions: sql<number>`coalesce(sum(head - max(cleaned_version, horizon)), 0)` }).from(logs)
   return row!.versions

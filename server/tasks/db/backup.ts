@@ -1,4 +1,4 @@
-/** A verified copy of the database, beside the running server. */
+/** Makes a verified copy of the database, beside the running server. */
 import { defineTask } from 'nitropack/runtime'
 import { useSyncDatabase } from '../../layer.ts'
 import { backUp } from '../../operations/backup.ts'

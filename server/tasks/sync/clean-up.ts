@@ -1,4 +1,4 @@
-/** The clean-up of all workspaces; off by one setting. Which workspace failed is in the log, not in the answer. */
+/** Cleans up all workspaces; one setting switches it off. The log names a workspace that failed, the result does not. */
 import { consola } from 'consola'
 import { defineTask } from 'nitropack/runtime'
 import { useSyncEngine } from '../../layer.ts'

@@ -9,7 +9,7 @@ import { expect, it, vi } from 'vitest'
 import type { SyncDatabase } from '../../../server/database/types.ts'
 import { createAuthWorkspaceStore } from '../../../server/host/auth-store.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
-import { driverText, serveAuthRoutes } from './serve.ts'
+import { driverText, serveRoutes } from '../../helpers/http-server.ts'
 
 /** Before anything is imported: a logger with a tag takes this over when it is made. */
 const logged = await vi.hoisted(async () => {
@@ -37,7 +37,7 @@ it('every method of the store fails without the driver\'s words', async () => {
 })
 
 it.each(['GET', 'POST'])('%s invites fails without the driver\'s words', async (method) => {
-  const { call, database, meet } = await serveAuthRoutes()
+  const { call, database, meet } = await serveRoutes()
   const { workspaceId } = await meet('ann')
   await database.write(tx => tx.run(sql`drop table invites`))
   const body = method === 'GET' ? undefined : { email: 'secret@example.org', role: 'viewer' }

@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { putOf } from '../../helpers/sync.ts'
 import { expectInvariants } from './invariants.ts'
-import { type Answer, driverText, routeNames, serveAuthRoutes } from './serve.ts'
+import { type Answer, driverText, routeNames, serveRoutes } from '../../helpers/http-server.ts'
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 40)
 
@@ -108,7 +108,7 @@ it.each(routeNames.filter(name => name.includes('/:')))('%s finds nothing under 
 })
 
 async function serveFuzzed(route: string) {
-  const { call, meet, database } = await serveAuthRoutes()
+  const { call, meet, database } = await serveRoutes()
   const { userId, workspaceId } = await meet('ann')
   const path = route.replace(':id', workspaceId).replace(':userId', userId).replace(':inviteId', workspaceId)
   const send = (body: string | Uint8Array) => call(path, { as: 'ann', body })

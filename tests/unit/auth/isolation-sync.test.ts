@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { CleanUpResult, PendingOp, PullResponse, PushResult, SnapshotResponse } from '../../../shared/protocol.ts'
 import { deleteOf, payloads, putOf, startClock } from '../../helpers/sync.ts'
-import { routeNames } from './serve.ts'
+import { routeNames } from '../../helpers/http-server.ts'
 import { createWorld, expectNoHint, expectSame, expectUnchanged, MARKER, OWNER, UNKNOWN } from './two-tenants.ts'
 
 const DEVICE = `device-with-${MARKER}`

@@ -7,7 +7,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import { expectInvariants } from './invariants.ts'
-import { routeNames } from './serve.ts'
+import { routeNames } from '../../helpers/http-server.ts'
 import {
   createWorld, expectNoHint, expectSame, expectUnchanged, type Ids, INVITED, OWNER, UNKNOWN, type World,
 } from './two-tenants.ts'

@@ -9,7 +9,7 @@ import { createAuthWorkspaceStore } from '../../../server/host/auth-store.ts'
 import { invites } from '../../../server/database/schema/index.ts'
 import { admit, inAnHour, invite, signIn, startClock, team } from '../../contract/auth-store-helpers.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
-import { serveAuthRoutes } from './serve.ts'
+import { serveRoutes } from '../../helpers/http-server.ts'
 
 type Change = WorkspaceRole | null
 
@@ -101,7 +101,7 @@ describe('an open invite', () => {
 describe('the list of invites', () => {
   // Seen red with the newest hundred of every state.
   it('begins with all that are open, however many were made and revoked since', async () => {
-    const { call, meet, store } = await serveAuthRoutes()
+    const { call, meet, store } = await serveRoutes()
     const { workspaceId, userId: ann } = await meet('ann')
     const { userId: eve } = await meet('eve')
     await admit(store, ann, workspaceId, eve, 'editor')

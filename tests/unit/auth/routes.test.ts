@@ -4,13 +4,13 @@ import { describe, expect, it } from 'vitest'
 import { expectInvariants } from './invariants.ts'
 import { invites } from '../../../server/database/schema/index.ts'
 import { createInviteToken } from '../../../server/workspaces/invite-token.ts'
-import { routeNames, serveAuthRoutes, type SessionAnswer } from './serve.ts'
+import { routeNames, serveRoutes, type SessionAnswer } from '../../helpers/http-server.ts'
 
 interface Made { id: string, token: string, expiresAt: number }
 
 describe('the session route', () => {
   it('answers null for nobody and the session for somebody, never to be stored', async () => {
-    const { call } = await serveAuthRoutes()
+    const { call } = await serveRoutes()
     const nobody = await call('GET /api/auth/session')
     expect(nobody).toMatchObject({ status: 200, body: { session: null } })
     expect(nobody.headers.get('cache-control')).toBe('no-store')
@@ -31,7 +31,7 @@ describe('the session route', () => {
 
 // Seen red with the session's answer alone marked so.
 it('no answer about users and workspaces is stored, nor a refusal', async () => {
-  const { call, meet } = await serveAuthRoutes()
+  const { call, meet } = await serveRoutes()
   const { workspaceId, userId } = await meet('ann')
   const routes = routeNames.filter(name => !name.includes('/api/sync/'))
   expect(routes).toHaveLength(13)
@@ -48,7 +48,7 @@ it('no answer about users and workspaces is stored, nor a refusal', async () => 
 
 describe('the workspace routes', () => {
   it('create, list, rename, activate and delete', async () => {
-    const { call, database } = await serveAuthRoutes()
+    const { call, database } = await serveRoutes()
     const as = 'ann'
     const made = await call<{ id: string }>('POST /api/workspaces', { as, body: { name: ' Two ', description: 'd' } })
     expect(made).toMatchObject({ status: 200, body: { id: expect.any(String) } })
@@ -71,7 +71,7 @@ describe('the workspace routes', () => {
   })
 
   it('name the field that is wrong', async () => {
-    const { call, meet } = await serveAuthRoutes()
+    const { call, meet } = await serveRoutes()
     const as = 'ann'
     const { workspaceId } = await meet(as)
     for (const [body, field] of [
@@ -90,7 +90,7 @@ describe('the workspace routes', () => {
   })
 
   it('answer 404 for a path no id can have', async () => {
-    const { call, meet } = await serveAuthRoutes()
+    const { call, meet } = await serveRoutes()
     const { workspaceId } = await meet('ann')
     const impossible = ['%00', 'a%00b', '%ED%A0%80', '%', '%zz', 'x'.repeat(300), '__proto__', 'constructor', '..%2f..']
     for (const id of [...impossible, `${workspaceId}%00x`]) {
@@ -102,7 +102,7 @@ describe('the workspace routes', () => {
 
 describe('the member and invite routes', () => {
   it('invite, accept, list, promote, demote, leave', async () => {
-    const { call, meet, database } = await serveAuthRoutes()
+    const { call, meet, database } = await serveRoutes()
     const { userId: annId, workspaceId } = await meet('ann')
     const path = `/api/workspaces/${workspaceId}`
     const eveAsEditor = { email: ' Eve@Example.org', role: 'editor' }
@@ -139,7 +139,7 @@ describe('the member and invite routes', () => {
   })
 
   it('withdraw an invite; only the invited hear of it', async () => {
-    const { call, meet } = await serveAuthRoutes()
+    const { call, meet } = await serveRoutes()
     const { workspaceId } = await meet('ann')
     const path = `/api/workspaces/${workspaceId}/invites`
     const invite = { email: 'eve@example.org', role: 'viewer' }
@@ -152,7 +152,7 @@ describe('the member and invite routes', () => {
 
   it('take the address of an earlier sign-in where this one names none', async () => {
     let email: string | undefined = 'eve@example.org'
-    const { call, store } = await serveAuthRoutes({ getSession: () => ({ user: { id: 'eve', email } }) })
+    const { call, store } = await serveRoutes({ provider: { getSession: () => ({ user: { id: 'eve', email } }) } })
     await call('GET /api/auth/session')
     const { userId } = await store.getOrCreateUser({ provider: 'p', providerUserId: 'ann' })
     const { workspaceId } = await store.createWorkspace({ userId, name: 'W' })
@@ -165,7 +165,7 @@ describe('the member and invite routes', () => {
 
   // Seen red without the limit, and with overdue ones counted.
   it('refuse an invite where a hundred are pending, until one is revoked or overdue', async () => {
-    const { call, meet, database } = await serveAuthRoutes()
+    const { call, meet, database } = await serveRoutes()
     const { workspaceId } = await meet('ann')
     const { workspaceId: other } = await meet('ben')
     const path = `/api/workspaces/${workspaceId}/invites`
@@ -185,7 +185,7 @@ describe('the member and invite routes', () => {
   })
 
   it('refuse malformed invites and roles', async () => {
-    const { call, meet } = await serveAuthRoutes()
+    const { call, meet } = await serveRoutes()
     const { workspaceId, userId } = await meet('ann')
     const ok = { email: 'eve@example.org', role: 'viewer' }
     for (const wrong of [

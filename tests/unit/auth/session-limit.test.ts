@@ -4,14 +4,14 @@ import { Socket } from 'node:net'
 import { createEvent } from 'h3'
 import { expect, it } from 'vitest'
 import { readAddress } from '../../../server/http/address.ts'
-import { type CallOptions, serveAuthRoutes } from './serve.ts'
+import { type CallOptions, serveRoutes } from '../../helpers/http-server.ts'
 
 const route = 'GET /api/auth/session'
 const from = (forwarded: string): CallOptions => ({ as: 'ann', headers: { 'x-forwarded-for': forwarded } })
 
 // Seen red without the limit, and where the header was believed.
 it('is sixty times a minute, whoever asks and whatever address it claims to have', async () => {
-  const { call, meet } = await serveAuthRoutes(undefined, {})
+  const { call, meet } = await serveRoutes({ limits: {} })
   await meet('ben')
   for (let turn = 1; turn < 60; turn++) {
     const answer = await call(route, from(`192.0.2.${turn}`))
@@ -29,7 +29,7 @@ it('is sixty times a minute, whoever asks and whatever address it claims to have
 
 // Seen red with the first address of the header for the last.
 it('counts by what the nearest proxies say where they are set, never by what a client says', async () => {
-  const { call } = await serveAuthRoutes(undefined, { rateLimits: { session: 1 }, trustedProxies: 1 })
+  const { call } = await serveRoutes({ limits: { rateLimits: { session: 1 }, trustedProxies: 1 } })
   expect((await call(route, from('192.0.2.1'))).status).toBe(200)
   expect((await call(route, from('192.0.2.2'))).status).toBe(200)
   expect((await call(route, from('198.51.100.9, 192.0.2.1'))).status).toBe(429)

@@ -6,7 +6,7 @@ import { sql } from 'drizzle-orm'
 import { expect } from 'vitest'
 import type { SyncDatabase } from '../../../server/database/types.ts'
 import { expectInvariants } from './invariants.ts'
-import { type Answer, driverText, serveAuthRoutes } from './serve.ts'
+import { type Answer, driverText, serveRoutes } from '../../helpers/http-server.ts'
 
 export const MARKER = 'secret-of-b'
 export const UNKNOWN = '00000000-0000-4000-8000-000000000000'
@@ -24,7 +24,7 @@ export type World = Awaited<ReturnType<typeof createWorld>>
  * text of it holds the marker.
  */
 export async function createWorld() {
-  const { call, database, meet, store } = await serveAuthRoutes()
+  const { call, database, meet, store } = await serveRoutes()
   const a = await meet('stranger')
   const owner = await meet(OWNER)
   const { workspaceId } = await store.createWorkspace({ userId: owner.userId, name: MARKER, description: MARKER })

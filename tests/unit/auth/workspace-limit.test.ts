@@ -3,11 +3,11 @@ import { eq } from 'drizzle-orm'
 import { expect, it } from 'vitest'
 import { workspaceMembers, workspaces } from '../../../server/database/schema/index.ts'
 import { admit } from '../../contract/auth-store-helpers.ts'
-import { serveAuthRoutes } from './serve.ts'
+import { serveRoutes } from '../../helpers/http-server.ts'
 
 // Seen red without the limit; with deleted ones counted; with those counted that the user is no owner of.
 it('is a thousand living ones that they own', async () => {
-  const { call, meet, database, store } = await serveAuthRoutes()
+  const { call, meet, database, store } = await serveRoutes()
   const { userId } = await meet('ann')
   const { userId: ben, workspaceId: bens } = await meet('ben')
   await admit(store, ben, bens, userId, 'editor')
@@ -33,7 +33,7 @@ it('is a thousand living ones that they own', async () => {
 
 // Seen red without the limit: one user's thousands of writes were before everybody's.
 it('counts the changes that one user makes in a minute, of whatever kind', async () => {
-  const { call, meet } = await serveAuthRoutes(undefined, { rateLimits: { workspaces: 3 } })
+  const { call, meet } = await serveRoutes({ limits: { rateLimits: { workspaces: 3 } } })
   const { workspaceId } = await meet('ann')
   await meet('ben')
   const change = (route: string, body?: object, as = 'ann') => call(route, { as, body }).then(({ status }) => status)

@@ -9,7 +9,7 @@ import { type HostRegistries, registerWithHost } from '../../../server/host/regi
 import { readHostSettings } from '../../../server/host/selection.ts'
 import { openTestDatabase, type TestDatabase } from '../../helpers/database.ts'
 import { event } from '../../helpers/sync.ts'
-import { driverText } from '../auth/serve.ts'
+import { driverText } from '../../helpers/http-server.ts'
 import type { SyncEngine } from '../../../server/sync/engine.ts'
 import { engineOf } from '../../helpers/engine.ts'
 

@@ -4,22 +4,24 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createApp, createRouter, getRequestHeader, toNodeListener } from 'h3'
 import { expect, it, onTestFinished } from 'vitest'
 import { maxLiveListeners } from '../../../shared/limits.ts'
+import type { AuthProvider } from '../../../server/auth/provider.ts'
 import { endSession } from '../../../server/http/live/live.ts'
 import { defineHandler } from '../../../server/http/errors.ts'
 import { readLive, type ReadStream } from '../../helpers/live-stream.ts'
 import { putOf } from '../../helpers/sync.ts'
-import { serveAuthRoutes } from '../auth/serve.ts'
+import { serveRoutes } from '../../helpers/http-server.ts'
 import { MARKER, OWNER, UNKNOWN } from '../auth/two-tenants.ts'
 
 /** Who is signed in by the header, unless their sessions have ended. */
 async function serve() {
   const ended = new Set<string>()
-  const server = await serveAuthRoutes({
+  const provider: AuthProvider = {
     getSession(event) {
       const id = getRequestHeader(event, 'x-user')
       return id && !ended.has(id) ? { user: { id, email: `${id}@example.org` } } : null
     },
-  })
+  }
+  const server = await serveRoutes({ provider })
   const listen = async (as: string | undefined, workspaceId: string, more: Record<string, string> = {}) => {
     const stream = await readLive(server.origin, { workspaceId, ...more }, as ? { 'x-user': as } : {})
     onTestFinished(stream.close)

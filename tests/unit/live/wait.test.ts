@@ -5,10 +5,10 @@ import { maxLiveListeners } from '../../../shared/limits.ts'
 import type { PullResponse } from '../../../shared/protocol.ts'
 import { readLive } from '../../helpers/live-stream.ts'
 import { putOf } from '../../helpers/sync.ts'
-import { serveAuthRoutes } from '../auth/serve.ts'
+import { serveRoutes } from '../../helpers/http-server.ts'
 
 async function serve() {
-  const server = await serveAuthRoutes()
+  const server = await serveRoutes()
   const { workspaceId } = await server.meet('ann')
   const scope = { workspaceId }
   const push = (pk: string) => server.call('POST /api/sync/push', { as: 'ann', body: { scope, ops: [putOf(pk)] } })

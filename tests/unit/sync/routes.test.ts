@@ -1,10 +1,10 @@
 /** What the sync routes add to the adapter: body limits before anything is parsed, rate limits, and who may. */
 import { expect, it } from 'vitest'
 import { putOf } from '../../helpers/sync.ts'
-import { serveSync } from '../../helpers/sync-server.ts'
+import { serveRoutes } from '../../helpers/http-server.ts'
 
 it('serves a push and a pull, and a body limit of its own for each server', async () => {
-  const { post, meet } = await serveSync({ limits: { maxBodyBytes: 2_000, maxOpsPerPush: 2, rateLimits: false } })
+  const { post, meet } = await serveRoutes({ limits: { maxBodyBytes: 2_000, maxOpsPerPush: 2, rateLimits: false } })
   const scope = { workspaceId: (await meet('ann')).workspaceId }
   const op = putOf('a')
   expect(await post('push', { scope, ops: [op] })).toMatchObject({ status: 200, body: { results: [{ success: true, serverVersion: 1 }], serverVersion: 1 } })
@@ -14,7 +14,7 @@ it('serves a push and a pull, and a body limit of its own for each server', asyn
 })
 
 it('counts a body without a length as it comes, and does not parse what is too long', async () => {
-  const { origin } = await serveSync({ limits: { maxBodyBytes: 100_000, rateLimits: false } })
+  const { origin } = await serveRoutes({ limits: { maxBodyBytes: 100_000, rateLimits: false } })
   let sent = 0
   const long = new ReadableStream({
     async pull(controller) {
@@ -31,7 +31,7 @@ it('counts a body without a length as it comes, and does not parse what is too l
 })
 
 it('takes 50 ops of 256 KiB by default, and not 17 MiB', async () => {
-  const { post, meet } = await serveSync()
+  const { post, meet } = await serveRoutes()
   const scope = { workspaceId: (await meet('ann')).workspaceId }
   const big = (pk: string) => {
     const op = putOf(pk)
@@ -43,7 +43,7 @@ it('takes 50 ops of 256 KiB by default, and not 17 MiB', async () => {
 })
 
 it('answers broken JSON and another shape with 400 and the path', async () => {
-  const { post, meet } = await serveSync()
+  const { post, meet } = await serveRoutes()
   const scope = { workspaceId: (await meet('ann')).workspaceId }
   const expectRefused = async (body: unknown, message: RegExp) =>
     expect(await post('push', body)).toMatchObject({ status: 400, body: { message: expect.stringMatching(message), data: { code: 'INVALID_REQUEST', retryable: false } } })
@@ -57,7 +57,7 @@ it('answers broken JSON and another shape with 400 and the path', async () => {
 })
 
 it('lets an op with a clock that no number holds fail alone', async () => {
-  const { post, meet } = await serveSync()
+  const { post, meet } = await serveRoutes()
   const scope = { workspaceId: (await meet('ann')).workspaceId }
   const text = JSON.stringify({ scope, ops: [putOf('a'), putOf('b', { stamp: { clock: 777 } }), putOf('c', { stamp: { clock: 888 } }), putOf('d')] })
     .replace('"clock":777', '"clock":9007199254740993').replace('"clock":888', '"clock":1e400')
@@ -69,7 +69,7 @@ it('lets an op with a clock that no number holds fail alone', async () => {
 
 // Seen red: such a number called an object.
 it.each([['9007199254740993', 'Too big'], ['1e400', 'received Infinity'], ['12345678901234567890', 'Too big']])('says that %s is out of range', async (number, why) => {
-  const { post, meet } = await serveSync()
+  const { post, meet } = await serveRoutes()
   const scope = { workspaceId: (await meet('ann')).workspaceId }
   for (const [route, field] of [['pull', 'cursor'], ['pull', 'limit'], ['snapshot', 'pageSize'], ['update-cursor', 'version'], ['gc-change-log', 'retentionSeconds']] as const) {
     const text = JSON.stringify({ scope, deviceId: 'd', cursor: 0, [field]: 'it' }).replace('"it"', number)
@@ -78,7 +78,7 @@ it.each([['9007199254740993', 'Too big'], ['1e400', 'received Infinity'], ['1234
 })
 
 it('refuses nobody with 401, another workspace with 403, before it reads anything of it', async () => {
-  const { post, meet } = await serveSync()
+  const { post, meet } = await serveRoutes()
   const scope = { workspaceId: (await meet('ben')).workspaceId }
   await meet('ann')
   expect(await post('pull', { scope, cursor: 0 }, { 'x-user': '' })).toMatchObject({ status: 401 })
@@ -88,7 +88,7 @@ it('refuses nobody with 401, another workspace with 403, before it reads anythin
 })
 
 it('limits what a user asks in a minute, says what is left, and counts only what succeeded', async () => {
-  const { post, meet } = await serveSync({ limits: { rateLimits: { pull: 2, gc: 1 } } })
+  const { post, meet } = await serveRoutes({ limits: { rateLimits: { pull: 2, gc: 1 } } })
   const scope = { workspaceId: (await meet('ann')).workspaceId }
   const pull = () => post('pull', { scope, cursor: 0 })
   expect((await post('pull', { scope, cursor: -1 })).status).toBe(400)

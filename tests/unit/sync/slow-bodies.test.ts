@@ -11,7 +11,7 @@ import { maxOpenPages } from '../../../shared/limits.ts'
 import { trackOpenResponse } from '../../../server/http/open-responses.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { event, putOf, scope } from '../../helpers/sync.ts'
-import { serveSync } from '../../helpers/sync-server.ts'
+import { serveRoutes } from '../../helpers/http-server.ts'
 import { adapterOf } from '../../helpers/engine.ts'
 
 /** A connection on which all of the request has been sent but the last byte. */
@@ -36,7 +36,7 @@ async function hold(origin: string, route: string, body: object) {
 
 // Seen red where the rights of the request's first byte counted: 200 for all three.
 it('asks for rights once the body is there', async () => {
-  const { origin, meet } = await serveSync()
+  const { origin, meet } = await serveRoutes()
   const { workspaceId } = await meet('ann')
   const own = { workspaceId }
   const held = [
@@ -54,7 +54,7 @@ it('asks for rights once the body is there', async () => {
 
 // Seen red where a request counted when it had been served: all five.
 it('counts requests that end together', async () => {
-  const { origin, meet } = await serveSync({ limits: { rateLimits: { pull: 2 } } })
+  const { origin, meet } = await serveRoutes({ limits: { rateLimits: { pull: 2 } } })
   const own = { workspaceId: (await meet('ann')).workspaceId }
   const held = []
   for (let index = 0; index < 5; index++) held.push(await hold(origin, 'pull', { scope: own, cursor: 0 }))
@@ -63,7 +63,7 @@ it('counts requests that end together', async () => {
 })
 
 it('reads a body in whatever pieces it comes, for no more memory than it has bytes', async () => {
-  const { origin } = await serveSync()
+  const { origin } = await serveRoutes()
   const { port } = new URL(origin)
   const socket = connect(Number(port), '127.0.0.1')
   onTestFinished(() => void socket.destroy())
@@ -83,7 +83,7 @@ it('reads a body in whatever pieces it comes, for no more memory than it has byt
 
 // Seen red where each chunk was kept: 400 bytes for one.
 it('keeps no chunk as it came', { timeout: 60_000 }, async () => {
-  const { origin } = await serveSync()
+  const { origin } = await serveRoutes()
   const socket = connect(Number(new URL(origin).port), '127.0.0.1')
   onTestFinished(() => void socket.destroy())
   socket.write('POST /api/sync/push HTTP/1.1\r\nhost: x\r\nx-user: ann\r\ntransfer-encoding: chunked\r\n\r\n')
@@ -100,7 +100,7 @@ it('keeps no chunk as it came', { timeout: 60_000 }, async () => {
 })
 
 it('says of a body what is wrong with its bytes', async () => {
-  const { post } = await serveSync()
+  const { post } = await serveRoutes()
   expect(await post('push', '{}', { 'content-encoding': 'gzip' })).toMatchObject({ status: 415, body: { data: { code: 'UNSUPPORTED_ENCODING' } } })
   expect(await post('push', '{}', { 'content-encoding': 'identity' })).toMatchObject({ status: 400, body: { message: expect.stringContaining('workspaceId') } })
   expect(await post('push', Buffer.from('{"a":"\xff"}', 'latin1'))).toMatchObject({ status: 400, body: { message: expect.stringContaining('UTF-8') } })

@@ -1,40 +1,40 @@
 /**
- * All routes that somebody signs in for, on a real HTTP server and a real database, without a Nuxt build.
- * A request is made as somebody by the header `x-user`, which the test's auth provider believes.
+ * The routes on a real HTTP server and a real database, without a Nuxt build. The header `x-user` signs a request in: the
+ * test's auth provider believes it. Every user has a workspace.
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createApp, createRouter, getRequestHeader, toNodeListener, type EventHandler, type RouterMethod } from 'h3'
 import { onTestFinished } from 'vitest'
-import acceptInvite from '../../../server/api/invites/accept.post.ts'
-import getSession from '../../../server/api/auth/session.get.ts'
-import gcChangeLog from '../../../server/api/sync/gc-change-log.post.ts'
-import gcTombstones from '../../../server/api/sync/gc-tombstones.post.ts'
-import live from '../../../server/api/sync/live.get.ts'
-import pull from '../../../server/api/sync/pull.post.ts'
-import push from '../../../server/api/sync/push.post.ts'
-import snapshot from '../../../server/api/sync/snapshot.post.ts'
-import updateCursor from '../../../server/api/sync/update-cursor.post.ts'
-import removeWorkspace from '../../../server/api/workspaces/[id].delete.ts'
-import updateWorkspace from '../../../server/api/workspaces/[id].patch.ts'
-import revokeInvite from '../../../server/api/workspaces/[id]/invites/[inviteId].delete.ts'
-import listInvites from '../../../server/api/workspaces/[id]/invites/index.get.ts'
-import createInvite from '../../../server/api/workspaces/[id]/invites/index.post.ts'
-import removeMember from '../../../server/api/workspaces/[id]/members/[userId].delete.ts'
-import setMemberRole from '../../../server/api/workspaces/[id]/members/[userId].patch.ts'
-import listMembers from '../../../server/api/workspaces/[id]/members/index.get.ts'
-import setActiveWorkspace from '../../../server/api/workspaces/active.post.ts'
-import listWorkspaces from '../../../server/api/workspaces/index.get.ts'
-import createWorkspace from '../../../server/api/workspaces/index.post.ts'
-import { registerAuthProvider, type AuthProvider } from '../../../server/auth/provider.ts'
-import type { SyncDatabase } from '../../../server/database/types.ts'
-import type { SignedInSession } from '../../../server/auth/session-context.ts'
-import { createAuthWorkspaceStore } from '../../../server/host/auth-store.ts'
-import { registerAuthWorkspaceStore } from '../../../server/workspaces/store/registry.ts'
-import { readDatabaseConfig } from '../../../server/config/database.ts'
-import { startLayer, stopLayer, useSyncDatabase } from '../../../server/layer.ts'
-import { configureSync, type SyncSettingsInput } from '../../../server/config/sync.ts'
-import { layerMigrations, makeTempFolder } from '../../helpers/database.ts'
+import acceptInvite from '../../server/api/invites/accept.post.ts'
+import getSession from '../../server/api/auth/session.get.ts'
+import gcChangeLog from '../../server/api/sync/gc-change-log.post.ts'
+import gcTombstones from '../../server/api/sync/gc-tombstones.post.ts'
+import live from '../../server/api/sync/live.get.ts'
+import pull from '../../server/api/sync/pull.post.ts'
+import push from '../../server/api/sync/push.post.ts'
+import snapshot from '../../server/api/sync/snapshot.post.ts'
+import updateCursor from '../../server/api/sync/update-cursor.post.ts'
+import removeWorkspace from '../../server/api/workspaces/[id].delete.ts'
+import updateWorkspace from '../../server/api/workspaces/[id].patch.ts'
+import revokeInvite from '../../server/api/workspaces/[id]/invites/[inviteId].delete.ts'
+import listInvites from '../../server/api/workspaces/[id]/invites/index.get.ts'
+import createInvite from '../../server/api/workspaces/[id]/invites/index.post.ts'
+import removeMember from '../../server/api/workspaces/[id]/members/[userId].delete.ts'
+import setMemberRole from '../../server/api/workspaces/[id]/members/[userId].patch.ts'
+import listMembers from '../../server/api/workspaces/[id]/members/index.get.ts'
+import setActiveWorkspace from '../../server/api/workspaces/active.post.ts'
+import listWorkspaces from '../../server/api/workspaces/index.get.ts'
+import createWorkspace from '../../server/api/workspaces/index.post.ts'
+import { registerAuthProvider, type AuthProvider } from '../../server/auth/provider.ts'
+import type { SyncDatabase } from '../../server/database/types.ts'
+import type { SignedInSession } from '../../server/auth/session-context.ts'
+import { createAuthWorkspaceStore } from '../../server/host/auth-store.ts'
+import { registerAuthWorkspaceStore } from '../../server/workspaces/store/registry.ts'
+import { readDatabaseConfig } from '../../server/config/database.ts'
+import { startLayer, stopLayer, useSyncDatabase } from '../../server/layer.ts'
+import { configureSync, type SyncSettingsInput } from '../../server/config/sync.ts'
+import { layerMigrations, makeTempFolder } from './database.ts'
 
 const routes: [method: RouterMethod, path: string, handler: EventHandler][] = [
   ['get', '/api/auth/session', getSession],
@@ -58,12 +58,16 @@ const routes: [method: RouterMethod, path: string, handler: EventHandler][] = [
   ['post', '/api/sync/gc-tombstones', gcTombstones],
 ]
 
+/** The names of the sync routes under `/api/sync/`. */
+export const syncRouteNames = routes.flatMap(([, path]) => path.startsWith('/api/sync/') ? [path.slice('/api/sync/'.length)] : [])
+
 export const routeNames = routes.map(([method, path]) => `${method.toUpperCase()} ${path}`)
 
 /** Driver text or SQL, whoever words it. */
 export const driverText = /sqlite|libsql|drizzle|constraint|Failed query|\b(select|insert|update|delete)\b.+\b(from|into|set|where)\b/i
 
 export interface Answer<T = unknown> { status: number, text: string, body: T, headers: Headers }
+export interface SyncAnswer extends Answer<Record<string, unknown>> { tookMs: number }
 export interface SessionAnswer { session: SignedInSession }
 export interface CallOptions {
   as?: string
@@ -80,7 +84,9 @@ const believeHeader: AuthProvider = {
   },
 }
 
-export async function serveAuthRoutes(provider: AuthProvider = believeHeader, limits: SyncSettingsInput = { rateLimits: false }) {
+interface ServeOptions { provider?: AuthProvider, limits?: SyncSettingsInput }
+
+export async function serveRoutes({ provider = believeHeader, limits = { rateLimits: false } }: ServeOptions = {}) {
   const database = await openLayer(limits)
   const store = createAuthWorkspaceStore(useSyncDatabase)
   registerAuthWorkspaceStore({ id: 'sqlite', create: () => createAuthWorkspaceStore(useSyncDatabase) })
@@ -93,7 +99,7 @@ export async function serveAuthRoutes(provider: AuthProvider = believeHeader, li
     onError: (error, event) => {
       event.node.res.statusCode = error.statusCode
       event.node.res.setHeader('Content-Type', 'application/json')
-      event.node.res.end(JSON.stringify({ statusCode: error.statusCode, message: error.message, data: error.data }))
+      event.node.res.end(JSON.stringify({ statusCode: error.statusCode, message: error.message, data: error.data, cause: String(error.cause) }))
     },
   }).use(router)
   const server = createServer(toNodeListener(app)).listen(0, '127.0.0.1')
@@ -112,7 +118,7 @@ export async function serveAuthRoutes(provider: AuthProvider = believeHeader, li
       body: body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body as BodyInit : JSON.stringify(body),
     })
     const text = await response.text()
-    return { status: response.status, text, body: JSON.parse(text), headers: response.headers }
+    return { status: response.status, text, body: text === '' ? {} as T : JSON.parse(text), headers: response.headers }
   }
 
   /** Signs in for the first time and answers the internal user and workspace id. */
@@ -121,7 +127,16 @@ export async function serveAuthRoutes(provider: AuthProvider = believeHeader, li
     return { userId: session.user.id, workspaceId: session.workspace.id }
   }
 
-  return { database, store, origin, call, meet }
+  /** A sync request of `ann`, unless the headers say otherwise; `tookMs` counts to the end of the answer. */
+  async function post(route: string, body: unknown, headers: Record<string, string> = {}): Promise<SyncAnswer> {
+    const startedAt = performance.now()
+    const answer = await call<Record<string, unknown>>(`POST /api/sync/${route}`, {
+      as: 'ann', body, headers: { 'content-type': 'application/json', ...headers },
+    })
+    return { ...answer, tookMs: performance.now() - startedAt }
+  }
+
+  return { database, store, origin, call, meet, post }
 }
 
 /** The layer as the server's start opens it, for the routes that ask for it themselves. */
@@ -137,3 +152,5 @@ async function openLayer(limits: SyncSettingsInput): Promise<SyncDatabase> {
   })
   return useSyncDatabase()
 }
+
+export type TestServer = Awaited<ReturnType<typeof serveRoutes>>
