@@ -1,14 +1,12 @@
-/**
- * What a role permits: the host's table, and the order of the roles. Pure.
- * A permission always concerns the session's active workspace; naming another one denies.
- */
-import type { SessionContext } from './session-context.ts'
+/** What each role may do in its workspace, and the order of the roles. Pure. */
 import type { WorkspaceRole } from '../workspaces/store/types.ts'
 
+/** What a request may ask for. `admin.access` is a host's: no role of a workspace gives it. */
 export type Permission
   = | 'workspace.read' | 'workspace.write' | 'workspace.settings.manage'
     | 'users.manage' | 'plugins.manage' | 'admin.access'
 
+/** All roles, the highest first. */
 export const workspaceRoles = ['owner', 'editor', 'viewer'] as const satisfies readonly WorkspaceRole[]
 
 const rolePermissions: Record<WorkspaceRole, readonly Permission[]> = {
@@ -19,18 +17,12 @@ const rolePermissions: Record<WorkspaceRole, readonly Permission[]> = {
 
 const rank: Record<WorkspaceRole, number> = { viewer: 0, editor: 1, owner: 2 }
 
-/** Whether the session may do it; with a resource, only where that is its active workspace. */
-export function can(
-  session: SessionContext | null,
-  permission: Permission,
-  resource?: { kind: 'workspace', id: string },
-): boolean {
-  if (!session?.authenticated) return false
-  if (permission === 'admin.access') return session.deploymentAdmin === true
-  if (!session.role || !rolePermissions[session.role].includes(permission)) return false
-  return resource === undefined || resource.id === session.workspace?.id
+/** Whether a member with `role` may do it in the workspace of that role. */
+export function mayDo(role: WorkspaceRole, permission: Permission): boolean {
+  return rolePermissions[role].includes(permission)
 }
 
+/** Whether `role` permits all that `needed` does. */
 export function isAtLeast(role: WorkspaceRole, needed: WorkspaceRole): boolean {
   return rank[role] >= rank[needed]
 }

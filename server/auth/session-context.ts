@@ -8,30 +8,35 @@ import type { WorkspaceRole } from '../workspaces/store/types.ts'
 
 export interface SessionContext {
   authenticated: boolean
-  provider?: string
-  providerUserId?: string
+  provider?: string | undefined
+  providerUserId?: string | undefined
   /** The internal user, not the provider's. */
-  user?: { id: string, email?: string, displayName?: string }
-  /** The active workspace: the only one the session has rights in. */
-  workspace?: { id: string, name: string }
-  role?: WorkspaceRole
+  user?: { id: string, email?: string | undefined, displayName?: string | undefined } | undefined
+  /** Of a host's session, and of one that `authorize` was not asked about another: the active workspace. */
+  workspace?: { id: string, name: string } | undefined
+  role?: WorkspaceRole | undefined
   /** ISO 8601. */
-  expiresAt?: string
-  deploymentAdmin?: boolean
+  expiresAt?: string | undefined
+  deploymentAdmin?: boolean | undefined
 }
 
-/** What every permission is decided on: somebody is signed in and has a role in the active workspace. */
-export interface SignedInSession extends SessionContext {
+/** Somebody is signed in; no workspace has been looked at. */
+export interface SignedInUser extends SessionContext {
   authenticated: true
   provider: string
   providerUserId: string
   user: NonNullable<SessionContext['user']>
+}
+
+/** A signed-in user and their role in one workspace. */
+export interface SignedInSession extends SignedInUser {
   workspace: NonNullable<SessionContext['workspace']>
   role: WorkspaceRole
 }
 
 const keyPrefix = '__or3_session_context_'
 
+/** The key under which a session is left on the event's context. */
 export function sessionContextKey(requestId: string, providerId: string): string {
   return `${keyPrefix}${requestId}_${providerId}`
 }
@@ -48,7 +53,7 @@ export function readSessionContext(event: Partial<Pick<H3Event, 'context'>>): Se
   return null
 }
 
-/** For whoever resolves it anew: a request keeps no more than one. */
+/** Removes the session from the request, so that it can be resolved again. */
 export function dropSessionContext({ context }: Pick<H3Event, 'context'>): void {
   for (const key of Object.keys(context)) {
     if (key.startsWith(keyPrefix)) context[key] = undefined

@@ -1,43 +1,53 @@
 /**
- * From a request to a session: the provider says who it is, the store which user, workspace and role that is now.
- * Kept for the one request only, so a change of role, membership or active workspace is seen by the next.
+ * From a request to a user, and to the user's role in a workspace. The auth provider says who is signed in; the store
+ * knows the user, the workspaces and the roles. A request that names a workspace is decided by the role in that one.
+ * Results are kept for one request only, so the next request sees a changed role or membership. Upholds P8.
  */
 import { randomUUID } from 'node:crypto'
 import type { H3Event } from 'h3'
 import { createSyncError } from '../errors.ts'
 import { refuseCrossSite } from '../http/origin.ts'
-import { activeAuthProviderId, readAuthSession, type AuthSession } from './provider.ts'
-import { can, type Permission } from './roles.ts'
-import { dropSessionContext, sessionContextKey, type SessionContext, type SignedInSession } from './session-context.ts'
 import { getAuthWorkspaceStore } from '../workspaces/store/registry.ts'
-import type { AccountInput, AuthWorkspaceStore } from '../workspaces/store/types.ts'
+import type { AccountInput, AuthWorkspaceStore, WorkspaceRole } from '../workspaces/store/types.ts'
+import { activeAuthProviderId, readAuthSession, type AuthSession } from './provider.ts'
+import { mayDo, type Permission } from './roles.ts'
+import { dropSessionContext, sessionContextKey, type SignedInSession, type SignedInUser } from './session-context.ts'
 
 /** The id the layer registers its store under. */
 export const storeId = 'sqlite'
 
-type Resolved = SignedInSession | (SessionContext & { authenticated: false })
-const resolvedByRequest = new WeakMap<H3Event, Promise<Resolved>>()
+const usersByRequest = new WeakMap<H3Event, Promise<SignedInUser | null>>()
+const sessionsByRequest = new WeakMap<H3Event, Promise<SignedInSession | null>>()
 
-/** The session of the request, or null for nobody. Throws AUTH_UNAVAILABLE and the database's refusals. */
-export async function resolveSession(event: H3Event): Promise<SignedInSession | null> {
-  const provider = activeAuthProviderId()
-  if (provider === null) return null
-  let resolving = resolvedByRequest.get(event)
-  if (!resolving) {
-    resolving = resolve(event, provider)
-    resolvedByRequest.set(event, resolving)
-  }
-  const resolved = await resolving
-  return resolved.authenticated ? resolved : null
+/** The signed-in user, or null. Reads no workspace. Throws AUTH_UNAVAILABLE and the database's refusals. */
+export function resolveUser(event: H3Event): Promise<SignedInUser | null> {
+  return once(usersByRequest, event, () => readUser(event))
 }
 
-/** After a wait: who was signed in, or had a right, when the request began may have neither now. */
+/**
+ * The signed-in user with their active workspace, or null. A user who has no workspace gets one.
+ * Throws AUTH_UNAVAILABLE and the database's refusals.
+ */
+export function resolveSession(event: H3Event): Promise<SignedInSession | null> {
+  return once(sessionsByRequest, event, () => readSession(event))
+}
+
+/** Forgets the request's user and session. After a long wait, either may have ended. */
 export function forgetSession(event: H3Event): void {
-  resolvedByRequest.delete(event)
+  usersByRequest.delete(event)
+  sessionsByRequest.delete(event)
   dropSessionContext(event)
 }
 
-/** Throws UNAUTHENTICATED, and CROSS_SITE where a request that changes state comes from another site. */
+/** The signed-in user. Throws UNAUTHENTICATED, and CROSS_SITE where another site asks for a change of state. */
+export async function requireUser(event: H3Event): Promise<SignedInUser> {
+  refuseCrossSite(event)
+  const user = await resolveUser(event)
+  if (!user) throw unauthenticated()
+  return user
+}
+
+/** The user with their active workspace. Throws UNAUTHENTICATED, CROSS_SITE. */
 export async function requireSession(event: H3Event): Promise<SignedInSession> {
   refuseCrossSite(event)
   const session = await resolveSession(event)
@@ -46,20 +56,35 @@ export async function requireSession(event: H3Event): Promise<SignedInSession> {
 }
 
 /**
- * The session, where it may do this; with a workspace id only where that is its active one.
- * Throws UNAUTHENTICATED, FORBIDDEN, CROSS_SITE.
+ * The user with the named workspace and their role in it, where that role permits it. Without a workspace id the active
+ * one is meant. Throws UNAUTHENTICATED, CROSS_SITE, NOT_A_MEMBER, READ_ONLY, FORBIDDEN.
  */
 export async function authorize(
   event: H3Event,
   permission: Permission,
-  { workspaceId }: { workspaceId?: string } = {},
+  { workspaceId }: { workspaceId?: string | undefined } = {},
 ): Promise<SignedInSession> {
-  const session = await requireSession(event)
-  const resource = workspaceId === undefined ? undefined : { kind: 'workspace' as const, id: workspaceId }
-  if (!can(session, permission, resource)) {
-    throw createSyncError('FORBIDDEN', 'Not permitted: it takes the right role, in the active workspace.')
-  }
+  const session = workspaceId === undefined
+    ? await requireSession(event)
+    : await enterWorkspace(await requireUser(event), workspaceId)
+  assertPermission(session.role, permission)
   return session
+}
+
+/** The user's role in the workspace, read now. Throws NOT_A_MEMBER, also for a deleted and an unknown workspace. */
+export async function enterWorkspace(user: SignedInUser, workspaceId: string): Promise<SignedInSession> {
+  const membership = await requireStore().getMembership({ userId: user.user.id, workspaceId })
+  if (!membership) throw createSyncError('NOT_A_MEMBER', 'You are not a member of this workspace.')
+  return { ...user, workspace: { id: workspaceId, name: membership.workspaceName }, role: membership.role }
+}
+
+/** Throws READ_ONLY where a viewer wants to write, else FORBIDDEN. */
+function assertPermission(role: WorkspaceRole, permission: Permission): void {
+  if (mayDo(role, permission)) return
+  if (permission === 'workspace.write') {
+    throw createSyncError('READ_ONLY', 'You may read this workspace, not write to it: ask an owner for the role of an editor.')
+  }
+  throw createSyncError('FORBIDDEN', `The role "${role}" does not permit this in this workspace.`)
 }
 
 /**
@@ -68,10 +93,9 @@ export async function authorize(
  */
 export async function requireAccount(event: H3Event): Promise<AccountInput> {
   refuseCrossSite(event)
-  const provider = activeAuthProviderId()
-  const session = provider === null ? null : await readAuthSession(event)
-  if (provider === null || !session) throw unauthenticated()
-  return toAccount(provider, session)
+  const signedIn = await readAccount(event)
+  if (!signedIn) throw unauthenticated()
+  return signedIn.account
 }
 
 /** The layer's store, whose members and invites its routes need. Throws DATABASE_UNAVAILABLE where there is none. */
@@ -84,42 +108,49 @@ export function requireStore(): Required<AuthWorkspaceStore> {
 }
 
 /**
- * For the end of the start, when the app's plugins have registered: one warning where nobody will be able to sign in.
- * With a host, which has sessions and a registry of its own, there is nothing to warn of.
+ * To be called at the end of the start, when the app's plugins have registered. Warns once where no auth provider is
+ * registered. With a host, which has sessions and a registry of its own, there is nothing to warn of.
  */
 export function warnWithoutProvider(): void {
   if (getAuthWorkspaceStore(storeId)) activeAuthProviderId()
 }
 
-/** Leaves what it finds on the event, where the host does and the sync adapter looks. */
-async function resolve(event: H3Event, provider: string): Promise<Resolved> {
-  const session = await readAuthSession(event)
-  const resolved = session
-    ? await resolveUser(toAccount(provider, session), session.expiresAt)
-    : { authenticated: false as const }
-  event.context[sessionContextKey(randomUUID(), provider)] = resolved
-  return resolved
+function once<T>(cache: WeakMap<H3Event, Promise<T>>, event: H3Event, read: () => Promise<T>): Promise<T> {
+  const known = cache.get(event)
+  if (known) return known
+  const reading = read()
+  cache.set(event, reading)
+  return reading
 }
 
-async function resolveUser(account: AccountInput, expiresAt: Date | undefined): Promise<SignedInSession> {
-  const store = requireStore()
-  const { userId } = await store.getOrCreateUser(account)
+async function readUser(event: H3Event): Promise<SignedInUser | null> {
+  const signedIn = await readAccount(event)
+  if (!signedIn) return null
+  const { account, session } = signedIn
+  const { userId } = await requireStore().getOrCreateUser(account)
   const { provider, providerUserId, email, displayName } = account
   return {
     authenticated: true,
     provider,
     providerUserId,
     user: { id: userId, email, displayName },
-    ...await resolveWorkspace(store, userId),
-    expiresAt: expiresAt?.toISOString(),
+    expiresAt: session.expiresAt?.toISOString(),
   }
 }
 
-/** Between the two reads a membership can end; the next try finds the workspace that took its place. */
-async function resolveWorkspace(
-  store: AuthWorkspaceStore,
-  userId: string,
-): Promise<Pick<SignedInSession, 'workspace' | 'role'>> {
+/** Leaves the session on the event too, where a host does and the sync adapter reads it. */
+async function readSession(event: H3Event): Promise<SignedInSession | null> {
+  const provider = activeAuthProviderId()
+  if (provider === null) return null
+  const user = await resolveUser(event)
+  const session = user && { ...user, ...await readActiveWorkspace(user.user.id) }
+  event.context[sessionContextKey(randomUUID(), provider)] = session ?? { authenticated: false }
+  return session
+}
+
+/** A membership can end between the two reads; the next try finds the workspace that took its place. */
+async function readActiveWorkspace(userId: string): Promise<Pick<SignedInSession, 'workspace' | 'role'>> {
+  const store = requireStore()
   for (let tries = 0; tries < 3; tries++) {
     const { workspaceId, workspaceName } = await store.getOrCreateDefaultWorkspace(userId)
     const role = await store.getWorkspaceRole({ userId, workspaceId })
@@ -128,13 +159,13 @@ async function resolveWorkspace(
   throw createSyncError('AUTH_UNAVAILABLE', 'The session\'s workspace changed while it was read; try again.')
 }
 
-function toAccount(provider: string, { user }: AuthSession): AccountInput {
-  return {
-    provider,
-    providerUserId: user.id,
-    email: user.email ?? undefined,
-    displayName: user.displayName ?? undefined,
-  }
+async function readAccount(event: H3Event): Promise<{ account: AccountInput, session: AuthSession } | null> {
+  const provider = activeAuthProviderId()
+  const session = provider === null ? null : await readAuthSession(event)
+  if (provider === null || !session) return null
+  const { id, email, displayName } = session.user
+  const account = { provider, providerUserId: id, email: email ?? undefined, displayName: displayName ?? undefined }
+  return { account, session }
 }
 
 function unauthenticated() {
@@ -143,7 +174,7 @@ function unauthenticated() {
 
 const optionalMethods = [
   'getUser', 'createInvite', 'listInvites', 'revokeInvite', 'validateInvite', 'acceptInviteAndProvisionUser',
-  'consumeInvite', 'listMembers', 'setMemberRole', 'removeMember',
+  'consumeInvite', 'getMembership', 'listMembers', 'setMemberRole', 'removeMember',
 ] as const satisfies readonly (keyof AuthWorkspaceStore)[]
 
 function isComplete(store: AuthWorkspaceStore): store is Required<AuthWorkspaceStore> {

@@ -7,7 +7,7 @@ import type { SyncDatabase } from '../database/types.ts'
 import { answerHost } from './errors.ts'
 import { acceptInviteAndProvisionUser, consumeInvite, validateInvite } from '../workspaces/invite-acceptance.ts'
 import { createInvite, listInvites, revokeInvite } from '../workspaces/invites.ts'
-import { getWorkspaceRole, listMembers, removeMember, setMemberRole } from '../workspaces/members.ts'
+import { getMembership, getWorkspaceRole, listMembers, removeMember, setMemberRole } from '../workspaces/members.ts'
 import { getOrCreateUser, getUser } from '../workspaces/users.ts'
 import {
   createWorkspace, getOrCreateDefaultWorkspace, listUserWorkspaces, removeWorkspace, setActiveWorkspace,
@@ -35,6 +35,7 @@ export function createAuthWorkspaceStore(database: () => Promise<SyncDatabase>):
     validateInvite: serve(validateInvite),
     acceptInviteAndProvisionUser: serve(acceptInviteAndProvisionUser),
     consumeInvite: serve(consumeInvite),
+    getMembership: serve(getMembership),
     listMembers: serve(listMembers),
     setMemberRole: serve(setMemberRole),
     removeMember: serve(removeMember),

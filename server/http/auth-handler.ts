@@ -1,10 +1,11 @@
-/** What the routes about users and workspaces share: an answer is for who asked, so neither browser nor proxy stores it. */
+/** What the routes about users and workspaces share. */
 import { type H3Event, setResponseHeader } from 'h3'
 import { defineHandler } from './errors.ts'
 import { countRequest } from './rate-limit.ts'
-import type { SignedInSession } from '../auth/session-context.ts'
-import { authorize } from '../auth/session.ts'
+import type { SignedInUser } from '../auth/session-context.ts'
+import { requireUser } from '../auth/session.ts'
 
+/** A handler whose answer neither a browser nor a proxy stores, since it is for one user. */
 export function defineAuthHandler<T>(serve: (event: H3Event) => T) {
   return defineHandler((event) => {
     setResponseHeader(event, 'Cache-Control', 'no-store')
@@ -13,11 +14,11 @@ export function defineAuthHandler<T>(serve: (event: H3Event) => T) {
 }
 
 /**
- * The session of who wants to change a workspace, its members or invites: the store decides whether they may. All of a
- * user's count, for each is a write. Throws UNAUTHENTICATED, FORBIDDEN, CROSS_SITE, RATE_LIMITED.
+ * The user who wants to change a workspace, its members or invites; the store decides by their role in that workspace.
+ * Each call counts against the limit, for each is a write. Throws UNAUTHENTICATED, CROSS_SITE, RATE_LIMITED.
  */
-export async function authorizeChange(event: H3Event): Promise<SignedInSession> {
-  const session = await authorize(event, 'workspace.read')
-  countRequest(event, 'workspaces', session.user.id)
-  return session
+export async function requireChangingUser(event: H3Event): Promise<SignedInUser> {
+  const user = await requireUser(event)
+  countRequest(event, 'workspaces', user.user.id)
+  return user
 }

@@ -31,11 +31,15 @@ export function requireSession(event: H3Event): Promise<SignedInSession> {
 }
 
 /**
- * The session, where its role allows `permission`, and where `workspaceId` is one it has rights in.
- * Throws UNAUTHENTICATED, FORBIDDEN, CROSS_SITE.
- * @example await authorize(event, 'workspace.write', { workspaceId })
+ * The user with the named workspace and their role in it, where that role permits it; without a `workspaceId`, with the
+ * active workspace. Throws UNAUTHENTICATED, CROSS_SITE, NOT_A_MEMBER, READ_ONLY, FORBIDDEN.
+ * @example const { user, role } = await authorize(event, 'workspace.write', { workspaceId })
  */
-export function authorize(event: H3Event, permission: Permission, resource?: { workspaceId?: string }): Promise<SignedInSession> {
+export function authorize(
+  event: H3Event,
+  permission: Permission,
+  resource?: { workspaceId?: string | undefined },
+): Promise<SignedInSession> {
   return answerErrors(() => session.authorize(event, permission, resource))
 }
 

@@ -1,11 +1,12 @@
 /**
- * What the sync routes share, in order: session (401), rate limit (429), body (413, 400), rights in the named workspace
- * (403), then the engine. Answers are never cached; a request that fails does not count against the limit.
+ * What the sync routes share, in order: user (401), rate limit (429), body (413, 400), the user's role in the workspace
+ * that the body names (403), then the engine. Answers are never cached; a request that fails does not count against the
+ * limit.
  */
 import { type H3Event, setResponseHeader } from 'h3'
 import { maxQueryBytes } from '../../shared/limits.ts'
 import type { Permission } from '../auth/roles.ts'
-import { authorize, forgetSession, requireSession } from '../auth/session.ts'
+import { authorize, forgetSession, requireUser } from '../auth/session.ts'
 import type { RateLimitedOperation } from '../config/sync.ts'
 import { createSyncError } from '../errors.ts'
 import { useSyncEngine } from '../layer.ts'
@@ -25,11 +26,11 @@ type Serve<Body, T> = (engine: SyncEngine, caller: UserCaller, body: Body, event
 export function defineSyncHandler<Body extends object, T>(operation: RateLimitedOperation, permission: Permission, serve: Serve<Body, T>) {
   return defineHandler(async (event): Promise<T> => {
     setResponseHeader(event, 'Cache-Control', 'no-store')
-    const before = await requireSession(event)
+    const before = await requireUser(event)
     refuseTooMany(event, operation, before.user.id)
     const isHere = event.node.req.complete
     const body = await readSyncBody(event, operation === 'push' ? undefined : maxQueryBytes)
-    // The body may have taken minutes: rights, and the limit, are those of now.
+    // The body may have taken minutes: the user and their role are read again.
     if (!isHere) forgetSession(event)
     const workspaceId = workspaceOf(body)
     const { user } = await authorize(event, permission, { workspaceId })
@@ -49,6 +50,6 @@ export function defineSyncHandler<Body extends object, T>(operation: RateLimited
 
 function workspaceOf(body: unknown): string {
   const workspaceId = (body as { scope?: { workspaceId?: unknown } } | null)?.scope?.workspaceId
-  if (typeof workspaceId !== 'string') throw createSyncError('INVALID_REQUEST', 'The body has no scope.workspaceId: send the id of the active workspace')
+  if (typeof workspaceId !== 'string') throw createSyncError('INVALID_REQUEST', 'The body has no scope.workspaceId: send the id of the workspace to sync')
   return workspaceId
 }

@@ -28,7 +28,8 @@ export default defineNitroPlugin((nitroApp) => {
   const config = useRuntimeConfig()
   if (!isSelected(config)) return
   registerAuthWorkspaceStore({ id: providerId, create: () => createAuthWorkspaceStore(useSyncDatabase) })
-  registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncEngine) })
+  const { emitWebhookSystemHook: emitSystemHook } = hostRegistries
+  registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncEngine, { emitSystemHook }) })
   registerWithHost(hostRegistries, useSyncEngine, readHostSettings(config))
   if (import.meta.prerender) return
 

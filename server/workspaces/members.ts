@@ -12,19 +12,29 @@ import {
   requireRole,
 } from './membership.ts'
 import { rightsChanges } from './rights-changes.ts'
-import type { WorkspaceMember, WorkspaceRef, WorkspaceRole } from './store/types.ts'
+import type { WorkspaceMember, WorkspaceMembership, WorkspaceRef, WorkspaceRole } from './store/types.ts'
+import { isId } from './text.ts'
 
-const selectRole = compileSql<WorkspaceRef, { role: WorkspaceRole }>(value => sql`
-  select m.role as role from workspace_members m
+const selectMembership = compileSql<WorkspaceRef, WorkspaceMembership>(value => sql`
+  select m.role as role, w.name as "workspaceName" from workspace_members m
   cross join workspaces w on w.id = m.workspace_id and w.deleted_at is null
   where m.workspace_id = ${value('workspaceId')} and m.user_id = ${value('userId')}
   limit 1`)
 
 /** Null for a stranger, and for everybody once the workspace is deleted. */
 export async function getWorkspaceRole(database: SyncDatabase, input: WorkspaceRef): Promise<WorkspaceRole | null> {
-  const { workspaceId, userId } = input
-  const [membership] = await readRows(database.read.$client, selectRole({ workspaceId, userId }))
-  return membership?.role ?? null
+  return (await getMembership(database, input))?.role ?? null
+}
+
+/** Role and name of the workspace. Null for a stranger, for a deleted workspace and for an id that cannot exist. */
+export async function getMembership(
+  database: SyncDatabase,
+  { workspaceId, userId }: WorkspaceRef,
+): Promise<WorkspaceMembership | null> {
+  // SQLite ends a text at NUL, so such an id could find another workspace.
+  if (!isId(workspaceId) || !isId(userId)) return null
+  const [membership] = await readRows(database.read.$client, selectMembership({ workspaceId, userId }))
+  return membership ?? null
 }
 
 /** Oldest membership first; any member may ask. Throws NOT_FOUND. */

@@ -49,7 +49,7 @@ function describeReceipts(makeAdapter: MakeAdapter): void {
       const adapter = await makeAdapter()
       const { results, serverVersion } = await adapter.push(event, { scope, ops: [putOf('before'), wrong, putOf('after')] })
       expect(results.map(result => [result.success, result.serverVersion])).toEqual([[true, 1], [false, undefined], [true, 2]])
-      expect(results[1]).toMatchObject({ opId: wrong.stamp.opId, errorCode, error: expect.stringMatching(error) })
+      expect(results[1]).toMatchObject({ opId: wrong.stamp.opId, errorCode, retryable: false, error: expect.stringMatching(error) })
       expect(serverVersion).toBe(2)
     })
 

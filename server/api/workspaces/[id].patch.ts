@@ -1,11 +1,11 @@
 /** Renames a workspace of the caller's. The store decides by the caller's role in that workspace. */
 import { readJsonBody } from '../../http/body.ts'
-import { authorizeChange, defineAuthHandler } from '../../http/auth-handler.ts'
+import { requireChangingUser, defineAuthHandler } from '../../http/auth-handler.ts'
 import { requireStore } from '../../auth/session.ts'
 import { readIdParam, workspaceBody } from '../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
-  const { user } = await authorizeChange(event)
+  const { user } = await requireChangingUser(event)
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const body = await readJsonBody(event, workspaceBody)
   await requireStore().updateWorkspace({ userId: user.id, workspaceId, ...body })

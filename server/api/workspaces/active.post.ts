@@ -1,11 +1,11 @@
 /** Makes another workspace of the caller's the active one, on all their devices. */
 import { readJsonBody } from '../../http/body.ts'
-import { authorizeChange, defineAuthHandler } from '../../http/auth-handler.ts'
+import { requireChangingUser, defineAuthHandler } from '../../http/auth-handler.ts'
 import { requireStore } from '../../auth/session.ts'
 import { activeWorkspaceBody } from '../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
-  const { user } = await authorizeChange(event)
+  const { user } = await requireChangingUser(event)
   const { id } = await readJsonBody(event, activeWorkspaceBody)
   await requireStore().setActiveWorkspace({ userId: user.id, workspaceId: id })
   return { ok: true }

@@ -1,9 +1,9 @@
 /** The caller's workspaces, newest first. */
 import { defineAuthHandler } from '../../http/auth-handler.ts'
-import { authorize, requireStore } from '../../auth/session.ts'
+import { requireSession, requireStore } from '../../auth/session.ts'
 
 export default defineAuthHandler(async (event) => {
-  const { user, workspace } = await authorize(event, 'workspace.read')
+  const { user, workspace } = await requireSession(event)
   const workspaces = await requireStore().listUserWorkspaces(user.id)
   return {
     workspaces: workspaces

@@ -1,11 +1,11 @@
 /** A new workspace with the caller as its owner; it does not become the active one. */
 import { readJsonBody } from '../../http/body.ts'
-import { authorizeChange, defineAuthHandler } from '../../http/auth-handler.ts'
+import { requireChangingUser, defineAuthHandler } from '../../http/auth-handler.ts'
 import { requireStore } from '../../auth/session.ts'
 import { workspaceBody } from '../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
-  const { user } = await authorizeChange(event)
+  const { user } = await requireChangingUser(event)
   const body = await readJsonBody(event, workspaceBody)
   const { workspaceId } = await requireStore().createWorkspace({ userId: user.id, ...body })
   return { id: workspaceId }

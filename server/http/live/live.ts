@@ -1,7 +1,7 @@
 /** The live streams of this process, and how a request becomes one. */
 import { ServerResponse } from 'node:http'
 import { type H3Event, getQuery, setResponseHeader } from 'h3'
-import { authorize, requireSession } from '../../auth/session.ts'
+import { authorize, requireUser } from '../../auth/session.ts'
 import { createSyncError, isSyncError } from '../../errors.ts'
 import { useSyncEngine } from '../../layer.ts'
 import { createUserCaller } from '../../sync/caller.ts'
@@ -48,14 +48,14 @@ export function closeLiveStreams(): void {
  * @example await endSession(event, () => clearUserSession(event))
  */
 export async function endSession(event: H3Event, signOut: () => unknown): Promise<void> {
-  const { user } = await requireSession(event)
+  const { user } = await requireUser(event)
   await signOut()
   listeners?.endSessions(user.id)
 }
 
 /**
  * Answers the request with an event stream of one workspace's head; resolves when it has begun. Throws UNAUTHENTICATED,
- * FORBIDDEN, CROSS_SITE, RATE_LIMITED, INVALID_REQUEST.
+ * NOT_A_MEMBER, CROSS_SITE, RATE_LIMITED, INVALID_REQUEST.
  */
 export async function openLiveStream(event: H3Event): Promise<void> {
   const response = event.node.res

@@ -2,6 +2,7 @@
  * Decides in memory what a push becomes: which ops are new, which repeat an earlier one, who wins each key, which
  * version each gets. Ops are taken in order; a superseded op is logged too. Does no I/O. Upholds P2, P3 and P4.
  */
+import { type OpRefusalCode, opRefusals } from '../../../shared/error-codes.ts'
 import { parseJson } from '../../../shared/parse-json.ts'
 import type { PushResultItem, Revision, SyncOperation } from '../../../shared/protocol.ts'
 import { isEqualJson } from '../json.ts'
@@ -86,18 +87,18 @@ export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredStat
   return merge
 
   function decide(op: ValidOp | Refusal): PushResultItem {
-    if (!isValidOp(op)) return { success: false, ...op }
+    if (!isValidOp(op)) return refuse({ opId: op.opId }, op.errorCode, op.error)
     const { opId } = op
     const about = { opId, tableName: op.tableName, operation: op.operation }
     const key = keyOf(op)
     const winner = winners.get(key)
     if (winner && winner.ownerUserId !== null && winner.ownerUserId !== userId) {
-      return { ...about, success: false, errorCode: 'UNAUTHORIZED', error: 'The row belongs to another user' }
+      return refuse(about, 'UNAUTHORIZED', 'The row belongs to another user')
     }
     const id = idOf(op)
     const earlier = seen.get(id)
     if (ambiguous.has(id) || (earlier && !isSameOp(earlier, op))) {
-      return { ...about, success: false, errorCode: 'CONFLICT', error: 'This opId was used before with another content' }
+      return refuse(about, 'CONFLICT', 'This opId was used before with another content')
     }
     if (earlier) {
       const applied = winner?.serverVersion === earlier.serverVersion
@@ -109,7 +110,7 @@ export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredStat
     if (!winner && op.operation === 'put' && stored.deferred.has(op.deviceId)) {
       merge.deferredDevices.add(op.deviceId)
       const error = `Retry after ${deferredRetrySeconds}s: this device is behind the retention horizon and has to pull first`
-      return { ...about, success: false, errorCode: 'RATE_LIMITED', error }
+      return refuse(about, 'RATE_LIMITED', error)
     }
 
     const serverVersion = ++merge.head
@@ -137,6 +138,10 @@ export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredStat
     else if (tombstones.size > 0) tombstones.delete(key)
     return receipt
   }
+}
+
+function refuse(about: { opId: string }, errorCode: OpRefusalCode, error: string): PushResultItem {
+  return { ...about, success: false, errorCode, error, retryable: opRefusals[errorCode].retryable }
 }
 
 /** Op ids that come twice in one batch with different content and are not stored: neither can be trusted. */

@@ -4,7 +4,8 @@
  */
 import { checkShape } from '../../lib/check-shape.ts'
 import { toNumber } from '../../../shared/parse-json.ts'
-import type { SyncErrorCode, SyncOperation } from '../../../shared/protocol.ts'
+import type { OpRefusalCode } from '../../../shared/error-codes.ts'
+import type { SyncOperation } from '../../../shared/protocol.ts'
 import { isCleanText, isDeeperThan } from '../json.ts'
 import { maxClock, maxHlcLength, maxIdLength, maxPayloadBytes, maxPayloadDepth, maxPkLength } from '../../../shared/limits.ts'
 import { findSyncedTable, type SyncedTable } from '../tables.ts'
@@ -36,7 +37,7 @@ export interface ValidOp {
 
 export interface Refusal extends Wrong { opId: string }
 
-interface Wrong { errorCode: SyncErrorCode, error: string }
+interface Wrong { errorCode: OpRefusalCode, error: string }
 
 /** True for an op that may be written. */
 export function isValidOp(op: ValidOp | Refusal): op is ValidOp {
@@ -110,7 +111,7 @@ function withoutDerivedKeys(payload: Record<string, unknown>, keys: readonly str
 }
 
 function isForeign(payload: Record<string, unknown>, caller: UserCaller): boolean {
-  return payload.workspace_id !== undefined && payload.workspace_id !== null && payload.workspace_id !== caller.workspaceId
+  return payload['workspace_id'] !== undefined && payload['workspace_id'] !== null && payload['workspace_id'] !== caller.workspaceId
 }
 
 function isJsonObject(value: unknown): value is Record<string, unknown> {

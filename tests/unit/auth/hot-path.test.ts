@@ -42,6 +42,22 @@ it('a known user\'s session is looked up by keys alone', async () => {
   }
 })
 
+it('a request that names its workspace costs two look-ups by keys and no write', async () => {
+  const { database, statements } = await recordStatements()
+  const { workspaceId } = await lookUp(database)
+  const refusing: SyncDatabase = { ...database, write: () => Promise.reject(new Error('A look-up wrote.')) }
+  statements.length = 0
+  const store = createAuthWorkspaceStore(() => Promise.resolve(refusing))
+  const { userId } = await store.getOrCreateUser(account)
+  expect(await store.getMembership({ userId, workspaceId })).toEqual({ role: 'owner', workspaceName: expect.any(String) })
+  expect(statements).toHaveLength(2)
+  for (const statement of [...statements]) {
+    const plan = await database.read.all<{ detail: string }>(sql.raw(`explain query plan ${statement}`))
+    const constraints = plan.map(({ detail }) => /^SEARCH .* INDEX .* \((.*)\)$/.exec(detail)?.[1] ?? detail)
+    expect(constraints.filter(constraint => !wholeKeys.includes(constraint))).toEqual([])
+  }
+})
+
 it('each statement of the look-up is the same text every time', async () => {
   const { database, statements } = await recordStatements()
   await lookUp(database)
@@ -54,7 +70,7 @@ async function lookUp(database: SyncDatabase) {
   const store = createAuthWorkspaceStore(() => Promise.resolve(database))
   const { userId } = await store.getOrCreateUser(account)
   const { workspaceId, created } = await store.getOrCreateDefaultWorkspace(userId)
-  return { created, role: await store.getWorkspaceRole({ userId, workspaceId }) }
+  return { workspaceId, created, role: await store.getWorkspaceRole({ userId, workspaceId }) }
 }
 
 /** A database whose reads note the SQL they send. */

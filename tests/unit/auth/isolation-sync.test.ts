@@ -43,9 +43,9 @@ describe.each(probes)('$route', ({ route, body, refused }) => {
   it('answers 403 alike for a workspace of others and for none', async () => {
     const world = await createSyncWorld()
     await expectUnchanged(world.database, async () => {
-      for (const as of ['stranger', 'removed', 'elsewhere']) {
+      for (const as of ['stranger', 'removed']) {
         const answer = await world.call(route, { as, body: inWorkspace(world.b.workspaceId) })
-        expect(answer).toMatchObject({ status: 403, body: { data: { code: 'FORBIDDEN' } } })
+        expect(answer).toMatchObject({ status: 403, body: { data: { code: 'NOT_A_MEMBER', retryable: false } } })
         expectNoHint(answer)
         for (const other of [UNKNOWN, '__proto__', 'a\0b', '\uD800', '']) expectSame(answer, await world.call(route, { as, body: inWorkspace(other) }))
       }
@@ -59,7 +59,7 @@ describe.each(probes)('$route', ({ route, body, refused }) => {
     await expectUnchanged(world.database, async () => {
       for (const as of [OWNER, 'editor', 'viewer']) {
         const answer = await world.call(route, { as, body: inWorkspace(world.b.workspaceId) })
-        expect(answer.status).toBe(403)
+        expect(answer).toMatchObject({ status: 403, body: { data: { code: 'NOT_A_MEMBER' } } })
         expectNoHint(answer)
         expectSame(answer, await world.call(route, { as, body: inWorkspace(UNKNOWN) }))
       }
@@ -74,6 +74,36 @@ describe.each(probes)('$route', ({ route, body, refused }) => {
     }
   })
 
+  it('decides by the role in the workspace it names, whichever one is active', async () => {
+    const world = await createSyncWorld()
+    const [a, b] = [world.a.workspaceId, world.b.workspaceId]
+    // Owner of the active workspace and viewer of B, then the other way round.
+    const { body: own } = await world.call<{ id: string }>('POST /api/workspaces', { as: 'viewer', body: { name: 'own' } })
+    const scoped = (workspaceId: string) => ({ ...inWorkspace(workspaceId), deviceId: `device in ${workspaceId}` })
+    for (const active of [own.id, b]) {
+      await world.call('POST /api/workspaces/active', { as: 'viewer', body: { id: active } })
+      const ask = (workspaceId: string) => world.call(route, { as: 'viewer', body: scoped(workspaceId) })
+      expect((await ask(own.id)).status).toBe(200)
+      const answer = await ask(b)
+      expect(answer.status).toBe(refused.includes('viewer') ? 403 : 200)
+      if (answer.status === 403) {
+        const code = route.endsWith('push') ? 'READ_ONLY' : 'FORBIDDEN'
+        expect(answer).toMatchObject({ body: { data: { code, retryable: false } } })
+      }
+      expect(await ask(a)).toMatchObject({ status: 403, body: { data: { code: 'NOT_A_MEMBER' } } })
+    }
+    expect((await world.call(route, { as: 'elsewhere', body: { ...scoped(b), deviceId: 'another device' } })).status).toBe(200)
+  })
+
+  it('goes on in a workspace while another device of the user makes another one active', async () => {
+    const world = await createSyncWorld()
+    const { body: other } = await world.call<{ id: string }>('POST /api/workspaces', { as: OWNER, body: { name: 'other' } })
+    await world.call('POST /api/workspaces/active', { as: OWNER, body: { id: other.id } })
+    expect((await world.call(route, { as: OWNER, body: inWorkspace(world.b.workspaceId) })).status).toBe(200)
+    const { workspaceId } = await world.meet(OWNER)
+    expect(workspaceId, 'a request in another workspace does not switch').toBe(other.id)
+  })
+
   it('refuses a removed and a demoted member at their next request', async () => {
     const world = await createSyncWorld()
     const { userId } = await world.meet('editor')
@@ -85,6 +115,8 @@ describe.each(probes)('$route', ({ route, body, refused }) => {
     }
     await world.call(`DELETE ${member}`, { as: OWNER })
     expect(await ask()).toBe(403)
+    expect((await world.call(route, { as: 'editor', body: inWorkspace(world.b.workspaceId) })).body)
+      .toMatchObject({ data: { code: 'NOT_A_MEMBER' } })
   })
 
   it('does not take another workspace from anywhere but the scope', async () => {

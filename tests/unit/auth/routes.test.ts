@@ -48,8 +48,9 @@ it('no answer about users and workspaces is stored, nor a refusal', async () => 
 
 describe('the workspace routes', () => {
   it('create, list, rename, activate and delete', async () => {
-    const { call, database } = await serveRoutes()
+    const { call, database, meet } = await serveRoutes()
     const as = 'ann'
+    await meet(as)
     const made = await call<{ id: string }>('POST /api/workspaces', { as, body: { name: ' Two ', description: 'd' } })
     expect(made).toMatchObject({ status: 200, body: { id: expect.any(String) } })
     const { id } = made.body

@@ -1,7 +1,7 @@
 /**
  * From a request to a session and a permission.
  * Seen red: an expired session let through, a throwing provider answered as nobody, the cross-site check left out,
- * an opaque origin taken for the own one, `authorize` without its workspace; any authorization taken for a token, a
+ * an opaque origin taken for the own one, `authorize` without its workspace or by the active one's role; any authorization taken for a token, a
  * sibling domain for the own one.
  */
 import { IncomingMessage, ServerResponse } from 'node:http'
@@ -177,16 +177,41 @@ describe('the session', () => {
 })
 
 describe('a permission', () => {
-  it('holds in the active workspace only', async () => {
+  it('holds by the role in the workspace it names, and without one in the active one', async () => {
     register('p', 'ann')
     const { workspace, user } = await rooms.authorize(makeEvent(), 'workspace.write')
     const store = rooms.createAuthWorkspaceStore(() => Promise.resolve(database))
     const { workspaceId } = await store.createWorkspace({ userId: user.id, name: 'Another' })
-    const inOwn = rooms.authorize(makeEvent(), 'workspace.settings.manage', { workspaceId: workspace.id })
-    expect((await inOwn).workspace).toEqual(workspace)
-    const inOther = rooms.authorize(makeEvent(), 'workspace.read', { workspaceId })
-    await expect(inOther).rejects.toMatchObject({ code: 'FORBIDDEN' })
+    const { userId: ben } = await store.getOrCreateUser({ provider: 'p', providerUserId: 'ben' })
+    const { workspaceId: bens } = await store.getOrCreateDefaultWorkspace(ben)
+    const inNamed = (id: string, permission: 'workspace.read' | 'workspace.settings.manage') =>
+      rooms.authorize(makeEvent(), permission, { workspaceId: id })
+    expect((await inNamed(workspace.id, 'workspace.settings.manage')).workspace).toEqual(workspace)
+    expect(await inNamed(workspaceId, 'workspace.settings.manage'))
+      .toMatchObject({ role: 'owner', workspace: { id: workspaceId, name: 'Another' } })
+    expect((await rooms.requireSession(makeEvent())).workspace).toEqual(workspace)
+    for (const id of [bens, 'unknown', '', 'a\0b', '\uD800', 'x'.repeat(257)]) {
+      await expect(inNamed(id, 'workspace.read')).rejects.toMatchObject({ code: 'NOT_A_MEMBER' })
+    }
     await expect(rooms.authorize(makeEvent(), 'admin.access')).rejects.toMatchObject({ code: 'FORBIDDEN' })
+    await expect(rooms.authorize(makeEvent(), 'admin.access', { workspaceId })).rejects.toMatchObject({ code: 'FORBIDDEN' })
+  })
+
+  it('to write is refused to a viewer as read-only', async () => {
+    register('p', 'vic')
+    const store = rooms.createAuthWorkspaceStore(() => Promise.resolve(database))
+    const { user } = await rooms.requireSession(makeEvent())
+    const { userId: ann } = await store.getOrCreateUser({ provider: 'p', providerUserId: 'ann' })
+    const { workspaceId } = await store.createWorkspace({ userId: ann, name: 'Ann\'s' })
+    const invite = { workspaceId, email: 'vic@example.org', tokenHash: 'hash' }
+    await store.createInvite({ ...invite, role: 'viewer', invitedByUserId: ann, expiresAt: 4e9 })
+    await store.consumeInvite({ ...invite, acceptedUserId: user.id })
+    const write = () => rooms.authorize(makeEvent(), 'workspace.write', { workspaceId })
+    await expect(write()).rejects.toMatchObject({ code: 'READ_ONLY' })
+    const manage = rooms.authorize(makeEvent(), 'workspace.settings.manage', { workspaceId })
+    await expect(manage).rejects.toMatchObject({ code: 'FORBIDDEN' })
+    await store.setMemberRole({ userId: ann, workspaceId, memberUserId: user.id, role: 'editor' })
+    await write()
   })
 })
 

@@ -61,7 +61,7 @@ it('guesses wrong where a clean-up has moved the horizon, and holds what has to 
   const { database, adapter, push } = await openWithOne()
   await adapter.updateCursor(event, { scope, deviceId: 'device-1', version: 0 })
   await database.write(tx => tx.run(sql`update logs set horizon = 1`))
-  expect(await adapter.push(event, { scope, ops: [putOf('late')] })).toMatchObject({ results: [{ success: false, errorCode: 'RATE_LIMITED' }], serverVersion: 1 })
+  expect(await adapter.push(event, { scope, ops: [putOf('late')] })).toMatchObject({ results: [{ success: false, errorCode: 'RATE_LIMITED', retryable: true }], serverVersion: 1 })
   await adapter.pull(event, { scope, cursor: 1 })
   await adapter.updateCursor(event, { scope, deviceId: 'device-1', version: 1 })
   expect(await push('late')).toEqual([2])

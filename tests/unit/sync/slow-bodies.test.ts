@@ -78,7 +78,7 @@ it('reads a body in whatever pieces it comes, for no more memory than it has byt
   }
   socket.write('0\r\n\r\n')
   await once(socket, 'close')
-  expect(answer, 'it was read, and is not the active workspace').toMatch(/^HTTP\/1.1 403/)
+  expect(answer, 'it was read, and no workspace of the user').toMatch(/^HTTP\/1.1 403/)
 })
 
 // Seen red where each chunk was kept: 400 bytes for one.

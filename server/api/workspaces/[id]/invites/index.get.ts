@@ -1,11 +1,11 @@
 /** The invites into a workspace, for those who may invite. Token hashes stay here. */
 import { defineAuthHandler } from '../../../../http/auth-handler.ts'
 import { assertRole } from '../../../../workspaces/membership.ts'
-import { authorize, requireStore } from '../../../../auth/session.ts'
+import { requireStore, requireUser } from '../../../../auth/session.ts'
 import { readIdParam } from '../../../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
-  const { user } = await authorize(event, 'workspace.read')
+  const { user } = await requireUser(event)
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const store = requireStore()
   assertRole(await store.getWorkspaceRole({ userId: user.id, workspaceId }), 'editor')

@@ -1,11 +1,11 @@
 /** Changes a member's role. The store lets owners only, and keeps the last one. */
 import { readJsonBody } from '../../../../http/body.ts'
-import { authorizeChange, defineAuthHandler } from '../../../../http/auth-handler.ts'
+import { requireChangingUser, defineAuthHandler } from '../../../../http/auth-handler.ts'
 import { requireStore } from '../../../../auth/session.ts'
 import { memberBody, readIdParam } from '../../../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
-  const { user } = await authorizeChange(event)
+  const { user } = await requireChangingUser(event)
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const memberUserId = readIdParam(event, 'userId', 'member')
   const { role } = await readJsonBody(event, memberBody)
