@@ -2,7 +2,8 @@
 import type { SyncedTable } from '../shared/synced-table.ts'
 import { createIndexedDbStorage } from './storage/indexed-db.ts'
 import type { Storage } from './storage/types.ts'
-import { nameStore, openStore, type SyncStore } from './store.ts'
+import { nameStore, openStore } from './store.ts'
+import type { SyncStore } from './store-types.ts'
 import { createHttpTransport, type Transport } from './transport.ts'
 
 export interface StoreId { userId: string, workspaceId: string }

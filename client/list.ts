@@ -26,7 +26,7 @@ export interface LiveList extends List<JsonObject> {
   /** Takes the changes in; true where the list has changed. */
   take(changes: readonly RowChange[]): boolean
   /** Starts over from all rows. */
-  reset(rows: Iterable<JsonObject>): void
+  reset(rows: readonly JsonObject[]): void
   notify(): void
 }
 
@@ -35,15 +35,15 @@ const manyChanges = 16
 
 /** Creates a list of `rows`; `key` is the field of the primary key. */
 export function createList(
-  rows: Iterable<JsonObject>,
-  { where = () => true, sort = () => 0 }: ListOptions<JsonObject>,
+  rows: readonly JsonObject[],
+  { where = () => true, sort }: ListOptions<JsonObject>,
   key: string,
   onClose: (list: LiveList) => void,
 ): LiveList {
   const listeners = new Set<() => void>()
   const compare = (a: JsonObject, b: JsonObject): number => {
-    const order = sort(a, b)
-    if (order !== 0) return order
+    const order = sort?.(a, b)
+    if (order) return order
     const [left, right] = [a[key] as string, b[key] as string]
     return left < right ? -1 : left > right ? 1 : 0
   }
@@ -93,9 +93,7 @@ export function createList(
       return true
     },
     reset(all) {
-      held = []
-      for (const row of all) if (where(row)) held.push(row)
-      held.sort(compare)
+      held = all.filter(where).sort(compare)
     },
     notify: () => listeners.forEach(listener => listener()),
     subscribe(listener) {

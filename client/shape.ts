@@ -8,11 +8,11 @@ import { type StandardResult, type SyncedTable, versionField, type WriteStamp } 
 const migrated = new WeakMap<JsonObject, JsonObject | typeof hidden>()
 const hidden = Symbol('hidden')
 
-/** The row for the app; undefined where there is none, or none that this code can read. */
+/** The row for the app; undefined where there is none, or none that this code can read. `row` is frozen already. */
 export function presentRow(table: SyncedTable | undefined, row: JsonObject | undefined): JsonObject | undefined {
   if (!row) return undefined
   const from = readVersion(row)
-  if (!table || from === table.version) return Object.isFrozen(row) ? row : deepFreeze(row)
+  if (!table || from === table.version) return row
   if (from > table.version) return undefined
   let shown = migrated.get(row)
   if (shown === undefined) migrated.set(row, shown = migrate(table, row, from))
@@ -26,7 +26,7 @@ export function isHiddenRow(table: SyncedTable | undefined, row: JsonObject | un
 
 function migrate(table: SyncedTable, row: JsonObject, from: number): JsonObject | typeof hidden {
   try {
-    return deepFreeze(copyJson(table.migrate!(deepFreeze(row), from)))
+    return deepFreeze(copyJson(table.migrate!(row, from)))
   }
   catch {
     return hidden
@@ -48,12 +48,12 @@ export function migratePayload(table: SyncedTable | undefined, op: PendingOp): J
 export function completeRow(table: SyncedTable, row: object, stamp: WriteStamp): JsonObject {
   const copy = copyJson(row)
   const filled = table.fill ? copyJson(table.fill(copy, stamp)) : copy
-  const payload = table.version > 1 ? { ...filled, [versionField]: table.version } : filled
-  const result = table.schema?.['~standard'].validate(payload)
+  const { [versionField]: _version, ...plain } = filled
+  const result = table.schema?.['~standard'].validate(plain)
   // A schema that answers later cannot hold back a write that is on the screen at once: the server checks it.
   if (result && 'then' in result) void result.then(undefined, () => {})
   else if (result?.issues) throw new TypeError(`This row does not fit the table "${table.name}": ${describe(result)}`)
-  return deepFreeze(payload)
+  return deepFreeze(table.version > 1 ? { ...plain, [versionField]: table.version } : plain)
 }
 
 function describe({ issues }: StandardResult): string {

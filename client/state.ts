@@ -2,6 +2,7 @@
  * The store in memory. It changes only by commits, the same ones that are stored and that other tabs are told of, so
  * memory, disk and every tab go through the same states.
  */
+import { deepFreeze } from './shape.ts'
 import { createOutbox, keyOf, type Outbox } from './outbox.ts'
 import type { Stored } from './storage/types.ts'
 import { createTable, pickWinner, type TableState } from './table.ts'
@@ -68,6 +69,7 @@ export function createState(initial: Meta): State {
     const held = table(name).confirmed.get(entry.pk)
     if (held) count(held.seg, -1)
     count(entry.seg = 0, 1)
+    if (entry.row) deepFreeze(entry.row)
     table(name).confirm(entry)
     cover(name, entry.pk)
   }
@@ -77,7 +79,8 @@ export function createState(initial: Meta): State {
       if (item) cover(item.op.tableName, item.op.pk)
     }
     for (const item of putOps) {
-      const { tableName, pk } = item.op
+      const { tableName, pk, payload } = item.op
+      if (payload) deepFreeze(payload)
       outbox.add(keyOf(tableName, pk), item)
       if (isSaved) outbox.markSaved(item.opId)
       cover(tableName, pk)
@@ -94,21 +97,26 @@ export function createState(initial: Meta): State {
     segments.clear()
     tailSize = 0
     const fresh = new Map([...tables.keys()].map(name => [name, new Map<string, Entry>()]))
-    const place = (name: string, entry: Entry, seg: number) => {
+    const place = (name: string, entries: readonly Entry[], seg: number) => {
       const rows = fresh.get(name) ?? new Map<string, Entry>()
       fresh.set(name, rows)
-      const held = rows.get(entry.pk)
-      if (held && pickWinner(held, entry) === held) return
-      if (held) count(held.seg, -1)
-      entry.seg = seg
-      count(seg, 1)
-      rows.set(entry.pk, entry)
+      let placed = 0
+      for (const entry of entries) {
+        const held = rows.get(entry.pk)
+        if (held && pickWinner(held, entry) === held) continue
+        if (held) count(held.seg, -1)
+        placed++
+        entry.seg = seg
+        if (entry.row) deepFreeze(entry.row)
+        rows.set(entry.pk, entry)
+      }
+      count(seg, placed)
     }
     for (const { id, table, entries } of made) {
       segments.set(id, { table, live: 0, stored: entries.length })
-      for (const entry of entries) place(table, entry, id)
+      place(table, entries, id)
     }
-    for (const [name, entries] of Object.entries(tail)) for (const entry of entries) place(name, entry, 0)
+    for (const [name, entries] of Object.entries(tail)) place(name, entries, 0)
     for (const [name, rows] of fresh) table(name).replace(rows)
   }
   const applyRest = (commit: Commit, isSaved: boolean) => {

@@ -18,13 +18,13 @@ export type WriteRow = (
 export interface StoreTable<Row extends object> {
   readonly name: string
   /** The row of this key; the same object until it changes. */
-  get(pk: string): Row | undefined
+  get(pk: string): Readonly<Row> | undefined
   /** True while a write of this row has no answer from the server. */
   isPending(pk: string): boolean
   /** The rows that `where` picks, in the order of `sort`; follows the table until it is closed. */
-  list(options?: ListOptions<Row>): List<Row>
+  list(options?: ListOptions<Readonly<Row>>): List<Readonly<Row>>
   /** The rows whose `field`, one of the definition's `indexes`, equals `value`; the same array until one changes. */
-  lookup<Field extends keyof Row & string>(field: Field, value: Row[Field]): readonly Row[]
+  lookup<Field extends keyof Row & string>(field: Field, value: Row[Field]): readonly Readonly<Row>[]
   /** Calls `listener` after each change of the table; returns a function that ends it. */
   subscribe(listener: () => void): () => void
   /** Writes a whole row. Throws a `TypeError` where it does not fit the schema, an `Error` over a newer shape. */
@@ -49,7 +49,7 @@ export function createStoreTable<Row extends object>(
   }
   // Rows are JSON here and have a type there: the definition's schema vouches for it.
   const typed = state as unknown as Pick<StoreTable<Row>, 'get' | 'lookup'> & {
-    list(options: ListOptions<Row>): List<Row>
+    list(options: ListOptions<Readonly<Row>>): List<Readonly<Row>>
   }
   return {
     name,

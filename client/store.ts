@@ -1,84 +1,19 @@
 /**
- * One user's rows of one workspace in this tab: reads and writes at once, offline too, kept equal to the other tabs, the
- * disk and the server. Upholds P12.
+ * One user's rows of one workspace in this tab: reads and writes at once, offline too, kept equal to the other tabs,
+ * the disk and the server. Upholds P12.
  */
 import { createHybridClock, createNode } from '../shared/hlc.ts'
-import { maxClock } from '../shared/limits.ts'
-import type { JsonObject, PendingOp } from '../shared/protocol.ts'
-import type { RowOf, SyncedTable } from '../shared/synced-table.ts'
 import { createUuid } from '../shared/uuid.ts'
-import { keyOf } from './outbox.ts'
-import { completeRow, deepFreeze, migratePayload } from './shape.ts'
 import { createState } from './state.ts'
-import { createStatus, type SyncStatus } from './status.ts'
-import type { Storage, StorageProblem } from './storage/types.ts'
-import { createStoreTable, type StoreTable, type WriteRow } from './store-table.ts'
-import type { Conflict, SyncDevice, SyncReport } from './sync/device.ts'
+import { createStatus } from './status.ts'
+import { createStoreTable } from './store-table.ts'
+import type { StoreOptions, SyncStore } from './store-types.ts'
+import { createWrites } from './store-writes.ts'
+import type { Conflict, SyncDevice } from './sync/device.ts'
 import { createSyncLoop } from './sync/loop.ts'
 import { joinTabs, type SharedStatus, type TabMessage, type Tabs } from './tabs.ts'
-import type { Transport } from './transport.ts'
-import type { Commit, Entry, FailureRecord, Meta, OutboxItem } from './types.ts'
+import type { Commit, Meta } from './types.ts'
 import { openWriter } from './writer.ts'
-
-/** An own write that has no effect. It is kept until `retry` or `discard`. */
-export interface SyncFailure extends Readonly<FailureRecord> {
-  readonly table: string
-  readonly pk: string
-  /** What the user wrote; undefined for a delete. */
-  readonly row: JsonObject | undefined
-  /** Writes the same again, over what is there now. Resolves as `saved` of a write. */
-  retry(): Promise<boolean>
-  /** Gives it up for good. */
-  discard(): Promise<boolean>
-}
-
-export interface SyncStore {
-  readonly userId: string
-  readonly workspaceId: string
-  readonly status: SyncStatus
-  readonly failures: readonly SyncFailure[]
-  /** The rows of a table; the definition makes their type. */
-  table<Table extends SyncedTable>(definition: Table): StoreTable<RowOf<Table>>
-  /** Calls `listener` after each change of status or failures; returns a function that ends it. */
-  subscribe(listener: () => void): () => void
-  /** Calls `listener` where two writes of a row did not know of each other. */
-  onConflict(listener: (conflict: Conflict) => void): () => void
-  /** Offers all writes until now to the server, and pulls. In a tab that does not lead, the leading one is asked to, and nothing is reported. */
-  sync(): Promise<SyncReport | undefined>
-  /** A server says that its head is `head`: starts a pull, remembered until one has passed it. Moves no cursor. */
-  hint(head: number): void
-  /** Pulls soon, as after waking up. */
-  requestPull(): void
-  /** Milliseconds between pulls that nothing has asked for. */
-  setPace(ms: number): void
-  /** Shows how this store hears of changes. For the live connection. */
-  setLive(mode: SharedStatus['live']['mode'], reason: string): void
-  /** The user's switch; all tabs of the store follow. */
-  setOnline(isOnline: boolean): void
-  /** Goes on after the session has ended, as with a new one. */
-  resume(): void
-  /** Takes ready ops as they are, each of them to be pushed. Resolves as `saved` of a write. */
-  importOps(ops: Iterable<PendingOp>): Promise<boolean>
-  /** All that is known, tombstones too: for comparing devices. */
-  entries(): Iterable<Readonly<Entry> & { readonly table: string }>
-  /** Stops syncing and closes; what waits is kept. Further writes throw. */
-  close(): Promise<void>
-}
-
-export interface StoreOptions {
-  userId: string
-  workspaceId: string
-  transport: Transport
-  storage: Storage
-  tables?: readonly SyncedTable[] | undefined
-  paceMs?: number | undefined
-  isAutomatic?: boolean | undefined
-  now?: (() => number) | undefined
-  random?: (() => number) | undefined
-  locks?: LockManager | null | undefined
-  profile?: string | undefined
-  onClose?: (() => void) | undefined
-}
 
 /** A device polls about every two seconds where nothing tells it of changes. */
 const defaultPaceMs = 2_000
@@ -96,10 +31,9 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
   const name = nameStore(options)
   const node = createNode()
   const state = createState(createMeta())
-  const { meta, outbox, failures } = state
+  const { meta, outbox } = state
   const conflictListeners = new Set<(conflict: Conflict) => void>()
   const seenConflicts = new Set<string>()
-  const defined = new Map<string, SyncedTable>()
   let isClosed = false
   let mustRename = false
   let tabs: Tabs | undefined
@@ -132,8 +66,9 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
       mustRename = false
     },
   })
-  options.tables?.forEach(define)
-  await migrateOps()
+  const writes = createWrites({ state, writer, clock, node, now, isClosed: () => isClosed, onSaved: loop.soon })
+  options.tables?.forEach(writes.define)
+  await writes.migrateOps()
   const hasTabs = writer.isDurable && typeof BroadcastChannel !== 'undefined'
   const locks = hasTabs && options.locks !== null ? options.locks ?? globalThis.navigator?.locks : undefined
   tabs = joinTabs({
@@ -152,7 +87,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
   const onNetwork = () => loop.requestPull()
   globalThis.addEventListener?.('online', onNetwork)
 
-  function onLost(_problem: StorageProblem): Commit {
+  function onLost(): Commit {
     // In memory it is another device: the server counts the cursor of the one on disk.
     const commit = { meta: { deviceId: createUuid() }, node }
     tabs?.detach()
@@ -196,74 +131,6 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
     loop.setOnline(isOnline)
   }
 
-  function define(definition: SyncedTable): void {
-    state.table(definition.name).define(definition)
-    defined.set(definition.name, definition)
-  }
-
-  /** Brings ops that wait into the present shape, as new ops: one that was received already keeps its content. */
-  async function migrateOps(): Promise<void> {
-    const isOld = ({ op }: OutboxItem) => migratePayload(defined.get(op.tableName), op) !== undefined
-    if (![...outbox.items].some(isOld)) return
-    await writer.update(() => {
-      const old = [...outbox.items].filter(isOld)
-      const putOps = old.map((item): OutboxItem => {
-        const opId = createUuid()
-        const stamp = { ...item.op.stamp, deviceId: meta.deviceId, opId, hlc: clock.tick() }
-        const payload = migratePayload(defined.get(item.op.tableName), item.op)
-        return { ...item, opId, op: { ...item.op, id: opId, payload, stamp } }
-      })
-      return { putOps, dropOps: old.map(({ opId }) => opId), meta: { hlc: clock.last }, node }
-    })
-  }
-
-  const write: WriteRow = (table, operation, pk, makeRow, dropFailure) => {
-    if (isClosed) throw new Error('This store is closed.')
-    const rows = state.table(table.name)
-    if (rows.isHidden(pk)) throw new Error(`The row "${pk}" of "${table.name}" has a newer shape: update the app.`)
-    const createdAt = now()
-    // There the time decides: a higher clock would be refused.
-    const clockOfRow = Math.min((rows.current(pk)?.clock ?? 0) + 1, maxClock)
-    const stamp = { deviceId: meta.deviceId, opId: createUuid(), hlc: clock.tick(), clock: clockOfRow }
-    const { opId } = stamp
-    const nowSeconds = Math.floor(createdAt / 1000)
-    const payload = operation === 'put'
-      ? completeRow(table, makeRow(), { ...stamp, nowSeconds })
-      : deepFreeze({ [table.primaryKey]: pk, deleted: true, deleted_at: nowSeconds })
-    const op: PendingOp = {
-      id: opId, tableName: table.name, operation, pk, payload, stamp, createdAt, attempts: 0, status: 'pending',
-    }
-    const replaced = outbox.ofKey(keyOf(table.name, pk)).filter(({ isWhole }) => !isWhole)
-    return save({
-      putOps: [{ opId, order: outbox.nextOrder(), op }],
-      dropOps: replaced.map(item => item.opId),
-      ...dropFailure && { dropFailures: [dropFailure] },
-    })
-  }
-
-  async function save(commit: Commit): Promise<boolean> {
-    const isNew = !state.nodes.has(node)
-    const isDurable = await writer.write({ ...commit, meta: { hlc: clock.last }, ...isNew && { node } })
-    loop.soon()
-    return isDurable
-  }
-
-  function presentFailure(record: FailureRecord): SyncFailure {
-    const { op, opId } = record
-    const row = op.operation === 'put' ? op.payload as JsonObject : undefined
-    const discard = () => writer.write({ dropFailures: [opId] })
-    return {
-      ...record, table: op.tableName, pk: op.pk, row, discard,
-      async retry() {
-        const table = defined.get(op.tableName)
-        if (!table) throw new Error(`The table "${op.tableName}" is not defined.`)
-        return write(table, op.operation, op.pk, () => migratePayload(table, op) ?? row ?? {}, opId)
-      },
-    }
-  }
-  let shownFailures: readonly SyncFailure[] = []
-  let shownOf = ''
-
   return {
     userId,
     workspaceId,
@@ -271,17 +138,14 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
       return status.current
     },
     get failures() {
-      const ids = [...failures.keys()].join()
-      if (ids !== shownOf) shownFailures = Object.freeze(Array.from(failures.values(), presentFailure))
-      shownOf = ids
-      return shownFailures
+      return writes.failures
     },
     table(definition) {
-      if (!defined.has(definition.name)) {
-        define(definition)
-        void migrateOps()
+      if (!writes.isDefined(definition.name)) {
+        writes.define(definition)
+        void writes.migrateOps()
       }
-      return createStoreTable(state.table(definition.name), definition, write)
+      return createStoreTable(state.table(definition.name), definition, writes.write)
     },
     subscribe: status.subscribe,
     onConflict(listener) {
@@ -312,14 +176,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
       if (tabs?.isLeader) loop.resume()
       else tabs?.post({ kind: 'resume' })
     },
-    importOps(ops) {
-      let order = outbox.nextOrder()
-      const putOps = Array.from(ops, (op): OutboxItem => {
-        clock.observe(op.stamp.hlc)
-        return { opId: op.stamp.opId, order: order++, op: deepFreeze(structuredClone(op)), isWhole: true }
-      })
-      return save({ putOps })
-    },
+    importOps: writes.importOps,
     * entries() {
       for (const table of state.tables()) for (const entry of table.entries()) yield { ...entry, table: table.name }
     },

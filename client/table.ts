@@ -21,7 +21,7 @@ export interface TableState {
   /** The row for the app. */
   get(pk: string): JsonObject | undefined
   isHidden(pk: string): boolean
-  rows(): Iterable<JsonObject>
+  rows(): JsonObject[]
   entries(): Iterable<Entry>
   confirm(entry: Entry): void
   /** Lays the ops that wait for `pk` over what is confirmed. */
@@ -57,11 +57,16 @@ export function createTable(name: string): TableState {
     for (const [pk, entry] of confirmed) yield over.get(pk) ?? entry
     for (const [pk, entry] of over) if (!confirmed.has(pk)) yield entry
   }
-  function* rows(): Iterable<JsonObject> {
-    for (const entry of entries()) {
+  const rows = (): JsonObject[] => {
+    const all: JsonObject[] = []
+    const add = (entry: Entry) => {
       const row = presentRow(definition, entry.row)
-      if (row) yield row
+      if (row) all.push(row)
     }
+    // A start goes through here with all rows: without a generator, and with a look-up only where something waits.
+    if (over.size === 0) for (const entry of confirmed.values()) add(entry)
+    else for (const entry of entries()) add(entry)
+    return all
   }
   const takeChanges = (): LiveList[] => {
     const changes: RowChange[] = []

@@ -38,7 +38,7 @@ export interface WriterOptions {
   createInitial(): Meta
   post(message: TabMessage): void
   /** The store is no longer kept on disk; memory goes on as a device of its own. */
-  onLost(problem: StorageProblem): Commit
+  onLost(): Commit
 }
 
 interface Job { run: () => Promise<void>, local?: { commit: Commit, done: (isDurable: boolean) => void } }
@@ -148,7 +148,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
 
   async function goOnInMemory(why: StorageProblem): Promise<void> {
     problem = why
-    const commit = options.onLost(why)
+    const commit = options.onLost()
     state.apply(commit, true)
     file = await createMemoryStorage().open(name, () => {})
     await file.load({ ...state.meta })

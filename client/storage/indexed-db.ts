@@ -144,7 +144,9 @@ async function readAll(database: IDBPDatabase<Schema>): Promise<Omit<Stored, 'me
   return {
     meta,
     nodes: keys.filter(key => key.startsWith(nodePrefix)).map(key => key.slice(nodePrefix.length)),
-    segments: segments.map(({ text, ...about }) => ({ ...about, entries: JSON.parse(text) as Entry[] })),
+    // In the order of keys, as far as segments do not overlap: a list by key is sorted then.
+    segments: segments.map(({ text, ...about }) => ({ ...about, entries: JSON.parse(text) as Entry[] }))
+      .sort((a, b) => (a.entries[0]?.pk ?? '') < (b.entries[0]?.pk ?? '') ? -1 : 1),
     tail: tailByTable,
     ops,
     failures,

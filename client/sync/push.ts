@@ -70,7 +70,7 @@ async function settle(
   await device.writer.update(() => planReceipts(device, taken, refused, head))
 }
 
-function isPermanent({ errorCode, retryable }: PushResultItem & { retryable?: boolean }): boolean {
+function isPermanent({ errorCode, retryable }: PushResultItem): boolean {
   return retryable === undefined ? permanentCodes.has(errorCode ?? '') : !retryable
 }
 

@@ -3,8 +3,6 @@
  * answers, with tabs that die at any step of their storage, clean-ups on the server and older backups put back. In the
  * end all tabs of all browsers show the same rows, and every write that was called saved counts or has been beaten.
  * Upholds P12. The server is the real engine on a libSQL file.
- * Seen red: `expect` ignored by commits, the cursor stored without its page, a receipt that drops its op without the row,
- * a snapshot that counts before it is whole, an outbox that is dropped when the answer is lost.
  */
 import fc from 'fast-check'
 import { expect, it, vi } from 'vitest'
@@ -20,8 +18,8 @@ const step = fc.record({
   browser: fc.nat(2),
   tab: fc.nat(1),
   what: fc.constantFrom(
-    'put', 'put', 'put', 'remove', 'sync', 'sync', 'sync', 'syncAll', 'open', 'close', 'kill', 'offline', 'wait', 'cleanUp',
-    'backUp', 'restore', 'hint',
+    'put', 'put', 'put', 'remove', 'sync', 'sync', 'sync', 'syncAll', 'open', 'close', 'kill', 'offline', 'wait', 'hint',
+    'cleanUp', 'backUp', 'restore',
   ),
   pk: fc.constantFrom('a', 'b', 'c', '😀'),
   fault: fc.constantFrom('none', 'none', 'before', 'after'),
@@ -44,7 +42,10 @@ it('ends with equal rows everywhere, and no saved write lost', { timeout: timeou
   const clock = startClock()
   const property = fc.asyncProperty(
     fc.array(step, { minLength: 5, maxLength: 50, size: 'max' }), fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
-    async (steps, locks) => {
+    fc.boolean(),
+    async (all, locks, forgets) => {
+      // A server that forgets tombstones or changes may let an older write win: half of the runs have none such.
+      const steps = all.filter(({ what }) => forgets || !['cleanUp', 'backUp', 'restore'].includes(what))
       vi.setSystemTime(new Date('2026-01-01T00:00:00Z'))
       clearDatabases()
       const faults: Faults = {}
@@ -161,10 +162,9 @@ async function compare(world: World): Promise<void> {
     }
   }
   fresh!.kill()
-  if (world.wasRestored) return
+  if (world.wasRestored || world.wasCleaned) return
   for (const { pk, revision } of world.saved) {
     const winner = expected.get(pk)
-    if (!winner && world.wasCleaned) continue
     expect(winner && compareRevisions(winner, revision)).toBeGreaterThanOrEqual(0)
   }
 }

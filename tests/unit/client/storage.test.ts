@@ -1,5 +1,5 @@
 /** Storage that is absent, silent, full, deleted or taken away: the client goes on in memory, and says so. P12. */
-import { IDBFactory, IDBObjectStore } from 'fake-indexeddb'
+import { IDBFactory, IDBObjectStore, IDBOpenDBRequest } from 'fake-indexeddb'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createIndexedDbStorage, createMemoryStorage } from '../../../client/index.ts'
 import { clearDatabases, createBrowser, fingerprint, openLeading, openTab, posts, until } from './devices.ts'
@@ -11,7 +11,7 @@ const id = { userId: 'user-1', workspaceId: 'w1' }
 describe('a browser without a store', () => {
   it.each([
     ['absent', () => vi.stubGlobal('indexedDB', undefined)],
-    ['timeout', () => vi.stubGlobal('indexedDB', { open: () => new EventTarget() })],
+    ['timeout', () => vi.stubGlobal('indexedDB', { open: () => new IDBOpenDBRequest() })],
     ['failed', () => vi.stubGlobal('indexedDB', { open: () => { throw new Error('no storage in a private window') } })],
   ])('works in memory where IndexedDB is %s', async (problem, breakIt) => {
     const server = await startServer()

@@ -244,8 +244,8 @@ it('writes 10,000 rows for a cost that does not grow, and pushes all of them', a
     for (let at = 0; at < 1_000; at++) ({ saved } = table.put({ id: `p${part * 1_000 + at}`, title: 'x'.repeat(200) }))
     times.push(performance.now() - startedAt)
   }
-  const middle = (list: number[]) => list.toSorted((a, b) => a - b)[list.length >> 1]!
-  expect(middle(times.slice(5))).toBeLessThan(middle(times.slice(0, 5)) * 2 + 20)
+  // The fastest of each half: other work on the machine only makes some slower.
+  expect(Math.min(...times.slice(5))).toBeLessThan(Math.min(...times.slice(0, 5)) * 2 + 20)
   expect(await saved).toBe(true)
   expect(await store.sync()).toMatchObject({ ok: true, pushed: 10_000 })
   expect(server.calls.push).toBe(200)
