@@ -9,6 +9,7 @@ import { readBacklog } from '../sync/retention/maintenance-log.ts'
 import { readLastBackupAt } from './backup.ts'
 import { readWalBytes } from './health.ts'
 import { countLiveListeners, liveFigures } from '../http/live/live.ts'
+import { readWaitedMs } from '../http/live/wait.ts'
 import { pathOf } from '../http/requests.ts'
 
 export interface Metrics {
@@ -29,7 +30,7 @@ export async function createMetrics(engine: () => SyncEngine | undefined): Promi
   const { Counter, Histogram, Registry } = await import('prom-client')
   const registers = [new Registry()]
   const requests = new Counter({ name: 'or3_sync_requests_total', help: 'Answered sync requests.', labelNames: ['operation', 'status'], registers })
-  const latency = new Histogram({ name: 'or3_sync_request_seconds', help: 'From the request to its whole answer.', labelNames: ['operation'], buckets: latencyBuckets, registers })
+  const latency = new Histogram({ name: 'or3_sync_request_seconds', help: 'From the request to its whole answer, without what a pull waits on purpose.', labelNames: ['operation'], buckets: latencyBuckets, registers })
   const ops = new Counter({ name: 'or3_sync_ops_total', help: 'Pushed ops by what became of them.', labelNames: ['outcome'], registers })
   for (const outcome of outcomes) ops.inc({ outcome }, 0)
   await addDatabaseFigures(registers, engine)
@@ -40,10 +41,10 @@ export async function createMetrics(engine: () => SyncEngine | undefined): Promi
     begin(event) {
       const operation = operationOf(event)
       if (!operation) return
-      const stop = latency.startTimer({ operation })
+      const startedAt = performance.now()
       const response = event.node.res
       response.once('finish', () => {
-        stop()
+        latency.observe({ operation }, (performance.now() - startedAt - readWaitedMs(event)) / 1_000)
         requests.inc({ operation, status: response.statusCode })
       })
     },

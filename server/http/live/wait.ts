@@ -11,6 +11,13 @@ import { createUserCaller } from '../../sync/caller.ts'
 import { addListener, useLiveListeners } from './live.ts'
 import { readRights } from './rights.ts'
 
+const waitedMs = new WeakMap<H3Event, number>()
+
+/** How long this request has waited on purpose, in milliseconds: no part of its latency. */
+export function readWaitedMs(event: H3Event): number {
+  return waitedMs.get(event) ?? 0
+}
+
 /**
  * Resolves at once where the pull does not ask to wait, or need not. After a wait the rights are read again. Throws
  * INVALID_REQUEST, RATE_LIMITED, and what the rights of then refuse.
@@ -29,6 +36,7 @@ export async function waitForHead(event: H3Event, body: unknown, { workspaceId, 
     close: wake,
     onTick() {},
   })
+  const startedAt = performance.now()
   const timer = setTimeout(wake, waitMs)
   response.once('close', wake)
   try {
@@ -40,6 +48,7 @@ export async function waitForHead(event: H3Event, body: unknown, { workspaceId, 
     clearTimeout(timer)
     response.off('close', wake)
     remove()
+    waitedMs.set(event, performance.now() - startedAt)
   }
   await readRights(event, workspaceId, userId)
 }

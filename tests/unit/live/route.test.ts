@@ -1,12 +1,13 @@
 /** The route of live hints: who gets a stream, of what, and when it ends. Promise P11. */
 import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createApp, createRouter, getRequestHeader, toNodeListener } from 'h3'
+import { createApp, createRouter, getRequestHeader, setResponseHeader, toNodeListener } from 'h3'
 import { expect, it, onTestFinished } from 'vitest'
 import { maxLiveListeners } from '../../../shared/limits.ts'
 import type { AuthProvider } from '../../../server/auth/provider.ts'
 import { endSession } from '../../../server/http/live/live.ts'
 import { defineHandler } from '../../../server/http/errors.ts'
+import { rightsChanges } from '../../../server/workspaces/rights-changes.ts'
 import { readLive, type ReadStream } from '../../helpers/live-stream.ts'
 import { putOf } from '../../helpers/sync.ts'
 import { serveRoutes } from '../../helpers/http-server.ts'
@@ -187,6 +188,33 @@ it('ends when the app says that the session has ended, on all devices of the use
   }
   await stays.next(({ data }) => data.head === head)
   expect((await readLive(origin, { workspaceId }, { 'x-user': 'bob' })).status).toBe(401)
+})
+
+it('reads a session anew that the provider keeps on the request, and lets it set a cookie', async () => {
+  const ended = new Set<string>()
+  // As h3's own cookie sessions do.
+  const { call, origin, meet } = await serveRoutes({
+    provider: {
+      getSession(event) {
+        const id = getRequestHeader(event, 'x-user')
+        const kept = (event.context.sessions ??= {}) as Record<string, unknown>
+        kept['own'] ??= { isOver: !id || ended.has(id) }
+        setResponseHeader(event, 'set-cookie', 'renewed=1')
+        return (kept['own'] as { isOver: boolean }).isOver ? null : { user: { id: id! } }
+      },
+    },
+  })
+  const { workspaceId, userId } = await meet('ann')
+  const stream = await readLive(origin, { workspaceId }, { 'x-user': 'ann' })
+  onTestFinished(stream.close)
+  rightsChanges.tell({ userId })
+  await call('GET /api/workspaces', { as: 'ann' })
+  await sleep(100)
+  expect(stream.closedAt).toBeUndefined()
+  ended.add('ann')
+  const since = performance.now()
+  rightsChanges.tell({ userId })
+  await expectEnd(stream, 'unauthenticated', since)
 })
 
 it('goes on when the user makes another workspace the active one', async () => {
