@@ -26,5 +26,5 @@ export type LiveEvent
     | { type: 'head', data: LiveHead }
     | { type: 'end', data: { reason: LiveEnd } }
 
-/** A comment is sent where nothing else was for so long, in milliseconds: proxies and clients end a silent connection. */
+/** A comment is sent where nothing else was for so many milliseconds: proxies and clients end a silent connection. */
 export const liveHeartbeatMs = 10_000

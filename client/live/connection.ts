@@ -1,4 +1,4 @@
-/** One try of an event stream, from the request to its end, with the time limits that tell a dead one from a quiet one. */
+/** One try of an event stream, from the request to its end, with time limits that tell a dead one from a quiet one. */
 import { liveHeartbeatMs, type LiveEnd } from '../../shared/live.ts'
 import { TransportError, type Transport } from '../transport.ts'
 import { readLiveEvents } from './stream.ts'

@@ -1,5 +1,5 @@
 /**
- * How a store hears of changes at once: by one event stream, else by pulls that wait, else by polling at its usual pace.
+ * How a store hears of changes: at once by one event stream, else by pulls that wait, else by polling at its own pace.
  * What it hears is a hint: it starts a pull and moves no cursor, so that a lost one costs time and nothing else. While
  * hints come, polling goes on at a slow pace. Upholds P11.
  */
@@ -40,7 +40,7 @@ export interface Live {
 
 /**
  * After a stream was lost each device comes back within so long, at a moment of its own: a thousand of them are little
- * more than a hundred a second. Until then it polls. Tries that fail come at the same distance, so that they stay apart.
+ * more than a hundred a second. Until then it polls. Tries that fail come at the same distance, so they stay apart.
  */
 const spreadMs = 9_000
 const maxBackOffMs = 60_000

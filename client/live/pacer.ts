@@ -1,6 +1,6 @@
 /**
- * Keeps what is started by hints within what a server takes from one device: some at once, then some a second. The newest
- * head counts, so one that waits takes in all that come after it.
+ * Keeps the pulls that hints start within what a server takes from one device: some at once, then some a second. The
+ * newest head counts, so one that waits takes in all that come after it.
  */
 
 export interface Pacer {

@@ -1,4 +1,4 @@
-/** What a live connection wants to know of its page: hidden or not, and when the network or the whole machine comes back. */
+/** Tells a live connection of its page: hidden or not, and when the network or the whole machine comes back. */
 
 export interface PageHandlers {
   /** The page is shown, or wakes from a sleep. */

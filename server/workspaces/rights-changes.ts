@@ -5,7 +5,7 @@
  */
 import { createFeed } from '../lib/feed.ts'
 
-/** Whose rights to read anew: of everybody in the workspace, of one user everywhere, or of one user in one workspace. */
+/** Whose rights to read anew: everybody's in the workspace, one user's everywhere, or one user's in one workspace. */
 export type RightsChange = { workspaceId: string, userId?: string } | { workspaceId?: undefined, userId: string }
 
 /** One for the process: a listener that reads rights of another database finds them unchanged. */

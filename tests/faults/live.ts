@@ -123,7 +123,7 @@ function countMost(moments: number[]): number {
 async function stall(server: FaultyServer, { users, workspaceId }: People, count: number): Promise<Socket[]> {
   const { hostname, port } = new URL(server.url)
   const sockets = Array.from({ length: count }, (_, index) => {
-    const socket = connect({ port: Number(port), host: hostname, highWaterMark: 1 })
+    const socket = connect(Number(port), hostname)
     const user = users[users.length - 1 - index % 10]!
     socket.pause()
     socket.write(`GET /api/sync/live?workspaceId=${workspaceId} HTTP/1.1\r\nhost: ${hostname}\r\nx-demo-user: ${user}\r\n\r\n`)

@@ -1,6 +1,6 @@
 /**
- * An HTTP proxy between a client and the server, with the habits of real ones: it keeps streams back until they end, cuts
- * them, loses some of their events, or goes silent without a word.
+ * An HTTP proxy between a client and the server, with the habits of real ones: it keeps streams back until they end,
+ * cuts them, loses some of their events, or goes silent without a word.
  */
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'

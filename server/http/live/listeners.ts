@@ -32,7 +32,7 @@ export interface LiveFeeds {
 
 export interface LiveListeners {
   readonly size: number
-  /** Returns what removes it. Throws RATE_LIMITED where the user has too many, DATABASE_UNAVAILABLE after `closeAll`. */
+  /** Returns what removes it. Throws RATE_LIMITED for a user who has too many, DATABASE_UNAVAILABLE after `closeAll`. */
   add(listener: LiveListener): () => void
   /** The sessions of this user may have ended: each of their listeners is closed, and comes back where it still may. */
   endSessions(userId: string): void
@@ -115,7 +115,8 @@ export function createLiveListeners({ onCommit, onRightsChange }: LiveFeeds): Li
       const older = [...own].find(one => key !== undefined && one.key === key && one.workspaceId === workspaceId)
       older?.close('reopen')
       if (own.size >= maxLiveListeners) {
-        throw createSyncError('RATE_LIMITED', `Rate limit exceeded: ${own.size} live streams of this user are open. Retry after ${retryLiveSeconds}s`)
+        throw createSyncError('RATE_LIMITED', `Rate limit exceeded: ${own.size} live streams of this user are open. `
+          + `Retry after ${retryLiveSeconds}s`)
       }
       if (size === 0) start()
       const channel = channels.get(workspaceId) ?? openChannel(workspaceId)

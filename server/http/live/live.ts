@@ -59,7 +59,9 @@ export async function endSession(event: H3Event, signOut: () => unknown): Promis
  */
 export async function openLiveStream(event: H3Event): Promise<void> {
   const response = event.node.res
-  if (!(response instanceof ServerResponse)) throw createSyncError('INVALID_REQUEST', 'A live stream needs a connection of its own.')
+  if (!(response instanceof ServerResponse)) {
+    throw createSyncError('INVALID_REQUEST', 'A live stream needs a connection of its own.')
+  }
   refuseForeignPage(event)
   const { workspaceId, client } = readQuery(event)
   const { user } = await authorize(event, 'workspace.read', { workspaceId })
@@ -103,7 +105,9 @@ const maxClientLength = 64
 
 function readQuery(event: H3Event): { workspaceId: string, client: string | undefined } {
   const { workspaceId, client } = getQuery(event)
-  if (typeof workspaceId !== 'string') throw createSyncError('INVALID_REQUEST', 'Name one workspace in the query: ?workspaceId=…')
+  if (typeof workspaceId !== 'string') {
+    throw createSyncError('INVALID_REQUEST', 'Name one workspace in the query: ?workspaceId=…')
+  }
   if (client === undefined) return { workspaceId, client }
   if (typeof client === 'string' && client.length <= maxClientLength) return { workspaceId, client }
   throw createSyncError('INVALID_REQUEST', `client: a text of at most ${maxClientLength} characters`)

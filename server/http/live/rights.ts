@@ -22,7 +22,8 @@ export async function readRights(event: H3Event, workspaceId: string, userId?: s
 function repeatRequest({ node: { req }, context }: H3Event): H3Event {
   const event = createEvent(req, new ServerResponse(req))
   // h3 keeps opened cookie sessions here, as long as the request.
-  event.context = { ...context, sessions: undefined }
+  const { sessions: _, ...rest } = context
+  event.context = rest
   forgetSession(event)
   return event
 }

@@ -129,7 +129,9 @@ export function createLiveStream(options: LiveStreamOptions): LiveStream {
       const head = await readHead()
       do await check()
       while (answered < doubtful)
-      if (state !== 'new') throw createSyncError('DATABASE_UNAVAILABLE', 'The stream was closed before it began. Try again.')
+      if (state !== 'new') {
+        throw createSyncError('DATABASE_UNAVAILABLE', 'The stream was closed before it began. Try again.')
+      }
       state = 'open'
       const ms = Math.min(lifeMs * (0.9 + random() / 5), (expiresAt ?? Infinity) - Date.now())
       endAt = performance.now() + ms

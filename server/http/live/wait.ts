@@ -1,5 +1,5 @@
 /**
- * A pull that waits: where nothing has come after its cursor it is answered when something does, or when its time is up.
+ * A pull that waits: where nothing comes after its cursor it is answered when something does, or when its time is up.
  * For clients whose proxy keeps event streams back. It counts among the user's live streams while it waits.
  */
 import { ServerResponse } from 'node:http'
@@ -22,7 +22,9 @@ export function readWaitedMs(event: H3Event): number {
  * Resolves at once where the pull does not ask to wait, or need not. After a wait the rights are read again. Throws
  * INVALID_REQUEST, RATE_LIMITED, and what the rights of then refuse.
  */
-export async function waitForHead(event: H3Event, body: unknown, { workspaceId, userId }: { workspaceId: string, userId: string }): Promise<void> {
+export async function waitForHead(
+  event: H3Event, body: unknown, { workspaceId, userId }: { workspaceId: string, userId: string },
+): Promise<void> {
   const response = event.node.res
   if (!hasWait(body) || !(response instanceof ServerResponse)) return
   const { cursor, waitMs = 0 } = parseRequest(pullRequest, body, 'Invalid pull request')

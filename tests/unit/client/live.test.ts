@@ -172,7 +172,9 @@ it('falls back within three seconds without a hello, and tries a stream again la
 
 it('polls where the server does not wait either', async () => {
   const { live, shown, pass, counts } = setUp({
-    pull: ({ cursor }) => Promise.resolve({ changes: [], nextCursor: cursor, hasMore: false, oldestRetainedVersion: 1, requiresSnapshot: false }),
+    pull: async ({ cursor }) => (
+      { changes: [], nextCursor: cursor, hasMore: false, oldestRetainedVersion: 1, requiresSnapshot: false }
+    ),
   })
   live.start()
   await pass(3_100)
@@ -197,7 +199,7 @@ it.each([
   expect(asked.length).toBeGreaterThan(1)
 })
 
-it.each([401, 403])('asks by a pull where a stream is refused with %s, and not for a stream again and again', async (status) => {
+it.each([401, 403])('pulls where a stream is refused with %s, and does not ask for it again and again', async (status) => {
   const { live, asked, counts, pass } = setUp({ refuse: () => new TransportError(status, 'No.') })
   live.start()
   await pass(600_000)

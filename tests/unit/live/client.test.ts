@@ -22,7 +22,7 @@ it('shows another device\'s edit at once, and polls no more', async () => {
   expect(b.status.live).toEqual({ mode: 'stream', reason: 'connected' })
 })
 
-it('falls back to waiting pulls where a proxy keeps the stream back, and stays there in a burst of writes', async () => {
+it('falls back to waiting pulls where a proxy keeps streams back, and stays there in a burst of writes', async () => {
   const { openDevice, openProxy } = await serveDevices()
   const proxy = await openProxy({ buffers: true })
   const [a, b] = [await openDevice(), await openDevice(proxy.origin)]

@@ -1,6 +1,6 @@
 /**
- * Hints that are lost and streams that are cut: nothing is missed, and all devices are equal soon after (P11, T20). Run on
- * broken code too: a hint that moves the cursor loses changes, and the check finds it.
+ * Hints that are lost and streams that are cut: nothing is missed, and all devices are equal soon after (P11, T20). Run
+ * on broken code too: a hint that moves the cursor loses changes, and the check finds it.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'

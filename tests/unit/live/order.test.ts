@@ -1,6 +1,6 @@
 /**
- * No hint before its commit, and none to who may not pull (P11, T20). Each check is run on broken code too, where it must
- * find the fault: hints told before the commit, and streams that do not hear of changed rights.
+ * No hint before its commit, and none to who may not pull (P11, T20). Each check is run on broken code too, where it
+ * must find the fault: hints told before the commit, and streams that do not hear of changed rights.
  */
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -90,7 +90,8 @@ it('tells nothing of a push that was committed together with the end of the memb
   const { stream } = await open('bob')
   // In one group commit: whichever of the two settles first.
   for (let round = 0; round < 2; round++) {
-    const pushing = engine.push(createUserCaller(workspaceId, 'ann'), { scope: { workspaceId }, ops: [putOf(`row-${round}`)] })
+    const ops = [putOf(`row-${round}`)]
+    const pushing = engine.push(createUserCaller(workspaceId, 'ann'), { scope: { workspaceId }, ops })
     const ending = database.write(async tx => void await tx.execute('select 1')).then(() => {
       forbid()
       rightsChanges.tell({ workspaceId, userId: 'bob' })

@@ -69,7 +69,8 @@ it('begins with hello and the head, then tells the newest head after each push',
   const stream = await open('ann', workspaceId)
   expect(stream.status).toBe(200)
   expect(stream.headers).toMatchObject({
-    'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store, no-transform', 'x-accel-buffering': 'no',
+    'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store, no-transform',
+    'x-accel-buffering': 'no',
   })
   expect(stream.events).toMatchObject([{ type: 'hello', data: { head: 1 } }])
   expect(stream.events[0]!.data.seconds).toBeGreaterThanOrEqual(540)
@@ -94,7 +95,8 @@ it('is refused as a pull is, before anything is written', async () => {
   }
   const nameless = await readLive(origin, {}, { 'x-user': 'ann' })
   expect(nameless.status).toBe(400)
-  const foreign = await readLive(origin, { workspaceId: own.workspaceId }, { 'x-user': 'ann', 'sec-fetch-site': 'cross-site' })
+  const headers = { 'x-user': 'ann', 'sec-fetch-site': 'cross-site' }
+  const foreign = await readLive(origin, { workspaceId: own.workspaceId }, headers)
   expect([foreign.status, await foreign.text()]).toEqual([403, expect.stringContaining('CROSS_SITE')])
 })
 
@@ -178,7 +180,8 @@ it('ends when the app says that the session has ended, on all devices of the use
   await new Promise(resolve => app.once('listening', resolve))
   onTestFinished(() => void app.close())
   const { port } = app.address() as { port: number }
-  const { status } = await fetch(`http://127.0.0.1:${port}/api/sign-out`, { method: 'POST', headers: { 'x-user': 'bob' } })
+  const asBob = { method: 'POST', headers: { 'x-user': 'bob' } }
+  const { status } = await fetch(`http://127.0.0.1:${port}/api/sign-out`, asBob)
   expect(status).toBe(200)
   const since = performance.now()
   const head = await push('ann', workspaceId)

@@ -1,5 +1,5 @@
-/** Live streams on a real engine and a real HTTP server, with rights that a test takes away, and feeds that it breaks. */
-import { createServer } from 'node:http'
+/** Live streams on a real engine and HTTP server, with rights that a test takes away, and feeds that it breaks. */
+import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { createSyncError } from '../../../server/errors.ts'
@@ -29,6 +29,7 @@ export async function serveStreams(options: ServeOptions = {}) {
     onCommit: engine.onCommit, onRightsChange: options.onRightsChange ?? rightsChanges.listen,
   })
   const streams: LiveStream[] = []
+  const responses: ServerResponse[] = []
   let readRights = async () => {}
   const server = createServer(async (request, response) => {
     const userId = request.headers['x-user'] as string
@@ -43,7 +44,11 @@ export async function serveStreams(options: ServeOptions = {}) {
     })
     remove = listeners.add(stream)
     streams.push(stream)
-    await stream.open(() => engine.readHead(createUserCaller(workspaceId, userId)))
+    responses.push(response)
+    await stream.open(() => engine.readHead(createUserCaller(workspaceId, userId))).catch(() => {
+      remove()
+      response.writeHead(403).end()
+    })
   }).listen(0, '127.0.0.1')
   await new Promise(resolve => server.once('listening', resolve))
   onTestFinished(() => {
@@ -53,7 +58,7 @@ export async function serveStreams(options: ServeOptions = {}) {
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
   return {
-    database, engine, figures, listeners, origin, rightsChanges, streams,
+    database, engine, figures, listeners, origin, responses, rightsChanges, streams,
     /** What a check of rights waits for, or throws, from now on. */
     setRights: (read: () => Promise<void>) => void (readRights = read),
     forbid: () => void (readRights = () => Promise.reject(createSyncError('FORBIDDEN', 'Not any more.'))),

@@ -71,7 +71,8 @@ it('looks at the rights again when it answers', async () => {
 
 it('counts among the live streams of its user', async () => {
   const { origin, push, pull, workspaceId } = await serve()
-  const streams = await Promise.all(Array.from({ length: maxLiveListeners - 1 }, () => readLive(origin, { workspaceId }, { 'x-user': 'ann' })))
+  const open = () => readLive(origin, { workspaceId }, { 'x-user': 'ann' })
+  const streams = await Promise.all(Array.from({ length: maxLiveListeners - 1 }, open))
   const waiting = pull({ cursor: 0, waitMs: 5_000 })
   await sleep(100)
   const refused = await pull({ cursor: 0, waitMs: 5_000 })
