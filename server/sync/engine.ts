@@ -16,7 +16,7 @@ import { pull, pullText } from './pull.ts'
 import { readHead } from './log.ts'
 import { createHeadCache } from './push/heads.ts'
 import { push } from './push/push.ts'
-import { type CleanAllOptions, type CleanAllResult, cleanAllWorkspaces, listWorkspaceIds } from './retention/all-workspaces.ts'
+import { type CleanAllOptions, type CleanAllResult, cleanAllWorkspaces } from './retention/all-workspaces.ts'
 import { type CleanUpOptions, gcChangeLog, gcTombstones } from './retention/clean-up.ts'
 import { createMaintenanceLog, type MaintenanceLog } from './retention/maintenance-log.ts'
 import { snapshot, snapshotText } from './snapshot.ts'
@@ -37,7 +37,6 @@ export interface SyncEngine {
   gcChangeLog(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
   gcTombstones(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
   cleanAllWorkspaces(options: CleanAllOptions): Promise<CleanAllResult>
-  listWorkspaceIds(): Promise<string[]>
   /** The workspace's head: 0 before its first change. */
   readHead(caller: Caller): Promise<number>
   /** Calls `listener` after each commit that moved a head, of one workspace or of all; returns what ends that. */
@@ -67,7 +66,6 @@ export function createSyncEngine(database: SyncDatabase): SyncEngine {
     gcChangeLog: (caller, request, options) => gcChangeLog(database, caller, request, options),
     gcTombstones: (caller, request, options) => gcTombstones(database, caller, request, options),
     cleanAllWorkspaces: options => cleanAllWorkspaces(database, maintenance, options),
-    listWorkspaceIds: () => listWorkspaceIds(database),
     readHead: caller => readHead(database, caller.workspaceId),
     onCommit: commits.listen,
   }
