@@ -3,6 +3,7 @@
  * copy of the array, not another pass of the filter. `rows` is a new array exactly when the list has changed.
  */
 import type { JsonObject } from '../shared/protocol.ts'
+import { createListeners } from './listeners.ts'
 
 export interface ListOptions<Row> {
   /** Which rows belong to the list. A pure function of the row: it is asked again only when the row changes. */
@@ -40,7 +41,7 @@ export function createList(
   key: string,
   onClose: (list: LiveList) => void,
 ): LiveList {
-  const listeners = new Set<() => void>()
+  const listeners = createListeners()
   const compare = (a: JsonObject, b: JsonObject): number => {
     const order = sort?.(a, b)
     if (order) return order
@@ -95,11 +96,8 @@ export function createList(
     reset(all) {
       held = all.filter(where).sort(compare)
     },
-    notify: () => listeners.forEach(listener => listener()),
-    subscribe(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
+    notify: listeners.tell,
+    subscribe: listeners.add,
     close: () => onClose(list),
   }
   list.reset(rows)

@@ -2,6 +2,7 @@
  * The store in memory. It changes only by commits, the same ones that are stored and that other tabs are told of, so
  * memory, disk and every tab go through the same states.
  */
+import { createListeners } from './listeners.ts'
 import { deepFreeze } from './shape.ts'
 import { createOutbox, keyOf, type Outbox } from './outbox.ts'
 import type { Stored } from './storage/types.ts'
@@ -37,7 +38,7 @@ export function createState(initial: Meta): State {
   const failures = new Map<string, FailureRecord>()
   const nodes = new Set<string>()
   const segments = new Map<number, { table: string, live: number, stored: number }>()
-  const listeners = new Set<() => void>()
+  const listeners = createListeners()
   const meta = { ...initial }
   let tailSize = 0
   let isFoldingStale = false
@@ -52,7 +53,7 @@ export function createState(initial: Meta): State {
 
   const flush = () => {
     for (const one of tables.values()) one.flush()
-    listeners.forEach(listener => listener())
+    listeners.tell()
   }
   const cover = (name: string, pk: string) => table(name).cover(pk, outbox.ofKey(keyOf(name, pk)))
   const move = (entry: Entry, seg: number) => {
@@ -166,9 +167,6 @@ export function createState(initial: Meta): State {
     markFolded() {
       isFoldingStale = true
     },
-    subscribe(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
+    subscribe: listeners.add,
   }
 }

@@ -1,4 +1,5 @@
 /** What a store shows of itself: frozen, and a new object exactly when something has changed. */
+import { createListeners } from './listeners.ts'
 import type { State } from './state.ts'
 import type { StorageProblem } from './storage/types.ts'
 import type { SharedStatus } from './tabs.ts'
@@ -24,7 +25,7 @@ export interface SyncStatus extends Readonly<SharedStatus> {
 
 /** Follows the state, the writer and the sync of one store. */
 export function createStatus(state: State, writer: Writer, isLeader: () => boolean) {
-  const listeners = new Set<() => void>()
+  const listeners = createListeners()
   let shared: SharedStatus = {
     isSyncing: false, lastSyncAt: undefined, error: undefined, stopped: undefined,
     live: { mode: 'off', reason: 'not started' },
@@ -50,7 +51,7 @@ export function createStatus(state: State, writer: Writer, isLeader: () => boole
     const names = Object.keys(next) as (keyof SyncStatus)[]
     if (names.every(name => next[name] === current[name])) return
     current = next
-    listeners.forEach(listener => listener())
+    listeners.tell()
   }
   state.subscribe(touch)
 
@@ -71,9 +72,6 @@ export function createStatus(state: State, writer: Writer, isLeader: () => boole
       isSwitchedOn = isOn
       touch()
     },
-    subscribe(listener: () => void) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
+    subscribe: listeners.add,
   }
 }

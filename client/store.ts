@@ -4,6 +4,7 @@
  */
 import { createHybridClock, createNode } from '../shared/hlc.ts'
 import { createUuid } from '../shared/uuid.ts'
+import { createListeners } from './listeners.ts'
 import { createState } from './state.ts'
 import { createStoreLive } from './store-live.ts'
 import { createStatus } from './status.ts'
@@ -33,7 +34,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
   const node = createNode()
   const state = createState(createMeta())
   const { meta, outbox } = state
-  const conflictListeners = new Set<(conflict: Conflict) => void>()
+  const conflictListeners = createListeners<[Conflict]>()
   const seenConflicts = new Set<string>()
   let isClosed = false
   let mustRename = false
@@ -56,7 +57,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
       const id = `${conflict.winner.opId} ${conflict.loser.opId}`
       if (seenConflicts.has(id)) return
       seenConflicts.add(id)
-      conflictListeners.forEach(listener => listener(conflict))
+      conflictListeners.tell(conflict)
     },
   }
   const loop = createSyncLoop({
@@ -166,10 +167,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
       return createStoreTable(state.table(definition.name), definition, writes.write)
     },
     subscribe: status.subscribe,
-    onConflict(listener) {
-      conflictListeners.add(listener)
-      return () => conflictListeners.delete(listener)
-    },
+    onConflict: conflictListeners.add,
     async sync() {
       await writer.settled()
       if (tabs?.isLeader) return loop.syncNow()

@@ -6,6 +6,7 @@ import type { JsonObject } from '../shared/protocol.ts'
 import { compareRevisions } from '../shared/revision.ts'
 import type { SyncedTable } from '../shared/synced-table.ts'
 import { createList, type List, type ListOptions, type LiveList, type RowChange } from './list.ts'
+import { callSafely, createListeners } from './listeners.ts'
 import { isHiddenRow, presentRow } from './shape.ts'
 import type { Entry, OutboxItem } from './types.ts'
 
@@ -41,7 +42,7 @@ export function createTable(name: string): TableState {
   let confirmed = new Map<string, Entry>()
   const over = new Map<string, Entry>()
   const lists = new Set<LiveList>()
-  const listeners = new Set<() => void>()
+  const listeners = createListeners()
   const indexes = new Map<string, Map<unknown, Map<string, JsonObject>>>()
   const found = new Map<string, Map<unknown, readonly JsonObject[]>>()
   /** The rows before the changes that were not told yet. */
@@ -77,7 +78,12 @@ export function createTable(name: string): TableState {
     before.clear()
     if (changes.length === 0) return []
     for (const [field, index] of indexes) changes.forEach(change => reindex(field, index, change))
-    return [...lists].filter(list => list.take(changes))
+    return [...lists].filter((list) => {
+      let isChanged = false
+      // A filter or an order of the app that throws must not keep the change from other lists.
+      callSafely(() => isChanged = list.take(changes))
+      return isChanged
+    })
   }
   const reindex = (field: string, index: Map<unknown, Map<string, JsonObject>>, { pk, before, after }: RowChange) => {
     if (before) index.get(before[field])?.delete(pk)
@@ -144,10 +150,7 @@ export function createTable(name: string): TableState {
       if (!rows) answers.set(value, rows = Object.freeze([...index.get(value)?.values() ?? []]))
       return rows
     },
-    subscribe(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
+    subscribe: listeners.add,
     flush() {
       if (!isReplaced && before.size === 0) return
       const changed = isReplaced ? [...lists] : takeChanges()
@@ -155,11 +158,11 @@ export function createTable(name: string): TableState {
         isReplaced = false
         indexes.clear()
         found.clear()
-        lists.forEach(list => list.reset(rows()))
+        lists.forEach(list => callSafely(() => list.reset(rows())))
       }
       else if (changed.length === 0 && lists.size === 0 && listeners.size === 0) return
       changed.forEach(list => list.notify())
-      listeners.forEach(listener => listener())
+      listeners.tell()
     },
   }
 }

@@ -4,6 +4,8 @@
  * stored in the order of writing. A change of what the server has confirmed is planned on memory and stored only if no
  * other tab has stored anything since, so several tabs that sync at once cannot overwrite each other's newer rows.
  */
+import { mergeCommits } from './commit.ts'
+import { createSequence } from './sequence.ts'
 import type { State } from './state.ts'
 import { createMemoryStorage } from './storage/memory.ts'
 import { type Storage, StorageError, type StorageProblem, type StoreFile } from './storage/types.ts'
@@ -43,21 +45,14 @@ export interface WriterOptions {
 
 interface Job { run: () => Promise<void>, local?: { commit: Commit, done: (isDurable: boolean) => void } }
 
-/** As long as a message of another tab may take. */
-const messageWaitMs = 250
-
 /** Opens the store, in memory where it cannot be kept on disk, and fills `state` from it. */
 export async function openWriter(options: WriterOptions): Promise<Writer> {
   const { name, state, createInitial, post } = options
   const jobs: Job[] = []
-  /** Transactions that came before their time; without a commit they are applied already. */
-  const ahead = new Map<number, { commit?: Commit | undefined, isFold?: boolean | undefined, mustLoad: boolean }>()
-  const waiting = new Set<() => void>()
+  const sequence = createSequence(state, () => enqueue({ run: load }))
   let problem: StorageProblem | undefined
   let running: Promise<void> | undefined
   let isClosed = false
-  let isLoading = false
-  let gapTimer: ReturnType<typeof setTimeout> | undefined
   let file: StoreFile
 
   async function openFirst(): Promise<StoreFile> {
@@ -106,7 +101,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     const { seq } = await attempt(() => file.commit(commit), reapply)
     commit.putOps?.forEach(({ opId }) => state.outbox.markSaved(opId))
     if (file.isDurable) post({ kind: 'commit', seq, commit })
-    settle(seq, { mustLoad: false })
+    sequence.settle(seq, { mustLoad: false })
     locals.forEach(({ done }) => done(file.isDurable))
   }
 
@@ -159,72 +154,37 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       entries: Object.fromEntries(Array.from(state.tables(), one => [one.name, [...one.confirmed.values()]])),
     })
     state.meta.seq++
-    ahead.clear()
+    sequence.restart(true)
   }
 
   function takeStored(stored: Awaited<ReturnType<StoreFile['load']>>, reapply = () => {}): void {
     state.load(stored)
     reapply()
     for (const { local } of jobs) if (local) state.apply(local.commit, false)
-    for (const seq of ahead.keys()) if (seq <= state.meta.seq) ahead.delete(seq)
-    drain()
+    sequence.restart()
   }
 
   async function load(): Promise<void> {
-    isLoading = true
+    sequence.hold(true)
     try {
       const stored = await attempt(() => file.load(createInitial()))
-      isLoading = false
+      sequence.hold(false)
       takeStored(stored)
     }
     finally {
-      isLoading = false
-    }
-  }
-
-  function settle(seq: number, what: { commit?: Commit | undefined, isFold?: boolean, mustLoad: boolean }): void {
-    if (seq > state.meta.seq) ahead.set(seq, what)
-    drain()
-  }
-
-  function drain(): void {
-    if (isLoading) return
-    for (;;) {
-      const next = ahead.get(state.meta.seq + 1)
-      if (!next || next.mustLoad) break
-      ahead.delete(++state.meta.seq)
-      if (next.isFold) state.markFolded()
-      if (next.commit) state.apply(next.commit, true)
-    }
-    waiting.forEach(check => check())
-    clearTimeout(gapTimer)
-    if (ahead.size > 0 && !isClosed) {
-      gapTimer = setTimeout(() => ahead.size > 0 && enqueue({ run: load }), messageWaitMs)
+      sequence.hold(false)
     }
   }
 
   /** Waits until the tab that stored `seq` has told of it; where it does not, loads the store. */
-  async function catchUp(seq: number): Promise<void> {
-    const isThere = () => state.meta.seq >= seq
-    if (!isThere() && !ahead.get(state.meta.seq + 1)?.mustLoad) {
-      await new Promise<void>((resolve) => {
-        const end = () => {
-          clearTimeout(timer)
-          waiting.delete(check)
-          resolve()
-        }
-        const check = () => isThere() && end()
-        const timer = setTimeout(end, messageWaitMs)
-        waiting.add(check)
-      })
-    }
-    if (!isThere()) await load()
+  const catchUp = async (seq: number) => {
+    if (!await sequence.waitFor(seq)) await load()
   }
 
   /** Runs a transaction only on a store that equals memory; false where `plan` had nothing to do. */
   async function storeGuarded(plan: () => Commit | undefined, isSwap = false): Promise<boolean> {
     for (;;) {
-      if (ahead.size > 0) await catchUp(Math.max(...ahead.keys()))
+      if (sequence.newest !== undefined) await catchUp(sequence.newest)
       if (isClosed) return false
       const commit = plan()
       if (!commit) return false
@@ -235,7 +195,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       })
       if (answer.isDone) {
         tell(answer.seq, commit)
-        if (!isSwap) settle(answer.seq, { commit, mustLoad: false })
+        if (!isSwap) sequence.settle(answer.seq, { commit, mustLoad: false })
         return true
       }
       await catchUp(answer.seq)
@@ -277,33 +237,20 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       if (!await storeGuarded(planSwap, true)) return false
       state.meta.seq++
       state.swap(segments, commit)
-      drain()
+      sequence.drain()
       return true
     }),
     settled: () => run(async () => {}),
     reload: () => run(load),
     receive({ seq, commit, isFold }) {
-      if (file.isDurable) settle(seq, { commit, isFold: isFold ?? false, mustLoad: commit === undefined })
+      if (file.isDurable) sequence.settle(seq, { commit, isFold: isFold ?? false, mustLoad: commit === undefined })
     },
     async close() {
       if (running) await running.catch(() => {})
       isClosed = true
-      clearTimeout(gapTimer)
+      sequence.close()
       file.close()
     },
-  }
-}
-
-function mergeCommits(commits: readonly Commit[]): Commit {
-  const dropOps = commits.flatMap(commit => commit.dropOps ?? [])
-  const dropped = new Set(dropOps)
-  return {
-    meta: Object.assign({}, ...commits.map(commit => commit.meta)) as Commit['meta'],
-    node: commits.find(commit => commit.node)?.node,
-    putOps: commits.flatMap(commit => commit.putOps ?? []).filter(({ opId }) => !dropped.has(opId)),
-    dropOps,
-    putFailures: commits.flatMap(commit => commit.putFailures ?? []),
-    dropFailures: commits.flatMap(commit => commit.dropFailures ?? []),
   }
 }
 

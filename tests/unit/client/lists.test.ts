@@ -1,6 +1,6 @@
 /** Lists follow their table change by change, and only those that a change belongs to move. */
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createList, type LiveList } from '../../../client/list.ts'
 import { defineSyncedTable } from '../../../client/index.ts'
 import { runs } from '../../property/scale.ts'
@@ -76,4 +76,26 @@ describe('a look-up', () => {
     expect(table.lookup('list', 'y')).toEqual([])
     expect(() => table.lookup('rank', 1)).toThrow('no index on "rank"')
   })
+})
+
+it('an app\'s listener or filter that throws is reported, and stops nothing', async () => {
+  const reported: unknown[] = []
+  vi.stubGlobal('reportError', (error: Error) => reported.push(error.message))
+  onTestFinished(() => void vi.unstubAllGlobals())
+  const table = await openTasks()
+  const seen: string[] = []
+  table.subscribe(() => {
+    throw new Error('of a listener')
+  })
+  table.list({ where: ({ id }) => {
+    if (id === 'bad') throw new Error('of a filter')
+    return true
+  } })
+  table.subscribe(() => seen.push('told'))
+  expect(await table.put({ id: 'a', list: 'x', done: false, rank: 1 }).saved).toBe(true)
+  expect(await table.put({ id: 'bad', list: 'x', done: false, rank: 1 }).saved).toBe(true)
+  expect(await table.put({ id: 'b', list: 'x', done: false, rank: 1 }).saved).toBe(true)
+  expect(reported).toEqual(['of a listener', 'of a filter', 'of a listener', 'of a listener'])
+  expect(table.get('b')).toBeDefined()
+  expect(seen).toHaveLength(3)
 })
