@@ -46,9 +46,12 @@ it('finds a lost hint by the next stream', async () => {
   const { openDevice, openProxy } = await serveDevices()
   const proxy = await openProxy({ loses: 1 })
   const [a, b] = [await openDevice(), await openDevice(proxy.origin)]
-  await until(() => b.status.live.mode === 'stream')
+  await until(() => b.status.live.mode === 'stream' && b.status.isComplete)
+  // Until the first pulls are over.
+  await sleep(1_000)
   a.table(posts).put({ id: 'row', title: 'x' })
-  await sleep(500)
+  await until(() => a.status.pending === 0)
+  await sleep(300)
   expect(has(b, 'row')()).toBe(false)
   proxy.cut()
   await until(has(b, 'row'), 5_000)
