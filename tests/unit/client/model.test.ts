@@ -38,7 +38,7 @@ interface World {
   wasCleaned: boolean
 }
 
-it('ends with equal rows everywhere, and no saved write lost', { timeout: timeoutMs(240) }, async () => {
+it('ends with equal rows everywhere, and no saved write lost', { timeout: timeoutMs(400) }, async () => {
   const clock = startClock()
   const property = fc.asyncProperty(
     fc.array(step, { minLength: 5, maxLength: 50, size: 'max' }), fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
@@ -67,7 +67,7 @@ it('ends with equal rows everywhere, and no saved write lost', { timeout: timeou
         for (const { tabs } of world.browsers) for (const tab of tabs) tab?.kill()
       }
     })
-  await fc.assert(property, { ...runs(40), endOnFailure: true })
+  await fc.assert(property, { ...runs(25), endOnFailure: true })
 })
 
 async function openTab(world: World, browser: Browser, tab: number, death?: Step['death']): Promise<MortalTab | null> {
