@@ -4,6 +4,7 @@
  */
 import { consola } from 'consola'
 import type { SyncDatabase } from '../../database/types.ts'
+import { errorKinds } from '../../../shared/error-codes.ts'
 import { createSyncError } from '../../errors.ts'
 import { backUp, type BackupResult } from '../../operations/backup.ts'
 import { providerId } from '../sync-adapter/adapter.ts'
@@ -56,11 +57,11 @@ async function readStatus(engine: () => Promise<SyncEngine>): Promise<ProviderAd
   }
 }
 
-function warnOf({ inMemory, writable, walBytes, fileBytes, freeBytes, synchronous }: DatabaseFacts): AdminWarning[] {
+function warnOf({ inMemory, problem, walBytes, fileBytes, freeBytes, synchronous }: DatabaseFacts): AdminWarning[] {
   const warnings: AdminWarning[] = []
   const warn = (message: string) => warnings.push({ level: 'warning', message })
   if (inMemory) warn('The database is in memory: all data is lost when the server stops.')
-  if (!writable) warnings.push({ level: 'error', message: 'The disk is full: writes are refused, reads go on. Make room; writes resume by themselves.' })
+  if (problem !== null) warnings.push({ level: 'error', message: `${problem}: ${errorKinds[problem].meaning} ${errorKinds[problem].operator}` })
   if (synchronous === 'OFF') warn('OR3_SQLITE_PRAGMA_SYNCHRONOUS is OFF: a power failure can lose or damage data.')
   if (walBytes > maxWalBytes) warn('The write-ahead log is large: a reader, a studio or a backup may be holding it.')
   if (freeBytes !== null && freeBytes < fileBytes) warn('The disk has less room left than the database is large: a backup may fail.')
