@@ -40,6 +40,7 @@ export const pullRequest = z.object({
   cursor: version,
   limit: integer(z.number().min(1).max(maxPullLimit)).default(defaultPullLimit),
   tables,
+  history: z.boolean().default(false),
 })
 
 export const snapshotRequest = z.object({

@@ -29,6 +29,8 @@ export interface KeyHistory {
   winner: NewChange | undefined
   /** Log rows made for a state that had none. */
   restored: number
+  /** Log rows whose op id was no UUID. */
+  opIdsReplaced: number
   /** What cannot be used: a payload that is no JSON object. */
   unreadable: string[]
   /** How many of those are log rows. */
@@ -48,10 +50,13 @@ export function buildHistory(
   isOpFree: (opId: string) => boolean = () => true,
 ): KeyHistory {
   const unreadable: string[] = []
+  let opIdsReplaced = 0
   const drafts = key.log.flatMap((change) => {
     const wrong = findWrong(change.op, change.payload)
     if (wrong) unreadable.push(`${key.tableName} ${key.pk} (version ${change.version ?? '?'}): ${wrong}`)
-    return wrong ? [] : [draftOf(key, change)]
+    if (wrong) return []
+    if (!isUuid(change.opId)) opIdsReplaced++
+    return [draftOf(key, change)]
   })
   const unreadableChanges = unreadable.length
   const state = stateOf(key)
@@ -59,7 +64,7 @@ export function buildHistory(
   if (wrong) unreadable.push(`${key.tableName} ${key.pk}: ${wrong}`)
   const restored = state && !wrong && !drafts.some(draft => isAtLeast(draft, state))
   if (restored) drafts.push({ ...state, opId: isUuid(state.opId) && isOpFree(state.opId) ? state.opId : makeOpId(key, state) })
-  return { ...replay(key, drafts, place), restored: restored ? 1 : 0, unreadable, unreadableChanges }
+  return { ...replay(key, drafts, place), restored: restored ? 1 : 0, opIdsReplaced, unreadable, unreadableChanges }
 }
 
 /** The key's state apart from its log: what the old server showed to a device that loads everything. */

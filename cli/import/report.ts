@@ -3,8 +3,10 @@ export interface ImportReport {
   sourceRevision: number
   tables: { name: string, read: number, written: number }[]
   ownersRestored: number
-  /** Of devices that the old database knew without their user. */
-  cursors: { read: number, written: number }
+  /** Device cursors; `ownerless` of them belong to no known user and were left behind. */
+  cursors: { read: number, written: number, ownerless: number }
+  /** Log rows whose op id was no UUID and became one. */
+  opIdsReplaced: number
   workspaces: WorkspaceReport[]
   /** Live rows, in the old database and in the new one. */
   synced: { name: string, old: number, new: number }[]
@@ -33,7 +35,7 @@ export interface WorkspaceReport {
 
 export function createReport(sourceRevision: number): ImportReport {
   return {
-    sourceRevision, tables: [], ownersRestored: 0, cursors: { read: 0, written: 0 }, workspaces: [], synced: [],
+    sourceRevision, tables: [], ownersRestored: 0, cursors: { read: 0, written: 0, ownerless: 0 }, opIdsReplaced: 0, workspaces: [], synced: [],
     unreadable: [], unreadableCount: 0, leftBehind: [],
   }
 }

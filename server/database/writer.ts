@@ -5,7 +5,6 @@
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import type { Client, InStatement, Transaction } from '@libsql/core/api'
-import { eq } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 // The entry that does not import the native driver, which may be missing on this platform.
 import { drizzle } from 'drizzle-orm/libsql/web'
@@ -16,7 +15,6 @@ import { type Condition, createCondition } from './condition.ts'
 import { isBusy, toPublicError } from './driver-error.ts'
 import type { ErrorCode } from '../../shared/error-codes.ts'
 import { createSyncError, isSyncError } from '../errors.ts'
-import { layerState } from './schema/index.ts'
 
 export interface Writer {
   write<T>(job: WriteJob<T>): Promise<T>
@@ -279,18 +277,4 @@ async function runInSavepoint(tx: WriteTransaction, job: Waiting) {
     await tx.execute('ROLLBACK TO job')
     await tx.execute('RELEASE job')
   }
-}
-
-/** Larger than the little room that a refused push leaves over: a small one dirties up to some fifteen pages. */
-const probeBytes = 65_536
-
-/**
- * Writes a row and takes it away again, in one commit. Returns the error of a write that failed, undefined where it
- * could be made.
- */
-export async function tryToWrite(write: Writer['write']): Promise<unknown> {
-  const probe = (tx: WriteTransaction) => tx.insert(layerState)
-    .values({ name: 'health', value: 'x'.repeat(probeBytes) }).onConflictDoNothing()
-    .then(() => tx.delete(layerState).where(eq(layerState.name, 'health')))
-  return write(probe).then(() => undefined, (error: unknown) => error)
 }

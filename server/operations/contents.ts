@@ -1,10 +1,11 @@
 /** How much the open database holds: what the admin card shows, and what the log says at each start. */
 import { sql } from 'drizzle-orm'
 import type { SyncDatabase } from '../database/types.ts'
+import { livingWorkspaceIds } from '../workspaces/living.ts'
 import { skippedVersionsName } from './copy-script.ts'
 
 export interface Contents {
-  /** Those that are not deleted. */
+  /** Living ones, as a backup counts them. */
   workspaces: number
   users: number
   /** How many were ever accepted: the sum of all heads, less what a restore skipped. */
@@ -14,7 +15,7 @@ export interface Contents {
 /** Counts workspaces, users and changes in one statement. */
 export async function readContents(database: SyncDatabase): Promise<Contents> {
   const [counts] = await database.read.all<Contents>(sql`
-    select (select count(*) from workspaces where deleted_at is null) as workspaces,
+    select (select count(*) from (${livingWorkspaceIds})) as workspaces,
       (select count(*) from users) as users,
       (select coalesce(sum(head), 0) from logs)
         - (select coalesce(sum(value), 0) from layer_state where name = ${skippedVersionsName}) as changes`)

@@ -9,6 +9,7 @@ export interface LedgerRow { hash: string, when: number }
 export interface VerifiedFile {
   /** The layer's migrations, then the app's own. */
   ledgers: [layer: LedgerRow[], app: LedgerRow[]]
+  /** Living ones, as the admin card counts them. */
   workspaces: number
   /** How many were ever accepted: the sum of all heads, less what a restore skipped. */
   changes: number

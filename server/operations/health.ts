@@ -5,11 +5,11 @@
  */
 import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { sql } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import type { ErrorCode } from '../../shared/error-codes.ts'
 import { ledgerTable } from '../database/migrate.ts'
 import type { SyncDatabase } from '../database/types.ts'
-import { tryToWrite } from '../database/writer.ts'
+import { layerState } from '../database/schema/index.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import { readLastBackupAt } from './backup.ts'
 
@@ -40,7 +40,7 @@ export async function readHealth(engine: SyncEngine | undefined): Promise<{ stat
   if (!engine) return { status: 503, health: notReady }
   const { database } = engine
   const schemaRevision = await readRevision(database).catch(() => undefined)
-  if (!database.activity.isWritable) await Promise.race([tryToWrite(database.write), sleep(probeMs, undefined, { ref: false })])
+  if (!database.activity.isWritable) await Promise.race([tryToWrite(database), sleep(probeMs, undefined, { ref: false })])
   const { problem, isWritable: writable } = database.activity
   const health: Health = {
     ready: schemaRevision !== undefined, schemaRevision: schemaRevision ?? 0, writable,
@@ -62,4 +62,15 @@ async function readRevision(database: SyncDatabase): Promise<number> {
   // From the table itself: damage to its index would make health fail where everything else goes on.
   const [row] = await database.read.all<{ count: number }>(sql`select count(*) as count from ${sql.identifier(ledgerTable)} not indexed`)
   return row!.count
+}
+
+/** Larger than the little room that a refused push leaves over: a small one dirties up to some fifteen pages. */
+const probeBytes = 65_536
+
+/** Writes a row and takes it away again in one commit, whose outcome counts. */
+async function tryToWrite(database: SyncDatabase): Promise<void> {
+  await database.write(async (tx) => {
+    await tx.insert(layerState).values({ name: 'health', value: 'x'.repeat(probeBytes) }).onConflictDoNothing()
+    await tx.delete(layerState).where(eq(layerState.name, 'health'))
+  }).catch(() => {})
 }

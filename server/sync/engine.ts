@@ -15,7 +15,7 @@ import { createDeferredDevices } from './deferred-devices.ts'
 import { pull, pullText } from './pull.ts'
 import { createHeadCache } from './push/heads.ts'
 import { push } from './push/push.ts'
-import { type CleanAllOptions, type CleanAllResult, cleanAllWorkspaces, listWorkspaceIds } from './retention/all-workspaces.ts'
+import { type CleanAllOptions, type CleanAllResult, cleanAllWorkspaces } from './retention/all-workspaces.ts'
 import { type CleanUpOptions, gcChangeLog, gcTombstones } from './retention/clean-up.ts'
 import { createMaintenanceLog, type MaintenanceLog } from './retention/maintenance-log.ts'
 import { snapshot, snapshotText } from './snapshot.ts'
@@ -36,7 +36,6 @@ export interface SyncEngine {
   gcChangeLog(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
   gcTombstones(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
   cleanAllWorkspaces(options: CleanAllOptions): Promise<CleanAllResult>
-  listWorkspaceIds(): Promise<string[]>
   /** Calls `listener` after each commit that moved a head; returns what ends that. */
   onCommit(listener: CommitListener): () => void
 }
@@ -64,7 +63,6 @@ export function createSyncEngine(database: SyncDatabase): SyncEngine {
     gcChangeLog: (caller, request, options) => gcChangeLog(database, caller, request, options),
     gcTombstones: (caller, request, options) => gcTombstones(database, caller, request, options),
     cleanAllWorkspaces: options => cleanAllWorkspaces(database, maintenance, options),
-    listWorkspaceIds: () => listWorkspaceIds(database),
     onCommit: commits.listen,
   }
 }

@@ -5,6 +5,8 @@
 import { z, type ZodType } from 'zod'
 import { isCleanText } from './json.ts'
 import { maxTableNameLength } from '../../shared/limits.ts'
+import type { StandardSchema, SyncedTable as Definition } from '../../shared/synced-table.ts'
+import { versionField } from '../../shared/synced-table.ts'
 
 export interface SyncedTableOptions {
   /** The payload's field that equals the op's `pk`. */
@@ -26,8 +28,13 @@ let sealed = false
  * Adds a synced table; no migration is needed. Call it from a Nitro plugin, while the server starts. Throws an `Error` for
  * a name that is unusable or taken, and after the first op was pushed.
  * @example registerSyncedTable('notes', { primaryKey: 'id', schema: z.looseObject({ id: z.string() }) })
+ * @example registerSyncedTable(notes) // what `defineSyncedTable` of `or3-layer-sqlite/client` has made
  */
-export function registerSyncedTable(name: string, options: SyncedTableOptions): void {
+export function registerSyncedTable(definition: Definition): void
+export function registerSyncedTable(name: string, options: SyncedTableOptions): void
+export function registerSyncedTable(first: string | Definition, given?: SyncedTableOptions): void {
+  const name = typeof first === 'string' ? first : first.name
+  const options = typeof first === 'string' ? given ?? { primaryKey: '' } : readDefinition(first)
   if (sealed) throw new Error(`The synced table "${name}" is registered too late: register it in a server plugin, before the first op is pushed.`)
   if (name.length === 0 || name.length > maxTableNameLength || !isCleanText(name)) {
     throw new Error(`A synced table's name has 1 to ${maxTableNameLength} characters without NUL or lone surrogates.`)
@@ -35,6 +42,27 @@ export function registerSyncedTable(name: string, options: SyncedTableOptions): 
   if (syncedTables.has(name)) throw new Error(`There is already a synced table "${name}": choose another name.`)
   if (!options.primaryKey) throw new Error(`The synced table "${name}" needs a primaryKey: the name of the payload's key field.`)
   syncedTables.set(name, { name, ...options })
+}
+
+function readDefinition({ primaryKey, ownerKey, derivedKeys, schema }: Definition): SyncedTableOptions {
+  return {
+    primaryKey,
+    ...ownerKey !== undefined && { ownerKey },
+    ...derivedKeys && { derivedKeys },
+    ...schema && { schema: toZod(schema) },
+  }
+}
+
+/** Any Standard Schema as zod. It sees the row without the mark of its shape, which a strict schema would refuse. */
+function toZod(schema: StandardSchema): ZodType {
+  return z.record(z.string(), z.unknown()).superRefine(({ [versionField]: _version, ...row }, context) => {
+    const result = schema['~standard'].validate(row)
+    if ('then' in result) throw new Error('A schema must answer at once.')
+    for (const { message, path = [] } of result.issues ?? []) {
+      const place = path.map(part => typeof part === 'number' ? part : String(part))
+      context.addIssue({ code: 'custom', message, path: place })
+    }
+  })
 }
 
 /** The table, or undefined where no such table is synced. The first call ends registration. */

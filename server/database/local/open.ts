@@ -20,7 +20,7 @@ import { appLedgerTable, applyMigrations, ledgerTable, MigrationError } from '..
 import { assertNotOpenElsewhere, DatabaseInUseError, takeOwnerLock } from './owner-lock.ts'
 import * as schema from '../schema/index.ts'
 import type { LocalFile, Migrations, SyncDatabase } from '../types.ts'
-import { createWriter, tryToWrite, type Writer } from '../writer.ts'
+import { createWriter, type Writer } from '../writer.ts'
 
 export interface OpenOptions {
   /** How long a write waits for another process's lock before it is refused, in milliseconds. */
@@ -73,6 +73,7 @@ async function openFile(config: DatabaseConfig, migrations: Migrations, options:
   const writing = await connect({ path, commitsOffLoop: hasLog, onFailure: error => condition.noteDamage(error) },
     { ...pragmasFor(config), ...pragmasOfWriter, ...hasLog && pragmasOfWalCheckpointer }, options, opened)
   await retryWhileBusy(busyTimeoutMs, () => migrate(writing, migrations))
+  await proveWritable(writing, path, busyTimeoutMs)
   // Nothing may be written beside the one writer.
   const reading = await connect(
     { path, commitsOffLoop: hasLog, busyTimeoutMs, onFailure: error => condition.noteFailure(error, 'read') },
@@ -85,7 +86,6 @@ async function openFile(config: DatabaseConfig, migrations: Migrations, options:
     // The log of a file that lost its place must not be applied to the file that took it.
     afterCommit: () => condition.isMoved ? truncateWal(writing, path).then(() => {}) : checkpoint?.(),
   })
-  await assertCanWrite(writer.write, path)
   return toDatabase(writer, reading, { path, truncateWal: () => truncateWal(writing, path) }, async () => {
     await truncateWal(writing, path)
     if (identity.findMoved() === undefined) return closeAll(opened)
@@ -158,12 +158,29 @@ function closeAll(opened: Opened) {
 /** Only what an operator must change ends the start. A full or damaged file is served as far as it goes, and health says so. */
 const endsTheStart = new Set(['SQLITE_READONLY', 'SQLITE_CANTOPEN', 'SQLITE_PERM', 'SQLITE_AUTH'])
 
-/** Proves by a real write that the server can write; throws with the file and its owner where it cannot. */
-async function assertCanWrite(write: Writer['write'], path: string): Promise<void> {
-  const error = await tryToWrite(write)
-  if (error === undefined || !endsTheStart.has(driverCode(error) ?? '')) return
-  await assertWritable(path)
-  throw new Error('it cannot be written: look at the owner and the rights of the file, of the files beside it and of their folder', { cause: error })
+async function writeAndUndo(client: Client): Promise<void> {
+  const transaction = await client.transaction('write')
+  try {
+    await transaction.execute(`INSERT INTO layer_state (name, value) VALUES ('start', '') ON CONFLICT DO NOTHING`)
+  }
+  finally {
+    transaction.close()
+  }
+}
+
+/**
+ * Proves that this process can write: takes the write lock, writes a row and undoes it. Throws with the file and its
+ * owner where it cannot. SQLite opens a write-ahead log that it may not write to be read only, and says so only then.
+ */
+async function proveWritable(client: Client, path: string, busyTimeoutMs: number): Promise<void> {
+  try {
+    await retryWhileBusy(busyTimeoutMs, () => writeAndUndo(client))
+  }
+  catch (error) {
+    if (!endsTheStart.has(driverCode(error) ?? '')) return
+    await assertWritable(path)
+    throw new Error('it cannot be written: look at the owner and the rights of the file, of the files beside it and of their folder', { cause: error })
+  }
 }
 
 async function migrate(client: Client, migrations: Migrations) {

@@ -1,4 +1,4 @@
-/** What an operator may know of the open database: sizes, settings, counts. No path and nothing of any tenant. */
+/** Facts for the operator about the open database: sizes, settings, counts. No path, and nothing of any tenant. */
 import { stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { sql } from 'drizzle-orm'
@@ -8,12 +8,13 @@ import type { SyncDatabase } from '../../database/types.ts'
 import { readLastBackupAt } from '../../operations/backup.ts'
 import { type Contents, readContents } from '../../operations/contents.ts'
 import { readWalBytes } from '../../operations/health.ts'
+import { livingWorkspaceIds } from '../../workspaces/living.ts'
 
 export interface DatabaseFacts extends Contents {
   inMemory: boolean
   fileBytes: number
   walBytes: number
-  /** Of the disk the file is on; null in memory, or where the system does not tell. */
+  /** Free bytes of the file's disk; null in memory, or where the system does not say. */
   freeBytes: number | null
   /** The error code of what the last reads and writes met; null where they went well. */
   problem: ErrorCode | null
@@ -30,6 +31,7 @@ export interface DatabaseFacts extends Contents {
 
 const synchronousNames = ['OFF', 'NORMAL', 'FULL', 'EXTRA']
 
+/** Reads the facts; a few milliseconds. */
 export async function readDatabaseFacts(database: SyncDatabase): Promise<DatabaseFacts> {
   const { local, activity } = database
   const inMemory = local === null
@@ -40,7 +42,7 @@ export async function readDatabaseFacts(database: SyncDatabase): Promise<Databas
     inMemory,
     fileBytes: local === null ? 0 : await stat(local.path).then(({ size }) => size, () => 0),
     walBytes: await readWalBytes(database),
-    freeBytes: local === null ? null : await statfs(dirname(local.path)).then(({ bavail, bsize }) => bavail * bsize, () => null),
+    freeBytes: local === null ? null : await readFreeBytes(local.path),
     problem: activity.problem,
     writable: activity.isWritable,
     queuedWrites: activity.queued,
@@ -50,6 +52,10 @@ export async function readDatabaseFacts(database: SyncDatabase): Promise<Databas
     schemaRevision: ledger!.count,
     ...await readContents(database),
   }
+}
+
+async function readFreeBytes(path: string): Promise<number | null> {
+  return statfs(dirname(path)).then(({ bavail, bsize }) => bavail * bsize, () => null)
 }
 
 async function readPragma<T>(database: SyncDatabase, name: string): Promise<T | undefined> {

@@ -8,8 +8,8 @@ import { createSystemCaller } from '../caller.ts'
 import { type CleanUpOptions, gcTombstones } from './clean-up.ts'
 import type { MaintenanceLog } from './maintenance-log.ts'
 
-/** Every workspace that has ever been pushed to. */
-export async function listWorkspaceIds(database: SyncDatabase): Promise<string[]> {
+/** Every workspace that has ever been pushed to, deleted ones too. */
+async function listLoggedWorkspaceIds(database: SyncDatabase): Promise<string[]> {
   const rows = await database.read.select({ id: logs.workspaceId }).from(logs).orderBy(asc(logs.workspaceId))
   return rows.map(row => row.id)
 }
@@ -35,7 +35,7 @@ export interface CleanAllResult {
 export async function cleanAllWorkspaces(database: SyncDatabase, log: MaintenanceLog, { retentionSeconds, ...options }: CleanAllOptions): Promise<CleanAllResult> {
   parseRequest(cleanUpRequest.pick({ retentionSeconds: true }), { retentionSeconds }, 'Invalid clean-up request')
   const result: CleanAllResult = { workspaces: 0, droppedChanges: 0, droppedTombstones: 0, unfinished: 0, failures: [] }
-  const workspaceIds = await listWorkspaceIds(database)
+  const workspaceIds = await listLoggedWorkspaceIds(database)
   log.begin()
   for (const workspaceId of workspaceIds) {
     result.workspaces++

@@ -79,6 +79,26 @@ it('pulls by an index in its order, and with a filter sorts only the versions it
   expect(filtered[0]!.steps.filter(step => step.includes('TEMP B-TREE'))).toEqual(['USE TEMP B-TREE FOR ORDER BY'])
 })
 
+it('finds what a page supersedes by the same indexes, and only where a key is there twice', async () => {
+  const { adapter, takePlans } = await makeRecordedAdapter()
+  await adapter.push(event, { scope, ops: [putOf('a'), putOf('a', { stamp: { clock: 2 } })] })
+  for (const [tables, bounds] of [
+    [undefined, 'server_version>? AND server_version<?'],
+    [tableNames, 'server_version>? AND server_version<?'],
+    [['messages'], 'table_name=? AND server_version>? AND server_version<?'],
+    [['messages', 'kv'], 'table_name=? AND server_version>? AND server_version<?'],
+  ] as const) {
+    await takePlans()
+    await adapter.pull(event, { scope, cursor: 0, ...tables && { tables: [...tables] } })
+    const plans = await takePlans()
+    expect(plans).toHaveLength(2)
+    expect(findScans(plans)).toEqual([])
+    expect(plans[1]!.steps.filter(step => step.includes('SEARCH changes'))).toEqual([expect.stringContaining(`(log_id=? AND ${bounds})`)])
+    await adapter.pull(event, { scope, cursor: 1, ...tables && { tables: [...tables] } })
+    expect(await takePlans()).toHaveLength(1)
+  }
+})
+
 it('pages and rewinds a snapshot by keys', async () => {
   const { adapter, takePlans } = await makeRecordedAdapter()
   await adapter.push(event, { scope, ops: ['a', 'b', 'c'].map(pk => putOf(pk)) })
