@@ -25,6 +25,8 @@ export interface SyncStore {
   readonly workspaceId: string
   readonly status: SyncStatus
   readonly failures: readonly SyncFailure[]
+  /** The ops that the server has not answered, in the order of writing. */
+  readonly outbox: readonly PendingOp[]
   /** The rows of a table; the definition makes their type. */
   table<Table extends SyncedTable>(definition: Table): StoreTable<RowOf<Table>>
   /** Calls `listener` after each change of status or failures; returns a function that ends it. */

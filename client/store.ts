@@ -159,6 +159,9 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
     get failures() {
       return writes.failures
     },
+    get outbox() {
+      return [...outbox.items].map(({ op }) => op)
+    },
     table(definition) {
       if (!writes.isDefined(definition.name)) {
         writes.define(definition)

@@ -8,6 +8,7 @@ import process from 'node:process'
 import { addServerPlugin, addServerTemplate, addTypeTemplate, defineNuxtModule, useLogger } from '@nuxt/kit'
 import { assertNodeVersion } from '../server/lib/node-version.ts'
 import { assertCron, assertPreset } from './build/checks.ts'
+import { addDevtoolsTab } from './build/devtools-tab.ts'
 import { bindRegistries, findHostRegistries, writeHostRegistries } from './build/host-registries.ts'
 import { isSqliteHistory, writeMigrations } from './build/migrations.ts'
 import { configureNitro } from './build/nitro.ts'
@@ -22,7 +23,12 @@ export interface SyncLayerOptions {
 
 const runtimeDefaults = {
   dbPath: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '',
-  limits: { maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '' },
+  limits: {
+    maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '', maxBytesInFlight: '', maxUserBytesInFlight: '',
+    maxRequestsInFlight: '', maxUserRequestsInFlight: '', maxRequestsPerSocket: '', idleSeconds: '', maxWorkspaceBytes: '',
+    maxWorkspaceRows: '', maxOwnerBytes: '', maxOwnerRows: '', diskReserveBytes: '', maxDevicesPerUser: '',
+    logLinesPerMinute: '',
+  },
   cleanUp: '', retentionDays: '', metrics: '', slowStatementMs: '',
 }
 
@@ -61,6 +67,7 @@ export default defineNuxtModule<SyncLayerOptions>({
       { filename: 'types/or3-layer-sqlite.d.ts', getContents: () => writeTypes(typesFolder) },
       { nitro: true, nuxt: true, node: true },
     )
+    if (nuxt.options.dev && !isHosted) addDevtoolsTab()
     if (nuxt.options.dev) {
       const folders = [layerDrizzle, ...appDrizzle === undefined ? [] : [appDrizzle]]
       nuxt.options.watch.push(...folders.map(dir => join(dir, 'meta/_journal.json')))

@@ -1,4 +1,4 @@
-/** The functions of `#or3-sync` for an app's own routes: their refusals are h3 errors, so that a route may let them pass. */
+/** The functions of `#or3-sync` for an app's own routes: their refusals are h3 errors, which a route may let pass. */
 import type { H3Error, H3Event } from 'h3'
 import type { ErrorCode, ErrorData } from '../../shared/error-codes.ts'
 import type { Permission } from '../auth/roles.ts'
@@ -12,11 +12,18 @@ import * as live from './live/live.ts'
  * An error that a route may throw: h3 answers it with the code's status and `data: { code, retryable }`.
  * @example throw createSyncError('NOT_FOUND', 'There is no such invoice.')
  */
-export function createSyncError(code: ErrorCode, message: string, options: { cause?: unknown } = {}): H3Error<ErrorData> {
+export function createSyncError(
+  code: ErrorCode,
+  message: string,
+  options: { cause?: unknown } = {},
+): H3Error<ErrorData> {
   return toHttpError(new SyncError(code, message, options))
 }
 
-/** The session of the request, or null where nobody is signed in. Throws AUTH_UNAVAILABLE and the database's refusals. */
+/**
+ * The session of the request, or null where nobody is signed in. Throws AUTH_UNAVAILABLE, RATE_LIMITED and the database's
+ * refusals.
+ */
 export function resolveSession(event: H3Event): Promise<SignedInSession | null> {
   return answerErrors(() => session.resolveSession(event))
 }

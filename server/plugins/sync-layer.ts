@@ -18,7 +18,10 @@ import { registerWithHost } from '../host/register.ts'
 import { layerStarted, startLayer, stopLayer, useSyncDatabase, useSyncEngine } from '../layer.ts'
 import { createSyncGatewayAdapter, providerId } from '../host/sync-adapter/adapter.ts'
 import { readKeep } from '../operations/backup.ts'
+import { guardApp } from '../http/admission.ts'
+import { createPageReader } from '../http/page-reader.ts'
 import { rememberRoutePath, pathOf } from '../http/requests.ts'
+import { surviveLogErrors } from '../lib/log-budget.ts'
 import { configureOps } from '../config/operations.ts'
 import { statementWatch, watchRequests } from '../operations/watch.ts'
 import { assertNodeVersion } from '../lib/node-version.ts'
@@ -33,6 +36,9 @@ export default defineNitroPlugin((nitroApp) => {
   registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncEngine, { emitSystemHook }) })
   registerWithHost(hostRegistries, useSyncEngine, readHostSettings(config))
   if (import.meta.prerender) return
+
+  surviveLogErrors([process.stdout, process.stderr])
+  guardApp(nitroApp.h3App)
 
   if (import.meta.dev) closeForNewerWorker()
   nitroApp.hooks.hook('request', event => rememberRoutePath(event, config.app.baseURL))
@@ -54,6 +60,9 @@ export default defineNitroPlugin((nitroApp) => {
   void layerStarted().then(warnWithoutProvider)
   // The health route does not wait: it says that the server is still starting.
   nitroApp.hooks.hook('request', event => pathOf(event) === '/api/health' ? undefined : layerStarted())
+  nitroApp.hooks.hook('request', (event) => {
+    event.context['or3SyncPage'] = createPageReader(event)
+  })
   nitroApp.hooks.hook('close', stopLayer)
 })
 

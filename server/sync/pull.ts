@@ -10,12 +10,14 @@ import { assertScope, type UserCaller } from './caller.ts'
 import type { EngineContext } from './context.ts'
 import { splitTexts } from './json.ts'
 import { logOf } from './log.ts'
-import { maxPageTextLength, maxRowsPerRead } from '../../shared/limits.ts'
+import { createPartSize } from './part-size.ts'
+import { maxPageTextLength } from '../../shared/limits.ts'
 import type { PullRequest, PullResponse, SyncChange, SyncOperation } from '../../shared/protocol.ts'
 import { readGreatest, visibleTo } from './page-winners.ts'
 import { isEverySyncedTable } from './tables.ts'
 import { pullRequest } from '../../shared/shapes.ts'
 import { parseRequest } from '../lib/parse-request.ts'
+import { createTurns } from '../lib/turns.ts'
 
 /** A page, or a part of it. */
 interface Page {
@@ -62,15 +64,22 @@ async function readPage<Item>(context: EngineContext, caller: UserCaller, reques
   const { workspaceId, userId } = caller
   const values = { workspaceId, userId, tables: names ? JSON.stringify(names) : null, table: names?.[0] ?? null }
   const parts: Page[] = []
+  const turns = createTurns()
+  const partSize = createPartSize(async (after: number, size) => {
+    const [part] = await readRows(read.$client, measures[source]({ ...values, cursor: after, limit: size }))
+    return part!.bytes
+  })
   let [after, rest, textLength] = [cursor, limit, 0]
   for (let isDone = false; !isDone;) {
-    const statement = form.statements[source]({ ...values, cursor: after, limit: Math.min(rest, maxRowsPerRead) })
+    const size = await partSize.next(after, rest)
+    const statement = form.statements[source]({ ...values, cursor: after, limit: size })
     const part = (await readRows(read.$client, statement))[0]!
     parts.push(part)
     after = part.last ?? after
     rest -= part.count
     textLength += (part.changes?.length ?? 0) + (part.payloads?.length ?? 0)
     isDone = part.more === 0 || rest === 0 || textLength >= maxPageTextLength
+    if (!isDone) await turns.pause()
   }
   let items = parts.flatMap(form.toItems)
   let { horizon } = parts.at(-1)!
@@ -133,6 +142,8 @@ interface PageValues {
 }
 
 type Values = (name: keyof PageValues) => SQL
+/** `columns` are those of `changes`. */
+type Source = (value: Values, columns?: SQL) => { rows: SQL, more: SQL }
 type PageStatement = ReturnType<typeof compileSql<PageValues, Page>>
 
 const textStart = '{"serverVersion":'
@@ -153,15 +164,16 @@ const pageColumns = sql.raw('server_version, table_name, pk, op, payload, device
 
 /** The ways to read a page's rows in version order, and to ask whether there is one more. */
 const sources = {
-  all: (value: Values) => afterCursor(value, sql``),
+  all: (value: Values, columns = pageColumns) => afterCursor(value, columns, sql``),
   /** The index on the table gives the order of the page. */
-  table: (value: Values) => afterCursor(value, sql`and table_name = ${value('table')}`),
+  table: (value: Values, columns = pageColumns) => afterCursor(value, columns, sql`and table_name = ${value('table')}`),
   /** A filter that names every table drops few rows, so each row of the log is checked. */
-  filtered: (value: Values) => afterCursor(value, sql`and +table_name in (select value from json_each(${value('tables')}))`),
+  filtered: (value: Values, columns = pageColumns) => afterCursor(value, columns, sql`
+    and +table_name in (select value from json_each(${value('tables')}))`),
   /** Each table's next versions come from its index: at most `limit` of each table are read. */
-  tables: (value: Values) => ({
+  tables: (value: Values, columns = pageColumns) => ({
     rows: sql`
-      select ${pageColumns} from (
+      select ${columns} from (
         select v.value as version from json_each(${value('tables')}) t cross join json_each((
           select json_group_array(server_version) from (
             select server_version from changes
@@ -173,15 +185,21 @@ const sources = {
       select 1 from json_each(${value('tables')}) t
       cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.table_name = t.value and c.server_version > page.last and ${visibleTo(value('userId'))}`,
   }),
-}
+} satisfies Record<string, Source>
 
-function afterCursor(value: Values, filter: SQL) {
+function afterCursor(value: Values, columns: SQL, filter: SQL) {
   const after = (version: SQL) => sql`from changes where log_id = ${logOf(value('workspaceId'))} and server_version > ${version} and ${visibleTo(value('userId'))} ${filter}`
   return {
-    rows: sql`select ${pageColumns} ${after(sql`${value('cursor')}`)} order by server_version limit ${value('limit')}`,
+    rows: sql`select ${columns} ${after(sql`${value('cursor')}`)} order by server_version limit ${value('limit')}`,
     more: sql`select 1 ${after(sql`page.last`)}`,
   }
 }
+
+/** The bytes of payloads of the next rows. SQLite takes a length from the row's header and reads no payload. */
+const measures = mapSources(source => compileSql<PageValues, { bytes: number }>((name) => {
+  const { rows } = source(key => sql`${name(key)}`, sql.raw('octet_length(payload) as bytes'))
+  return sql`select coalesce(sum(bytes), 0) as bytes from (${rows}) limit 1`
+}))
 
 const asText: Form<string> = {
   statements: compilePages(changeText),
@@ -195,7 +213,7 @@ const inColumns: Form<SyncChange> = {
 }
 
 function compilePages(form: SQL): Record<keyof typeof sources, PageStatement> {
-  const compile = (source: typeof sources.all) => compileSql<PageValues, Page>((name) => {
+  return mapSources(source => compileSql<PageValues, Page>((name) => {
     const value: Values = key => sql`${name(key)}`
     const { rows, more } = source(value)
     return sql`
@@ -205,6 +223,9 @@ function compilePages(form: SQL): Record<keyof typeof sources, PageStatement> {
         select count(*) as count, max(server_version) as last, max(obsoletes) as obsoleted, ${form} from (${rows})) as page
       left join logs l on l.workspace_id = ${value('workspaceId')}
       limit 1`
-  })
-  return { all: compile(sources.all), table: compile(sources.table), filtered: compile(sources.filtered), tables: compile(sources.tables) }
+  }))
+}
+
+function mapSources<T>(map: (source: Source) => T): Record<keyof typeof sources, T> {
+  return { all: map(sources.all), table: map(sources.table), filtered: map(sources.filtered), tables: map(sources.tables) }
 }

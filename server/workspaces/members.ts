@@ -2,9 +2,9 @@
  * Who belongs to a workspace and as what. Every living workspace keeps at least one owner, also when two owners
  * leave at once: the check and the change are one transaction of the one writer.
  */
-import { asc, eq, sql } from 'drizzle-orm'
+import { and, asc, eq, sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../database/types.ts'
-import { users, workspaceMembers } from '../database/schema/index.ts'
+import { deviceCursors, users, workspaceMembers } from '../database/schema/index.ts'
 import { compileSql, readRows } from '../database/statement.ts'
 import { revokeInvitesAbove } from './invites.ts'
 import {
@@ -94,6 +94,9 @@ export async function removeMember(
 export async function endMembership(tx: WriteTransaction, member: Membership): Promise<void> {
   await requireOtherOwner(tx, member)
   await tx.delete(workspaceMembers).where(isMembership(member))
+  // A device that may not pull any more holds no history back.
+  const { workspaceId, userId } = member
+  await tx.delete(deviceCursors).where(and(eq(deviceCursors.workspaceId, workspaceId), eq(deviceCursors.userId, userId)))
   await revokeInvitesAbove(tx, member, null)
   await moveActiveAway(tx, member.workspaceId, member.userId)
 }

@@ -30,6 +30,7 @@ import { registerAuthProvider, type AuthProvider } from '../../server/auth/provi
 import type { SyncDatabase } from '../../server/database/types.ts'
 import type { SignedInSession } from '../../server/auth/session-context.ts'
 import { createAuthWorkspaceStore } from '../../server/host/auth-store.ts'
+import { guardApp } from '../../server/http/admission.ts'
 import { registerAuthWorkspaceStore } from '../../server/workspaces/store/registry.ts'
 import { readDatabaseConfig } from '../../server/config/database.ts'
 import { startLayer, stopLayer, useSyncDatabase } from '../../server/layer.ts'
@@ -102,6 +103,7 @@ export async function serveRoutes({ provider = believeHeader, limits = { rateLim
       event.node.res.end(JSON.stringify({ statusCode: error.statusCode, message: error.message, data: error.data, cause: String(error.cause) }))
     },
   }).use(router)
+  guardApp(app)
   const server = createServer(toNodeListener(app)).listen(0, '127.0.0.1')
   await new Promise(resolve => server.once('listening', resolve))
   onTestFinished(() => {

@@ -7,6 +7,7 @@ import { parseRequest } from '../../lib/parse-request.ts'
 import { createSystemCaller } from '../caller.ts'
 import { type CleanUpOptions, gcTombstones } from './clean-up.ts'
 import type { MaintenanceLog } from './maintenance-log.ts'
+import { purgeDeletedWorkspaces } from './purge.ts'
 
 /** Every workspace that has ever been pushed to, deleted ones too. */
 async function listLoggedWorkspaceIds(database: SyncDatabase): Promise<string[]> {
@@ -23,6 +24,8 @@ export interface CleanAllResult {
   workspaces: number
   droppedChanges: number
   droppedTombstones: number
+  /** Workspaces deleted longer ago than the retention, whose rows are gone now. */
+  purged: number
   /** Workspaces in which changes that are due are left; the next run goes on there. */
   unfinished: number
   failures: { workspaceId: string, error: unknown }[]
@@ -34,7 +37,11 @@ export interface CleanAllResult {
  */
 export async function cleanAllWorkspaces(database: SyncDatabase, log: MaintenanceLog, { retentionSeconds, ...options }: CleanAllOptions): Promise<CleanAllResult> {
   parseRequest(cleanUpRequest.pick({ retentionSeconds: true }), { retentionSeconds }, 'Invalid clean-up request')
-  const result: CleanAllResult = { workspaces: 0, droppedChanges: 0, droppedTombstones: 0, unfinished: 0, failures: [] }
+  const result: CleanAllResult = {
+    workspaces: 0, droppedChanges: 0, droppedTombstones: 0, purged: 0, unfinished: 0, failures: [],
+  }
+  const purging = await purgeDeletedWorkspaces(database, retentionSeconds).catch((error: unknown) => ({ error }))
+  if (typeof purging === 'number') result.purged = purging
   const workspaceIds = await listLoggedWorkspaceIds(database)
   log.begin()
   for (const workspaceId of workspaceIds) {
@@ -49,6 +56,7 @@ export async function cleanAllWorkspaces(database: SyncDatabase, log: Maintenanc
       result.failures.push({ workspaceId, error })
     }
   }
+  if (typeof purging !== 'number') result.failures.push({ workspaceId: 'deleted ones', error: purging.error })
   if (result.failures.length === 0) await log.complete(new Date().toISOString())
   else await log.fail(`${result.failures.length} of ${result.workspaces} workspaces were not cleaned up`)
   return result
