@@ -44,7 +44,13 @@ export async function createMetrics(engine: () => SyncEngine | undefined): Promi
       for (const limit of limitNames) this.inc({ limit }, readLimited(limit))
     },
   })
-  const gauge = (name: string, help: string, read: () => number) => new Gauge({ name, help, registers, collect() { this.set(read()) } })
+  const gauge = (name: string, help: string, read: () => number) => new Gauge({
+    name, help, registers,
+    collect() {
+      this.set(read())
+    },
+  })
+  gauge('or3_sync_live_listeners', 'Live streams and waiting pulls.', countLiveListeners)
   gauge('or3_sync_bytes_in_flight', 'Bytes of large bodies and answers in memory.', readBytesInFlight)
   gauge('or3_sync_requests_in_flight', 'Requests whose answer was not taken yet.', readRequestsInFlight)
   await addDatabaseFigures(registers, engine)
@@ -108,14 +114,7 @@ async function addDatabaseFigures(registers: Registry[], engine: () => SyncEngin
 const hintBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
 
 async function addLiveFigures(registers: Registry[]) {
-  const { Counter, Gauge, Histogram } = await import('prom-client')
-  const listeners = { name: 'or3_sync_live_listeners', help: 'Live streams and waiting pulls.' }
-  new Gauge({
-    ...listeners, registers,
-    collect() {
-      this.set(countLiveListeners())
-    },
-  })
+  const { Counter, Histogram } = await import('prom-client')
   const counter = (name: string, help: string, read: () => number) => new Counter({
     name: `or3_sync_live_${name}`, help, registers,
     collect() {
