@@ -8,7 +8,6 @@ import type { SyncDatabase } from '../../database/types.ts'
 import { readLastBackupAt } from '../../operations/backup.ts'
 import { type Contents, readContents } from '../../operations/contents.ts'
 import { readWalBytes } from '../../operations/health.ts'
-import { livingWorkspaceIds } from '../../workspaces/living.ts'
 
 export interface DatabaseFacts extends Contents {
   inMemory: boolean
