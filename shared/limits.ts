@@ -13,7 +13,7 @@ export const maxOpsPerPush = 1_000
  * invites. The session is asked for before the user is known, so it counts by address: 200 users behind one address open
  * the app within a minute.
  */
-export const requestsPerMinute = { 'push': 400, 'pull': 900, 'snapshot': 600, 'update-cursor': 400, 'gc': 10, 'workspaces': 120, 'session': 600 }
+export const requestsPerMinute = { 'push': 400, 'pull': 900, 'snapshot': 600, 'update-cursor': 400, 'live': 240, 'gc': 10, 'workspaces': 120, 'session': 600 }
 /** What counts as one request. */
 export const bytesPerRequest = 1024 * 1024
 
@@ -55,6 +55,10 @@ export const maxDevicesPerUser = 100
 export const logLinesPerMinute = 60
 /** The body of a request other than a push: a scope, a page token and fifty table names fit many times over. */
 export const maxQueryBytes = 64 * 1024
+/** Event streams and waiting pulls of one user: as many as devices, each of which has one for all of its tabs. */
+export const maxLiveListeners = 16
+/** How long a pull may wait for a change: less than the 30 s after which proxies and our client give a request up. */
+export const maxPullWaitMs = 25_000
 /** No chain of proxies is longer. A much larger number is a mistake that would trust what a client wrote. */
 export const maxTrustedProxies = 10
 

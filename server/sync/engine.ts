@@ -14,6 +14,7 @@ import { updateCursor } from './cursors.ts'
 import { createDeferredDevices } from './deferred-devices.ts'
 import { createDiskReserve } from './disk-reserve.ts'
 import { pull, pullText } from './pull.ts'
+import { readHead } from './log.ts'
 import { createHeadCache } from './push/heads.ts'
 import { type LazyPushBatch, push, type PushText, pushText } from './push/push.ts'
 import { createQuotas, type WorkspaceUsage } from './quota.ts'
@@ -42,8 +43,10 @@ export interface SyncEngine {
   gcChangeLog(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
   gcTombstones(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
   cleanAllWorkspaces(options: CleanAllOptions): Promise<CleanAllResult>
-  /** Calls `listener` after each commit that moved a head; returns what ends that. */
-  onCommit(listener: CommitListener): () => void
+  /** The workspace's head: 0 before its first change. */
+  readHead(caller: Caller): Promise<number>
+  /** Calls `listener` after each commit that moved a head, of one workspace or of all; returns what ends that. */
+  onCommit(listener: CommitListener, workspaceId?: string): () => void
 }
 
 /** Makes the engine; once per open database, since a second one would not know of the first one's deferred devices. */
@@ -73,6 +76,7 @@ export function createSyncEngine(database: SyncDatabase): SyncEngine {
     gcChangeLog: (caller, request, options) => gcChangeLog(database, caller, request, options),
     gcTombstones: (caller, request, options) => gcTombstones(database, caller, request, options),
     cleanAllWorkspaces: options => cleanAllWorkspaces(database, maintenance, options),
+    readHead: caller => readHead(database, caller.workspaceId),
     onCommit: commits.listen,
   }
 }
