@@ -13,7 +13,7 @@ export const maxOpsPerPush = 1_000
  * invites. The session is asked for before the user is known, so it counts by address: 200 users behind one address open
  * the app within a minute.
  */
-export const requestsPerMinute = { 'push': 400, 'pull': 900, 'snapshot': 600, 'update-cursor': 400, 'gc': 10, 'workspaces': 120, 'session': 600 }
+export const requestsPerMinute = { 'push': 400, 'pull': 900, 'snapshot': 600, 'update-cursor': 400, 'live': 240, 'gc': 10, 'workspaces': 120, 'session': 600 }
 /** What counts as one request. */
 export const bytesPerRequest = 1024 * 1024
 
@@ -53,6 +53,12 @@ export const diskReserveBytes = 256 * 1024 * 1024
 export const maxDevicesPerUser = 100
 /** Log lines a minute about failed requests; the rest is counted in one line. */
 export const logLinesPerMinute = 60
+/** Event streams and waiting pulls of one user: as many as devices, each of which has one for all of its tabs. */
+export const maxLiveListeners = 16
+/** In all: each takes some 20 KB while it is open, and no part of `maxRequestsInFlight`. */
+export const maxLiveListenersInAll = 10_000
+/** How long a pull may wait for a change: less than the 30 s after which proxies and our client give a request up. */
+export const maxPullWaitMs = 25_000
 /** The body of a request other than a push: a scope, a page token and fifty table names fit many times over. */
 export const maxQueryBytes = 64 * 1024
 /** No chain of proxies is longer. A much larger number is a mistake that would trust what a client wrote. */

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { toNumber } from './parse-json.ts'
 import {
-  defaultPullLimit, maxPageTokenLength, maxPullLimit, maxRetentionSeconds, maxSnapshotPageSize, maxTableNameLength,
+  defaultPullLimit, maxPageTokenLength, maxPullLimit, maxPullWaitMs, maxRetentionSeconds, maxSnapshotPageSize, maxTableNameLength,
   maxTablesInFilter, minRetentionSeconds,
 } from './limits.ts'
 
@@ -41,6 +41,7 @@ export const pullRequest = z.object({
   limit: integer(z.number().min(1).max(maxPullLimit)).default(defaultPullLimit),
   tables,
   history: z.boolean().default(false),
+  waitMs: integer(z.number().min(0).max(maxPullWaitMs)).optional(),
 })
 
 export const snapshotRequest = z.object({

@@ -82,7 +82,7 @@ function readRateLimits(input: SyncSettingsInput['rateLimits']): SyncSettings['r
 
 function readAllRateLimits(input: boolean | string | undefined): SyncSettings['rateLimits'] {
   if (toText(input) === '' || parseBoolean(input) === true) return defaults.rateLimits
-  if (parseBoolean(input) === false) return { 'push': null, 'pull': null, 'snapshot': null, 'update-cursor': null, 'gc': null, 'workspaces': null, 'session': null }
+  if (parseBoolean(input) === false) return { 'push': null, 'pull': null, 'snapshot': null, 'update-cursor': null, 'live': null, 'gc': null, 'workspaces': null, 'session': null }
   throw new ConfigError(`or3Sqlite.limits.rateLimits is ${JSON.stringify(input)}: set it to true or false, or to a number for each operation.`)
 }
 

@@ -6,6 +6,7 @@ import type { SignedInSession } from '../auth/session-context.ts'
 import * as session from '../auth/session.ts'
 import { SyncError } from '../errors.ts'
 import { answerErrors, toHttpError } from './errors.ts'
+import * as live from './live/live.ts'
 
 /**
  * An error that a route may throw: h3 answers it with the code's status and `data: { code, retryable }`.
@@ -47,4 +48,13 @@ export function authorize(
   resource?: { workspaceId?: string | undefined },
 ): Promise<SignedInSession> {
   return answerErrors(() => session.authorize(event, permission, resource))
+}
+
+/**
+ * Runs `signOut`, then closes the live streams of the request's user on all devices. Devices that are still signed in
+ * come back by themselves within seconds. Throws UNAUTHENTICATED, CROSS_SITE, and what `signOut` throws.
+ * @example await endSession(event, () => clearUserSession(event))
+ */
+export function endSession(event: H3Event, signOut: () => unknown): Promise<void> {
+  return answerErrors(() => live.endSession(event, signOut))
 }

@@ -15,6 +15,15 @@ export function refuseCrossSite(event: H3Event): void {
   if (isCrossSite(event)) throw createSyncError('CROSS_SITE', 'A request that changes state must come from this site.')
 }
 
+/**
+ * Also for a request that changes nothing but takes something up, such as one of a user's few live streams. Throws
+ * CROSS_SITE.
+ */
+export function refuseForeignPage(event: H3Event): void {
+  if (getRequestHeader(event, 'sec-fetch-site') !== 'cross-site' || getRequestHeader(event, 'authorization')) return
+  throw createSyncError('CROSS_SITE', 'A live stream must be asked for by a page of this site.')
+}
+
 /** To a browser a sibling domain or another port is the same site and gets the cookie: there the origin decides. */
 function isCrossSite(event: H3Event): boolean {
   const site = getRequestHeader(event, 'sec-fetch-site')

@@ -17,6 +17,7 @@ import type { SyncEngine } from '../sync/engine.ts'
 import { readPushBody, readSmallJson } from './body.ts'
 import { takeBytes } from './byte-budget.ts'
 import { defineHandler } from './errors.ts'
+import { waitForHead } from './live/wait.ts'
 import { countRequest } from './rate-limit.ts'
 
 /** `body` has a `scope.workspaceId`; the engine checks the rest of its shape. */
@@ -42,6 +43,7 @@ export function defineSyncHandler<Body extends object, T>(
       if (!isHere) forgetSession(event)
       const workspaceId = workspaceOf(body)
       const { user } = await authorize(event, permission, { workspaceId })
+      if (operation === 'pull') await waitForHead(event, body, { workspaceId, userId: user.id })
       const isPage = operation === 'pull' || operation === 'snapshot'
       const lease = isPage ? await takeBytes(event, user.id, pageReserveBytes) : undefined
       const answer = await maskErrors(`Sync ${operation}`, async () =>

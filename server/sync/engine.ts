@@ -14,6 +14,7 @@ import { updateCursor } from './cursors.ts'
 import { createDiskReserve } from './disk-reserve.ts'
 import { pull, pullText } from './pull.ts'
 import { followForeignCommits } from './foreign-commits.ts'
+import { readHead } from './log.ts'
 import { createGroupedPushes } from './push/grouped-pushes.ts'
 import { createHeadCache } from './push/heads.ts'
 import { type LazyPushBatch, push, type PushText, pushText } from './push/push.ts'
@@ -44,6 +45,8 @@ export interface SyncEngine {
   gcChangeLog(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
   gcTombstones(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
   cleanAllWorkspaces(options: CleanAllOptions): Promise<CleanAllResult>
+  /** The workspace's head: 0 before its first change. */
+  readHead(caller: Caller): Promise<number>
   /**
    * Calls `listener` after each commit that moved a head, of one workspace or of all; returns what ends that. Only a listener
    * of one workspace also hears of the commits of other servers on the same database.
@@ -81,6 +84,7 @@ export function createSyncEngine(database: SyncDatabase): SyncEngine {
     gcChangeLog: (caller, request, options) => gcChangeLog(database, caller, request, options),
     gcTombstones: (caller, request, options) => gcTombstones(database, caller, request, options),
     cleanAllWorkspaces: options => cleanAllWorkspaces(database, maintenance, options),
+    readHead: caller => readHead(database, caller.workspaceId),
     onCommit: commits.listen,
   }
 }

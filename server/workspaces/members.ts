@@ -11,6 +11,7 @@ import {
   assertRole, isMembership, type Membership, moveActiveAway, requireMember, requireOtherOwner,
   requireRole,
 } from './membership.ts'
+import { rightsChanges } from './rights-changes.ts'
 import type { WorkspaceMember, WorkspaceMembership, WorkspaceRef, WorkspaceRole } from './store/types.ts'
 import { isId } from './text.ts'
 
@@ -63,6 +64,7 @@ export async function setMemberRole(
     await requireRole(tx, { userId, workspaceId }, 'owner', 'Only an owner may change roles.')
     await changeRole(tx, await requireMember(tx, { userId: memberUserId, workspaceId }), role)
   })
+  rightsChanges.tell({ workspaceId, userId: memberUserId })
 }
 
 /** Within a transaction. Throws LAST_OWNER. */
@@ -85,6 +87,7 @@ export async function removeMember(
     await requireRole(tx, { userId, workspaceId }, needed, 'Only an owner may remove others.')
     await endMembership(tx, await requireMember(tx, { userId: memberUserId, workspaceId }))
   })
+  rightsChanges.tell({ workspaceId, userId: memberUserId })
 }
 
 /** Within a transaction. Throws LAST_OWNER. */

@@ -10,6 +10,7 @@ import acceptInvite from '../../server/api/invites/accept.post.ts'
 import getSession from '../../server/api/auth/session.get.ts'
 import gcChangeLog from '../../server/api/sync/gc-change-log.post.ts'
 import gcTombstones from '../../server/api/sync/gc-tombstones.post.ts'
+import live from '../../server/api/sync/live.get.ts'
 import pull from '../../server/api/sync/pull.post.ts'
 import push from '../../server/api/sync/push.post.ts'
 import snapshot from '../../server/api/sync/snapshot.post.ts'
@@ -93,6 +94,8 @@ export async function serveRoutes({ provider = believeHeader, limits = { rateLim
   registerAuthProvider({ id: 'test', create: () => provider })
   const router = createRouter()
   for (const [method, path, handler] of routes) router.use(path, handler, method)
+  // Its answer does not end; tests/unit/live asks for it.
+  router.get('/api/sync/live', live)
   const app = createApp({
     onError: (error, event) => {
       event.node.res.statusCode = error.statusCode

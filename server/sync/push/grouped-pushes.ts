@@ -15,7 +15,7 @@ import type { UserCaller } from '../caller.ts'
 import { deferDevices } from '../deferred-devices.ts'
 import { insertNewChanges, insertNewLogs, moveHeads, type NewChange, pointRecords, selectLosers, type Loser, toPlanValues } from './group-plan.ts'
 import type { Left, Quotas, Usage } from '../quota.ts'
-import { idOf, keyOf, mergeOps, type PushOutcome } from './merge.ts'
+import { idOf, keyOf, mergeOps, type PushOutcome, refuse } from './merge.ts'
 import { addSeen, type BeforeRow, type DeferredRow, type SeenRow, selectBefore, selectDeferred, selectSeen, toDeferred, toFound } from './reads.ts'
 import { isValidOp, type Refusal, type ValidOp } from './validate.ts'
 import { insertChanges, updateHead, upsertRows, upsertTombstones } from './writes.ts'
@@ -109,7 +109,7 @@ function readOutcomes(pushes: readonly GroupedPush[], results: readonly ResultSe
     if (!first || !changes.has(idOf(first))) return undefined
     let head = 0
     const receipts = ops.map((op): PushResultItem => {
-      if (!isValidOp(op)) return { success: false, ...op }
+      if (!isValidOp(op)) return refuse({ opId: op.opId }, op.errorCode, op.error)
       const { serverVersion, obsoletes, was } = changes.get(idOf(op))!
       head = serverVersion
       const applied = obsoletes !== serverVersion
