@@ -7,6 +7,7 @@ import { useSyncEngine } from '../../layer.ts'
 import { createUserCaller } from '../../sync/caller.ts'
 import type { SyncEngine } from '../../sync/engine.ts'
 import { type RightsChange, rightsChanges } from '../../workspaces/rights-changes.ts'
+import { leaveAdmission } from '../admission.ts'
 import { refuseForeignPage } from '../origin.ts'
 import { countRequest } from '../rate-limit.ts'
 import { createLiveFigures } from './figures.ts'
@@ -83,6 +84,7 @@ export async function openLiveStream(event: H3Event): Promise<void> {
   remove = addListener(event, useLiveListeners(engine), stream)
   try {
     await stream.open(() => engine.readHead(createUserCaller(workspaceId, user.id)))
+    leaveAdmission(event)
   }
   finally {
     if (!response.headersSent) remove()
