@@ -16,7 +16,6 @@ import { onRequestEnd } from './request-end.ts'
 const bySocket = new WeakMap<Socket, number>()
 const byUser = new Map<string, number>()
 const counted = new WeakSet<H3Event>()
-const ends = new WeakMap<H3Event, (() => void)[]>()
 let inFlight = 0
 
 /** Requests that are not answered, or whose answer was not taken yet. */
@@ -55,7 +54,7 @@ function admit(event: H3Event): boolean {
   }
   bySocket.set(socket, open)
   inFlight++
-  countUntilEnd(event, () => {
+  onRequestEnd(event, () => {
     inFlight--
     bySocket.set(socket, bySocket.get(socket)! - 1)
   })
@@ -91,23 +90,13 @@ export function admitUser(event: H3Event, userId: string): void {
     if (left > 0) byUser.set(userId, left)
     else byUser.delete(userId)
   }
-  if (countUntilEnd(event, end)) counted.add(event)
+  if (onRequestEnd(event, end)) counted.add(event)
   else end()
 }
 
-/** No longer counts the request, as that of a live stream, which has limits of its own (http/live). */
-export function leaveAdmission(event: H3Event): void {
-  for (const end of ends.get(event) ?? []) end()
-}
-
-function countUntilEnd(event: H3Event, end: () => void): boolean {
-  let isOver = false
-  const once = () => {
-    if (!isOver) end()
-    isOver = true
-  }
-  ends.set(event, [...ends.get(event) ?? [], once])
-  return onRequestEnd(event, once)
+/** A repeat of a request that was counted, as for reading its rights again, does not count. */
+export function exemptRepeat(event: H3Event): void {
+  counted.add(event)
 }
 
 /** Ends the connection where nobody takes the answer, or what is left of a refused body does not end. */
