@@ -33,7 +33,10 @@ export interface SyncStore {
   subscribe(listener: () => void): () => void
   /** Calls `listener` where two writes of a row did not know of each other. */
   onConflict(listener: (conflict: Conflict) => void): () => void
-  /** Offers all writes until now to the server, and pulls. In a tab that does not lead, the leading one is asked to, and nothing is reported. */
+  /**
+   * Offers all writes until now to the server, and pulls. A tab that does not lead asks the leading one to, and gets no
+   * report.
+   */
   sync(): Promise<SyncReport | undefined>
   /** A server says that its head is `head`: starts a pull, remembered until one has passed it. Moves no cursor. */
   hint(head: number): void

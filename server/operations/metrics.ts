@@ -101,7 +101,8 @@ async function addDatabaseFigures(registers: Registry[], engine: () => SyncEngin
   counter('writes_total', 'Writes acknowledged.', ({ database: { activity } }) => activity.jobs)
   counter('busy_waits_total', 'How often another process\'s lock was waited for.', ({ database: { activity } }) => activity.busyWaits)
   gauge('queued_writes', 'Writes that wait for the writer.', ({ database: { activity } }) => activity.queued)
-  gauge('writable', '0 after a write was refused because the disk is full.', ({ database: { activity } }) => activity.isFull ? 0 : 1)
+  gauge('writable', '0 after a write failed, until one succeeds.', ({ database: { activity } }) => activity.isWritable ? 1 : 0)
+  gauge('healthy', '0 where /api/health answers 503.', ({ database: { activity } }) => activity.problem === null ? 1 : 0)
   gauge('wal_bytes', 'Size of the write-ahead log.', ({ database }) => readWalBytes(database))
   gauge('last_clean_up_timestamp_seconds', '0 where there was none.', opened => toSeconds(opened.maintenance.read().lastRun))
   // Asked for anew: a clean-up that never runs would leave it at 0.

@@ -1,6 +1,8 @@
 /** Several tabs of one browser: one talks to the server, all read and write at once; with Web Locks and without. */
 import { describe, expect, it } from 'vitest'
-import { createIndexedDbStorage, createSyncClient, type SyncClientOptions, type SyncStore } from '../../../client/index.ts'
+import {
+  createIndexedDbStorage, createSyncClient, type SyncClientOptions, type SyncStore, type Transport,
+} from '../../../client/index.ts'
 import { createBrowser, fingerprint, openLeading, openTab, posts, until } from './devices.ts'
 import { openMortalTab } from './mortal-tab.ts'
 import { startServer } from './server.ts'
@@ -182,7 +184,10 @@ describe('a copied profile', () => {
     const slow = server.transportOf('user-1', { before: (route) => {
       if (route === 'pull' && pulls++ > 0) throw new Error('one pull is enough')
     } })
-    const again = await openLeading({ ...slow, pull: request => slow.pull({ ...request, limit: 1 }).then(page => ({ ...page, hasMore: false })) }, { profile })
+    const onePage: Transport = {
+      ...slow, pull: async request => ({ ...await slow.pull({ ...request, limit: 1 }), hasMore: false }),
+    }
+    const again = await openLeading(onePage, { profile })
     await again.sync()
     await until(() => again.status.deviceId !== deviceId)
   })
@@ -201,14 +206,17 @@ async function openSilently(open: () => Promise<SyncStore>): Promise<SyncStore> 
 
 async function copyDatabase(from: string, to: string): Promise<void> {
   const source = await openRaw(from)
-  const target = createSyncClient({ storage: createIndexedDbStorage(), isAutomatic: false, profile: to.slice(9).split('/')[0]! })
+  const profile = to.slice('or3-sync:'.length).split('/')[0]
+  const target = createSyncClient({ storage: createIndexedDbStorage(), isAutomatic: false, profile })
   await (await target.open(id)).close()
   const copy = await openRaw(to)
   for (const name of source.objectStoreNames) {
     const [keys, values] = await Promise.all([read(source, name, 'getAllKeys'), read(source, name, 'getAll')])
     const store = copy.transaction(name, 'readwrite').objectStore(name)
     await settle(store.clear())
-    for (const [at, value] of values.entries()) await settle(store.keyPath ? store.put(value) : store.put(value, keys[at] as IDBValidKey))
+    for (const [at, value] of values.entries()) {
+      await settle(store.keyPath ? store.put(value) : store.put(value, keys[at] as IDBValidKey))
+    }
   }
   source.close()
   copy.close()
@@ -219,7 +227,8 @@ function openRaw(name: string): Promise<IDBDatabase> {
 }
 
 function read(database: IDBDatabase, name: string, method: 'getAll' | 'getAllKeys'): Promise<unknown[]> {
-  return settle<unknown[]>(database.transaction(name).objectStore(name)[method]())
+  const store = database.transaction(name).objectStore(name)
+  return method === 'getAll' ? settle(store.getAll()) : settle(store.getAllKeys())
 }
 
 function settle<T>(request: IDBRequest<T>): Promise<T> {
