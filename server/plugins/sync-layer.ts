@@ -52,6 +52,7 @@ export default defineNitroPlugin((nitroApp) => {
   // The health route does not wait: it says that the server is still starting.
   nitroApp.hooks.hook('request', event => pathOf(event) === '/api/health' ? undefined : layerStarted())
   nitroApp.hooks.hook('close', stopLayer)
+  void useSyncEngine().then(engine => engine.onApplied(ops => nitroApp.hooks.callHook('sync:applied', ops)), () => {})
 })
 
 /** A dev reload can leave an old worker behind that holds the database. It closes when a newer one starts. */

@@ -1,5 +1,6 @@
 /** What the parts of one engine share. */
 import type { SyncDatabase } from '../database/types.ts'
+import type { AppliedFeed } from './applied.ts'
 import type { CommitFeed } from './commits.ts'
 import type { DeferredDevices } from './deferred-devices.ts'
 import type { HeadCache } from './push/heads.ts'
@@ -11,4 +12,5 @@ export interface EngineContext {
   /** The key that signs page tokens. */
   readTokenKey(): Promise<string>
   readonly commits: CommitFeed
+  readonly applied: AppliedFeed
 }

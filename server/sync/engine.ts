@@ -8,6 +8,7 @@ import type {
 } from '../../shared/protocol.ts'
 import type { SyncDatabase } from '../database/types.ts'
 import type { Caller, UserCaller } from './caller.ts'
+import { type AppliedListener, createAppliedFeed } from './applied.ts'
 import { type CommitListener, createCommitFeed } from './commits.ts'
 import type { EngineContext } from './context.ts'
 import { updateCursor } from './cursors.ts'
@@ -18,6 +19,7 @@ import { push } from './push/push.ts'
 import { type CleanAllOptions, type CleanAllResult, cleanAllWorkspaces, listWorkspaceIds } from './retention/all-workspaces.ts'
 import { type CleanUpOptions, gcChangeLog, gcTombstones } from './retention/clean-up.ts'
 import { createMaintenanceLog, type MaintenanceLog } from './retention/maintenance-log.ts'
+import { createServerRows, type ServerRows } from './server-rows.ts'
 import { snapshot, snapshotText } from './snapshot.ts'
 import { createTokenKey } from './snapshot-token.ts'
 
@@ -39,17 +41,23 @@ export interface SyncEngine {
   listWorkspaceIds(): Promise<string[]>
   /** Calls `listener` after each commit that moved a head; returns what ends that. */
   onCommit(listener: CommitListener): () => void
+  /** Calls `listener` with the applied ops of each commit, after its push was answered; returns what ends that. */
+  onApplied(listener: AppliedListener): () => void
+  /** Rows for the server's own code. */
+  readonly rows: ServerRows
 }
 
 /** Makes the engine; once per open database, since a second one would not know of the first one's deferred devices. */
 export function createSyncEngine(database: SyncDatabase): SyncEngine {
   const commits = createCommitFeed()
+  const applied = createAppliedFeed()
   const context: EngineContext = {
     database,
     heads: createHeadCache(),
     deferredDevices: createDeferredDevices(),
     readTokenKey: createTokenKey(database),
     commits,
+    applied,
   }
   const maintenance = createMaintenanceLog(database)
   return {
@@ -66,5 +74,7 @@ export function createSyncEngine(database: SyncDatabase): SyncEngine {
     cleanAllWorkspaces: options => cleanAllWorkspaces(database, maintenance, options),
     listWorkspaceIds: () => listWorkspaceIds(database),
     onCommit: commits.listen,
+    onApplied: applied.listen,
+    rows: createServerRows(context),
   }
 }

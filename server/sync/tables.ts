@@ -2,19 +2,20 @@
  * The synced tables: their names, key fields and schemas. The seven tables of an OR3 host are built in; an app adds its
  * own with `registerSyncedTable` before the first request. A schema only checks: the payload is kept as it was sent.
  */
-import { z, type ZodType } from 'zod'
+import { z } from 'zod'
 import { isCleanText } from './json.ts'
 import { maxTableNameLength } from '../../shared/limits.ts'
+import type { StandardSchema } from '../../shared/synced-table.ts'
 
 export interface SyncedTableOptions {
   /** The payload's field that equals the op's `pk`. */
   primaryKey: string
-  /** Checks the payload of a put; any zod schema. */
-  schema?: ZodType
+  /** Checks the payload of a put: a zod schema, or any other that follows Standard Schema. */
+  schema?: StandardSchema | undefined
   /** The payload's field with the internal id of the one user who may see the row. */
-  ownerKey?: string
+  ownerKey?: string | undefined
   /** Fields that each client derives for itself; the server does not keep them. */
-  derivedKeys?: readonly string[]
+  derivedKeys?: readonly string[] | undefined
 }
 
 export interface SyncedTable extends SyncedTableOptions { name: string }
@@ -23,18 +24,24 @@ const syncedTables = new Map<string, SyncedTable>()
 let sealed = false
 
 /**
- * Adds a synced table; no migration is needed. Call it from a Nitro plugin, while the server starts. Throws an `Error` for
- * a name that is unusable or taken, and after the first op was pushed.
+ * Adds a synced table; no migration is needed. Call it from a Nitro plugin, while the server starts. Takes what
+ * `defineSyncedTable` made, or a name and options. Throws an `Error` for a name that is unusable or taken, and after the
+ * first op was pushed.
+ * @example registerSyncedTable(notes)
  * @example registerSyncedTable('notes', { primaryKey: 'id', schema: z.looseObject({ id: z.string() }) })
  */
-export function registerSyncedTable(name: string, options: SyncedTableOptions): void {
+export function registerSyncedTable(table: SyncedTable): void
+export function registerSyncedTable(name: string, options: SyncedTableOptions): void
+export function registerSyncedTable(table: string | SyncedTable, given?: SyncedTableOptions): void {
+  const { name, ...options } = typeof table === 'string' ? { name: table, ...given! } : table
   if (sealed) throw new Error(`The synced table "${name}" is registered too late: register it in a server plugin, before the first op is pushed.`)
   if (name.length === 0 || name.length > maxTableNameLength || !isCleanText(name)) {
     throw new Error(`A synced table's name has 1 to ${maxTableNameLength} characters without NUL or lone surrogates.`)
   }
   if (syncedTables.has(name)) throw new Error(`There is already a synced table "${name}": choose another name.`)
   if (!options.primaryKey) throw new Error(`The synced table "${name}" needs a primaryKey: the name of the payload's key field.`)
-  syncedTables.set(name, { name, ...options })
+  const { primaryKey, schema, ownerKey, derivedKeys } = options
+  syncedTables.set(name, { name, primaryKey, schema, ownerKey, derivedKeys })
 }
 
 /** The table, or undefined where no such table is synced. The first call ends registration. */

@@ -26,6 +26,7 @@ export async function push(context: EngineContext, caller: UserCaller, batch: Pu
   const validated = ops.map(op => validateOp(op, caller))
   const { merge, horizon } = await context.database.write(tx => writeOptimistic(context, tx, caller, validated))
   if (merge.log.length > 0) context.commits.tell({ workspaceId: caller.workspaceId, head: merge.head })
+  context.applied.tell(caller, merge)
   context.deferredDevices.add(caller, merge.deferredDevices, horizon)
   if (merge.superseded.length > 0) await addWinners(context.database, caller.workspaceId, merge)
   return { results: merge.receipts, serverVersion: merge.head }

@@ -7,7 +7,7 @@ import { isDuplicate } from '../../database/driver-error.ts'
 import { maxRowsPerStatement } from '../../database/statement.ts'
 import type { WriteTransaction } from '../../database/types.ts'
 import { nowSeconds } from '../../lib/clock.ts'
-import type { UserCaller } from '../caller.ts'
+import type { Caller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
 import { beginLog } from '../log.ts'
 import { type Merge, mergeOps } from './merge.ts'
@@ -20,8 +20,8 @@ export interface Written { merge: Merge, horizon: number }
 type Ops = readonly (ValidOp | Refusal)[]
 
 /** Inserts the ops as new. Undoes that and writes them checked where one of them is not new, or may not be written. */
-export async function writeOptimistic(context: EngineContext, tx: WriteTransaction, caller: UserCaller, ops: Ops): Promise<Written> {
-  const { workspaceId, userId } = caller
+export async function writeOptimistic(context: EngineContext, tx: WriteTransaction, caller: Caller, ops: Ops): Promise<Written> {
+  const { workspaceId } = caller
   const valid = ops.filter(isValidOp)
   const areFirst = areFirstPuts(valid)
   const end = areFirst ? context.heads.get(workspaceId) : undefined
@@ -29,7 +29,7 @@ export async function writeOptimistic(context: EngineContext, tx: WriteTransacti
   const stored = isClaimed ? { ...end, winners: nothing } : await readStoredState(tx, workspaceId, areFirst ? [] : valid)
   const { head, horizon, winners } = stored
   const deferred = await findDeferred(context, tx, caller, valid, horizon)
-  const merge = mergeOps(ops, { head, winners, seen: nothing, deferred }, userId)
+  const merge = mergeOps(ops, { head, winners, seen: nothing, deferred }, caller)
   if (merge.log.length < valid.length) {
     if (isClaimed) await undoAppend(tx, end.logId, head)
     return writeChecked(context, tx, caller, ops)
@@ -47,13 +47,13 @@ export async function writeOptimistic(context: EngineContext, tx: WriteTransacti
 }
 
 /** Looks up the op ids and the winners of all keys, then writes what the merge decides. */
-async function writeChecked(context: EngineContext, tx: WriteTransaction, caller: UserCaller, ops: Ops): Promise<Written> {
-  const { workspaceId, userId } = caller
+async function writeChecked(context: EngineContext, tx: WriteTransaction, caller: Caller, ops: Ops): Promise<Written> {
+  const { workspaceId } = caller
   const valid = ops.filter(isValidOp)
   const { logId, head, horizon, winners } = await readStoredState(tx, workspaceId, valid)
   const seen = await readSeen(tx, workspaceId, valid)
   const deferred = await findDeferred(context, tx, caller, valid, horizon)
-  const merge = mergeOps(ops, { head, winners, seen, deferred }, userId)
+  const merge = mergeOps(ops, { head, winners, seen, deferred }, caller)
   if (merge.log.length > 0) {
     const ownLogId = logId ?? await beginLog(tx, workspaceId)
     await writeMerge(tx, ownLogId, merge, false)
@@ -71,7 +71,8 @@ function areFirstPuts(valid: readonly ValidOp[]): boolean {
 
 const nothing = new Map<string, never>()
 
-async function findDeferred({ deferredDevices }: EngineContext, tx: WriteTransaction, caller: UserCaller, valid: readonly ValidOp[], horizon: number) {
+async function findDeferred({ deferredDevices }: EngineContext, tx: WriteTransaction, caller: Caller, valid: readonly ValidOp[], horizon: number) {
+  if (caller.kind === 'system') return new Set<string>()
   const behind = horizon > 0 ? await readBehind(tx, caller.workspaceId, valid) : []
   return deferredDevices.find(caller, behind, horizon)
 }
