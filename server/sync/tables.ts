@@ -3,6 +3,7 @@
  * own with `registerSyncedTable` before the first request. A schema only checks: the payload is kept as it was sent.
  */
 import { z } from 'zod'
+import { createSyncError } from '../errors.ts'
 import { isCleanText } from './json.ts'
 import { maxTableNameLength } from '../../shared/limits.ts'
 import type { StandardSchema } from '../../shared/synced-table.ts'
@@ -48,6 +49,18 @@ export function registerSyncedTable(table: string | SyncedTable, given?: SyncedT
 export function findSyncedTable(name: string): SyncedTable | undefined {
   sealed = true
   return syncedTables.get(name)
+}
+
+/**
+ * Throws INVALID_REQUEST where a filter names a table that is not synced: its cursor would move past everything. Anything
+ * but a list of texts is left to the shape check. A host's clients may know tables that are not synced here, so only the
+ * layer's own routes ask.
+ */
+export function refuseUnknownTables(tables: unknown): void {
+  if (!Array.isArray(tables)) return
+  const unknown = tables.find((name): name is string => typeof name === 'string' && !findSyncedTable(name))
+  if (unknown === undefined) return
+  throw createSyncError('INVALID_REQUEST', `Unknown table: ${JSON.stringify(unknown.slice(0, maxTableNameLength))} is not synced`)
 }
 
 /** True where the names contain every synced table. */
