@@ -78,7 +78,7 @@ export default defineNuxtModule<SyncLayerOptions>({
     nuxt.options.alias['#or3-sync'] = join(layerServer, 'index.ts')
 
     const defaults = {
-      dbPath: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '',
+      dbPath: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '', workspaceName: '',
       limits: { maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '' },
       cleanUp: '', retentionDays: '', metrics: '', slowStatementMs: '',
     }

@@ -174,7 +174,7 @@ function unauthenticated() {
 
 const optionalMethods = [
   'getUser', 'createInvite', 'listInvites', 'revokeInvite', 'validateInvite', 'acceptInviteAndProvisionUser',
-  'consumeInvite', 'getMembership', 'listMembers', 'setMemberRole', 'removeMember',
+  'consumeInvite', 'createInviteLink', 'listInviteLinks', 'revokeInviteLink', 'acceptInviteLink', 'getMembership', 'listMembers', 'setMemberRole', 'removeMember',
 ] as const satisfies readonly (keyof AuthWorkspaceStore)[]
 
 function isComplete(store: AuthWorkspaceStore): store is Required<AuthWorkspaceStore> {

@@ -21,13 +21,19 @@ import { readKeep } from '../operations/backup.ts'
 import { rememberRoutePath, pathOf } from '../http/requests.ts'
 import { configureOps } from '../config/operations.ts'
 import { statementWatch, watchRequests } from '../operations/watch.ts'
+import { namedAfterOwner } from '../workspaces/default-name.ts'
+import { registerAuthWorkspaceStore as registerWithLayer } from '../workspaces/store/registry.ts'
 import { isSelected, readHostSettings } from '../host/selection.ts'
 import { configureSync } from '../config/sync.ts'
+
+/** A host brings registries of its own. */
+const isHosted = registerAuthWorkspaceStore !== registerWithLayer
 
 export default defineNitroPlugin((nitroApp) => {
   const config = useRuntimeConfig()
   if (!isSelected(config)) return
-  registerAuthWorkspaceStore({ id: providerId, create: () => createAuthWorkspaceStore(useSyncDatabase) })
+  const workspaceName = isHosted ? undefined : config.or3Sqlite.workspaceName || namedAfterOwner
+  registerAuthWorkspaceStore({ id: providerId, create: () => createAuthWorkspaceStore(useSyncDatabase, { workspaceName }) })
   registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncEngine) })
   registerWithHost(hostRegistries, useSyncEngine, readHostSettings(config))
   if (import.meta.prerender) return

@@ -16,6 +16,9 @@ import snapshot from '../../server/api/sync/snapshot.post.ts'
 import updateCursor from '../../server/api/sync/update-cursor.post.ts'
 import removeWorkspace from '../../server/api/workspaces/[id].delete.ts'
 import updateWorkspace from '../../server/api/workspaces/[id].patch.ts'
+import revokeInviteLink from '../../server/api/workspaces/[id]/invite-links/[linkId].delete.ts'
+import listInviteLinks from '../../server/api/workspaces/[id]/invite-links/index.get.ts'
+import createInviteLink from '../../server/api/workspaces/[id]/invite-links/index.post.ts'
 import revokeInvite from '../../server/api/workspaces/[id]/invites/[inviteId].delete.ts'
 import listInvites from '../../server/api/workspaces/[id]/invites/index.get.ts'
 import createInvite from '../../server/api/workspaces/[id]/invites/index.post.ts'
@@ -48,6 +51,9 @@ const routes: [method: RouterMethod, path: string, handler: EventHandler][] = [
   ['get', '/api/workspaces/:id/invites', listInvites],
   ['post', '/api/workspaces/:id/invites', createInvite],
   ['delete', '/api/workspaces/:id/invites/:inviteId', revokeInvite],
+  ['get', '/api/workspaces/:id/invite-links', listInviteLinks],
+  ['post', '/api/workspaces/:id/invite-links', createInviteLink],
+  ['delete', '/api/workspaces/:id/invite-links/:linkId', revokeInviteLink],
   ['post', '/api/invites/accept', acceptInvite],
   ['post', '/api/sync/push', push],
   ['post', '/api/sync/pull', pull],

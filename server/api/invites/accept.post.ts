@@ -1,4 +1,4 @@
-/** Joins the workspace a token invites to. Asks for an account only, so that a newcomer starts in that workspace. */
+/** Joins the workspace that a token invites to, and opens it. Reads the account only: a newcomer gets no other workspace. */
 import { readJsonBody } from '../../http/body.ts'
 import { acceptInviteToken } from '../../workspaces/accept-token.ts'
 import { defineAuthHandler } from '../../http/auth-handler.ts'
