@@ -34,7 +34,7 @@ async function main(): Promise<void> {
   }
 }
 
-function readOptions(): { url?: string, json: boolean } {
+function readOptions(): { url?: string | undefined, json: boolean } {
   const { values } = parseArgs({ options: { url: { type: 'string' }, json: { type: 'boolean', default: false } } })
   if (values.url && !URL.canParse(values.url)) throw new Error(`--url wants an address such as http://127.0.0.1:3000.`)
   return { url: values.url?.replace(/\/$/, ''), json: values.json }

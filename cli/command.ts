@@ -77,7 +77,7 @@ function configure({ env, stderr }: Context) {
 }
 
 function readTarget(env: Context['env']): string {
-  if (!toText(env.OR3_SQLITE_DB_PATH) && !toText(env.NUXT_OR3_SQLITE_DB_PATH)) throw new Error('Where to? Give --to <new.db>, or set OR3_SQLITE_DB_PATH.')
+  if (!toText(env['OR3_SQLITE_DB_PATH']) && !toText(env['NUXT_OR3_SQLITE_DB_PATH'])) throw new Error('Where to? Give --to <new.db>, or set OR3_SQLITE_DB_PATH.')
   const { path } = readDatabaseConfig(env)
   if (path === ':memory:') throw new Error('OR3_SQLITE_DB_PATH is ":memory:": give --to <new.db>.')
   return path

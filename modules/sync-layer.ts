@@ -61,6 +61,9 @@ const hostRegistries = {
   registerDeploymentAdminChecker: ['auth/deployment-admin', 'auth/deployment-admin/registry'],
   registerRateLimitProvider: ['utils/rate-limit/registry', 'rate-limit/registry'],
   registerBackgroundJobProvider: ['utils/background-jobs/registry', 'background-jobs/registry'],
+  registerWebhookStore: ['utils/webhooks/store/registry', 'webhooks/store/registry'],
+  registerConnectStore: ['connect/store/registry', 'utils/connect/store/registry'],
+  emitWebhookSystemHook: ['utils/webhooks/runtime', 'webhooks/runtime'],
 }
 
 export default defineNuxtModule<SyncLayerOptions>({

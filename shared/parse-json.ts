@@ -78,7 +78,7 @@ function replaceMarked(value: unknown, mark: string, count: number): unknown {
       }
     }
   }
-  return whole.value
+  return whole['value']
 }
 
 function fitsDouble(token: string): boolean {

@@ -3,7 +3,7 @@
  * those that only later hosts know: an answer always carries them, a request may lack them. `shapes.ts` checks requests.
  */
 
-export interface SyncScope { workspaceId: string, projectId?: string }
+export interface SyncScope { workspaceId: string, projectId?: string | undefined }
 
 export interface ChangeStamp {
   deviceId: string
@@ -29,7 +29,7 @@ export interface PendingOp {
   createdAt: number
   attempts: number
   status: string
-  nextAttemptAt?: number
+  nextAttemptAt?: number | undefined
 }
 
 export interface SyncChange {
@@ -45,9 +45,9 @@ export interface PullRequest {
   scope: SyncScope
   cursor: number
   /** 1..1000; 100 where a caller leaves it out. */
-  limit?: number
-  tables?: string[]
-  fileKindCapability?: 'v1'
+  limit?: number | undefined
+  tables?: string[] | undefined
+  fileKindCapability?: 'v1' | undefined
 }
 
 export interface PullResponse {
@@ -63,8 +63,8 @@ export interface PullResponse {
 export interface PushBatch {
   scope: SyncScope
   ops: PendingOp[]
-  fileKindCapability?: 'v1'
-  workspaceItemCapability?: 'v1'
+  fileKindCapability?: 'v1' | undefined
+  workspaceItemCapability?: 'v1' | undefined
 }
 
 /**
@@ -79,24 +79,24 @@ export interface Revision { clock: number, hlc: string, opId: string }
 
 export type Winner
   = | { kind: 'put', payload: unknown, revision: Revision }
-    | { kind: 'delete', revision: Revision, serverDeletedAt?: number }
+    | { kind: 'delete', revision: Revision, serverDeletedAt?: number | undefined }
 
 /** One receipt per op, in the order of the ops. */
 export interface PushResultItem {
   opId: string
   success: boolean
-  serverVersion?: number
-  error?: string
-  errorCode?: SyncErrorCode
+  serverVersion?: number | undefined
+  error?: string | undefined
+  errorCode?: SyncErrorCode | undefined
   /** Of a refused op: whether the same op can succeed later. A client drops the others, and keeps their text. */
-  retryable?: boolean
-  tableName?: string
-  operation?: SyncOperation
+  retryable?: boolean | undefined
+  tableName?: string | undefined
+  operation?: SyncOperation | undefined
   payload?: unknown
-  wasExisting?: boolean
-  applied?: boolean
-  replayed?: boolean
-  winner?: Winner
+  wasExisting?: boolean | undefined
+  applied?: boolean | undefined
+  replayed?: boolean | undefined
+  winner?: Winner | undefined
 }
 
 export interface PushResult {
@@ -108,9 +108,9 @@ export interface PushResult {
 export interface SnapshotRequest {
   scope: SyncScope
   pageSize: number
-  pageToken?: string
-  tables?: string[]
-  fileKindCapability?: 'v1'
+  pageToken?: string | undefined
+  tables?: string[] | undefined
+  fileKindCapability?: 'v1' | undefined
 }
 
 export type SnapshotItem
@@ -143,9 +143,9 @@ export interface CleanUpResult {
 export interface MaintenanceState {
   enabled: boolean
   /** ISO 8601. */
-  lastRun?: string
-  backlog?: number
+  lastRun?: string | undefined
+  backlog?: number | undefined
   /** The error of the last run, where it failed. */
-  lastError?: string
+  lastError?: string | undefined
   state: 'idle' | 'running' | 'failed'
 }

@@ -28,7 +28,7 @@ export interface DemoRun {
   sent: SyncReport
   read: SyncReport
   /** Fingerprint of the import before any server saw it. */
-  imported?: string
+  imported?: string | undefined
 }
 
 export async function describeResult({ a, b, sent, read, imported }: DemoRun): Promise<DemoResult> {

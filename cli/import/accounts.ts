@@ -32,26 +32,26 @@ const inviteStatuses = ['pending', 'accepted', 'revoked', 'expired']
 const isRole = (value: unknown) => workspaceRoles.some(role => role === value)
 
 const copies: readonly Copy[] = [
-  { from: 'users', into: 'users', columns: ['id', 'email', 'display_name', 'created_at'], isUsable: row => isId(row.id) },
+  { from: 'users', into: 'users', columns: ['id', 'email', 'display_name', 'created_at'], isUsable: row => isId(row['id']) },
   {
     from: 'auth_accounts', into: 'auth_accounts', columns: ['user_id', 'provider', 'provider_user_id', 'created_at'],
-    where: ofUser, isUsable: row => isId(row.provider) && isId(row.provider_user_id),
+    where: ofUser, isUsable: row => isId(row['provider']) && isId(row['provider_user_id']),
   },
   {
     from: 'workspaces', into: 'workspaces', columns: ['id', 'name', 'description', 'created_at', 'deleted_at'],
-    isUsable: row => isId(row.id), also: ['deleted'],
-    mend: row => ({ ...row, deleted_at: row.deleted ? row.deleted_at ?? nowSeconds() : null }),
+    isUsable: row => isId(row['id']), also: ['deleted'],
+    mend: row => ({ ...row, deleted_at: row['deleted'] ? row['deleted_at'] ?? nowSeconds() : null }),
   },
   {
     from: 'workspace_members', into: 'workspace_members', columns: ['workspace_id', 'user_id', 'role', 'created_at'],
-    where: `${ofUser} and ${ofWorkspace}`, isUsable: row => isRole(row.role),
+    where: `${ofUser} and ${ofWorkspace}`, isUsable: row => isRole(row['role']),
   },
   {
     from: 'auth_invites', into: 'invites',
     columns: ['id', 'workspace_id', 'email', 'role', 'status', 'invited_by_user_id', 'token_hash', 'expires_at', 'accepted_at',
       'accepted_user_id', 'revoked_at', 'created_at', 'updated_at'],
-    where: ofWorkspace, isUsable: row => isRole(row.role) && inviteStatuses.includes(String(row.status)),
-    mend: row => ({ ...row, email: normalizeEmail(String(row.email)) }),
+    where: ofWorkspace, isUsable: row => isRole(row['role']) && inviteStatuses.includes(String(row['status'])),
+    mend: row => ({ ...row, email: normalizeEmail(String(row['email'])) }),
   },
   { from: 'admin_users', into: 'admin_users', columns: ['user_id', 'created_at', 'created_by_user_id'], where: ofUser },
   { from: 'admin_workspace_settings', into: 'workspace_settings', columns: ['workspace_id', 'key', 'value', 'updated_at'] },
@@ -59,7 +59,7 @@ const copies: readonly Copy[] = [
     from: 'upload_intents', into: 'upload_intents', also: ['status'],
     columns: ['id', 'workspace_id', 'hash', 'mime_type', 'size_bytes', 'expires_at', 'storage_id', 'created_at', 'consumed_at'],
     // What was cancelled or has expired holds no place.
-    isUsable: row => row.status === 'consumed' || (row.status === 'active' && Number(row.expires_at) > nowSeconds()),
+    isUsable: row => row['status'] === 'consumed' || (row['status'] === 'active' && Number(row['expires_at']) > nowSeconds()),
   },
 ]
 

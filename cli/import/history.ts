@@ -36,7 +36,7 @@ export interface KeyHistory {
 }
 
 /** The log row a change becomes; its version where it keeps its own. */
-type Draft = Omit<NewChange, 'version' | 'obsoletes' | 'ownerUserId'> & { version: number | null, wanted?: number }
+type Draft = Omit<NewChange, 'version' | 'obsoletes' | 'ownerUserId'> & { version: number | null, wanted?: number | undefined }
 
 /**
  * `place` gives a version to what has none of its own; `isOpFree` says whether no log row of the workspace has this
@@ -105,7 +105,7 @@ function draftOf(key: OldKey, change: OldChange): Draft {
 function isWholeRow(row: OldRow, tableName: string): boolean {
   const payload = readObject(row.data)
   const fieldsOfDelete = new Set(['deleted', 'deleted_at', 'id', findSyncedTable(tableName)?.primaryKey])
-  return payload?.deleted === true && Object.keys(payload).some(field => !fieldsOfDelete.has(field))
+  return payload?.['deleted'] === true && Object.keys(payload).some(field => !fieldsOfDelete.has(field))
 }
 
 /** Takes the changes in version order, as if each were pushed now. */

@@ -13,7 +13,7 @@ export interface Unplaced {
   createdAt: number
   hlc: string
   /** A tombstone's own version. */
-  wanted?: number
+  wanted?: number | undefined
 }
 
 export interface Versions {

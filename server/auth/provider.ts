@@ -13,7 +13,7 @@ export interface AuthSession {
    * `id` is the provider's own, 1 to 256 characters, and never given to another person later.
    * An `email` must be one the provider has verified: invites are accepted by it.
    */
-  user: { id: string, email?: string | null, displayName?: string | null }
+  user: { id: string, email?: string | null | undefined, displayName?: string | null | undefined }
   expiresAt?: Date
 }
 
@@ -26,7 +26,7 @@ export interface AuthProviderRegistration {
   /** Part of every account's key: renaming it makes everybody a new user. */
   id: string
   /** Lower comes first where the app's settings name none. */
-  order?: number
+  order?: number | undefined
   /** Runs once, at the first request. */
   create: () => AuthProvider
 }

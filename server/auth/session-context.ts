@@ -8,16 +8,16 @@ import type { WorkspaceRole } from '../workspaces/store/types.ts'
 
 export interface SessionContext {
   authenticated: boolean
-  provider?: string
-  providerUserId?: string
+  provider?: string | undefined
+  providerUserId?: string | undefined
   /** The internal user, not the provider's. */
-  user?: { id: string, email?: string, displayName?: string }
+  user?: { id: string, email?: string | undefined, displayName?: string | undefined } | undefined
   /** Of a host's session, and of one that `authorize` was not asked about another: the active workspace. */
-  workspace?: { id: string, name: string }
-  role?: WorkspaceRole
+  workspace?: { id: string, name: string } | undefined
+  role?: WorkspaceRole | undefined
   /** ISO 8601. */
-  expiresAt?: string
-  deploymentAdmin?: boolean
+  expiresAt?: string | undefined
+  deploymentAdmin?: boolean | undefined
 }
 
 /** Somebody is signed in; no workspace has been looked at. */

@@ -12,7 +12,7 @@ export interface DatabaseConfig {
   journalMode: JournalMode
   synchronous: Synchronous
   /** One sentence for the log, where a default needs the operator's attention. */
-  warning?: string
+  warning?: string | undefined
 }
 
 /** Without MEMORY and OFF: a crash in these modes can corrupt the file. */
@@ -23,17 +23,17 @@ type Synchronous = typeof synchronousModes[number]
 
 /** The same settings in `runtimeConfig.or3Sqlite`. Nuxt turns a `NUXT_OR3_SQLITE_…` override into a number or boolean. */
 export interface DatabaseSettings {
-  dbPath?: string
-  strict?: boolean | number | string
-  allowInMemory?: boolean | number | string
-  journalMode?: string
-  synchronous?: string
+  dbPath?: string | undefined
+  strict?: boolean | number | string | undefined
+  allowInMemory?: boolean | number | string | undefined
+  journalMode?: string | undefined
+  synchronous?: string | undefined
 }
 
 export const defaultPath = '.data/or3-layer.db'
 
 /** `settings` are the server's runtime config. A command has none and reads the override from the environment. */
-export function readDatabaseConfig(env: Record<string, string | undefined>, settings: DatabaseSettings = { dbPath: env.NUXT_OR3_SQLITE_DB_PATH }): DatabaseConfig {
+export function readDatabaseConfig(env: Record<string, string | undefined>, settings: DatabaseSettings = { dbPath: env['NUXT_OR3_SQLITE_DB_PATH'] }): DatabaseConfig {
   const read = (name: string, setting: unknown) => ({ name, value: toText(env[name]) || toText(setting) })
   const strict = readSwitch(read('OR3_SQLITE_STRICT', settings.strict), false)
   const allowInMemory = readSwitch(read('OR3_SQLITE_ALLOW_IN_MEMORY', settings.allowInMemory), false)

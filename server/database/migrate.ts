@@ -65,7 +65,7 @@ async function applyPending(client: Client, history: MigrationHistory) {
 async function assertReferences(transaction: Transaction, { owner }: MigrationHistory) {
   const { rows } = await transaction.execute('PRAGMA foreign_key_check')
   if (rows.length === 0) return
-  const tables = [...new Set(rows.map(row => row.table))].join(', ')
+  const tables = [...new Set(rows.map(row => row['table']))].join(', ')
   throw new MigrationError(`The migrations of ${owner} would leave rows that refer to nothing, in ${tables}: nothing was changed.`)
 }
 
@@ -75,7 +75,7 @@ async function readLedger(client: Pick<Client, 'execute'>, ledger: string): Prom
   const exists = await client.execute({ sql: 'SELECT 1 FROM sqlite_master WHERE name = ?', args: [ledger] })
   if (exists.rows.length === 0) return []
   const { rows } = await client.execute(`SELECT hash, created_at FROM ${quote(ledger)} ORDER BY rowid`)
-  return rows.map(row => ({ hash: String(row.hash), when: Number(row.created_at) }))
+  return rows.map(row => ({ hash: String(row['hash']), when: Number(row['created_at']) }))
 }
 
 function assertInOrder({ owner, migrations }: MigrationHistory) {
@@ -103,7 +103,7 @@ function assertLedgerFits({ owner, migrations }: MigrationHistory, applied: read
 
 async function assertTables(client: Client, { owner, required }: MigrationHistory) {
   const { rows } = await client.execute(`SELECT name FROM sqlite_master WHERE type IN ('table', 'view')`)
-  const present = new Set(rows.map(row => row.name))
+  const present = new Set(rows.map(row => row['name']))
   const missing = required.filter(name => !present.has(name))
   if (missing.length > 0) {
     throw new MigrationError(`Tables of ${owner} are missing from the database though its migrations ran: ${missing.join(', ')}. Restore a backup.`)

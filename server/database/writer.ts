@@ -44,7 +44,7 @@ export interface WriterOptions {
   /** After this long without the lock a job is refused with 503. */
   busyTimeoutMs: number
   /** Done after a commit, before the next one begins; it never throws. */
-  afterCommit?: () => Promise<void> | undefined
+  afterCommit?: (() => Promise<void> | undefined) | undefined
 }
 
 interface Waiting {

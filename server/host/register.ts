@@ -13,6 +13,11 @@ import type { RateLimitProvider } from './rate-limit/types.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import { providerId } from './sync-adapter/adapter.ts'
 import { answerHostMethods } from './errors.ts'
+import { createConnectStore } from './connect/store.ts'
+import { ConnectStoreError, type ConnectStoreRegistration } from './connect/types.ts'
+import { createWebhookStore } from './webhooks/store.ts'
+import type { EmitSystemHook } from './webhooks/system-hooks.ts'
+import type { WebhookStoreRegistration } from './webhooks/types.ts'
 
 interface CheckerRegistration { id: string, create: () => DeploymentAdminChecker }
 
@@ -26,6 +31,11 @@ export interface HostRegistries {
     | ((registration: CheckerRegistration) => void)
   registerRateLimitProvider?: (id: string, provider: RateLimitProvider) => void
   registerBackgroundJobProvider?: (id: string, provider: BackgroundJobProvider) => void
+  /** A host that has this registry opens the database file by itself where no store of this id is registered. */
+  registerWebhookStore?: (registration: WebhookStoreRegistration) => void
+  registerConnectStore?: (registration: ConnectStoreRegistration) => void
+  /** No registry: the sync adapter calls it after each commit. */
+  emitWebhookSystemHook?: EmitSystemHook
 }
 
 export interface HostSettings {
@@ -46,10 +56,18 @@ export function registerWithHost(
   registries.registerRateLimitProvider?.(providerId, answerHostMethods('The rate limits', createRateLimitProvider(database)))
   const jobs = createBackgroundJobProvider(database, { limits: jobLimits })
   registries.registerBackgroundJobProvider?.(providerId, answerHostMethods('The background jobs', jobs, isJobRefusal))
+  registries.registerWebhookStore?.({ id: providerId, create: () => answerHostMethods('The webhooks', createWebhookStore(database)) })
+  registries.registerConnectStore?.({
+    id: providerId, create: () => answerHostMethods('OR3 Connect', createConnectStore(database), isConnectRefusal),
+  })
   const register = registries.registerDeploymentAdminChecker
   const create = () => answerHostMethods('The admin checker', createDeploymentAdminChecker(database))
   if (register && takesOneObject(register)) register({ id: providerId, create })
   else register?.(providerId, create)
+}
+
+function isConnectRefusal(error: unknown): boolean {
+  return error instanceof ConnectStoreError
 }
 
 type RegisterChecker = NonNullable<HostRegistries['registerDeploymentAdminChecker']>

@@ -10,11 +10,11 @@ import { copyDatabase, BackupError } from './copy.ts'
 
 export interface BackupOptions {
   /** Where the copies go; default `OR3_SQLITE_BACKUP_DIR`, else `backups` beside the database. */
-  folder?: string
+  folder?: string | undefined
   /** How many are kept; default `OR3_SQLITE_BACKUP_KEEP`, else 7. */
-  keep?: number
+  keep?: number | undefined
   /** Aborted, the copying ends and nothing is left of it. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 export interface Backup {
@@ -130,12 +130,12 @@ export async function flushFolder(folder: string): Promise<void> {
 }
 
 function backupFolder(path: string, { folder }: BackupOptions): string {
-  return resolve(folder ?? (process.env.OR3_SQLITE_BACKUP_DIR?.trim() || join(dirname(path), 'backups')))
+  return resolve(folder ?? (process.env['OR3_SQLITE_BACKUP_DIR']?.trim() || join(dirname(path), 'backups')))
 }
 
 /** Throws `ConfigError`, whose message names the setting. */
 export function readKeep(): number {
-  return readNumber({ name: 'OR3_SQLITE_BACKUP_KEEP', value: process.env.OR3_SQLITE_BACKUP_KEEP }, { least: 1 }) ?? defaultKeep
+  return readNumber({ name: 'OR3_SQLITE_BACKUP_KEEP', value: process.env['OR3_SQLITE_BACKUP_KEEP'] }, { least: 1 }) ?? defaultKeep
 }
 
 function stem(path: string): string {

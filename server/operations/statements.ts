@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { Client, InArgs, InStatement, Transaction } from '@libsql/core/api'
 import { delegate } from '../database/delegate.ts'
+import { toStatement } from '../database/local/arguments.ts'
 
 export interface SlowStatement {
   /** Its first word and what it is about, as far as that is plain: `insert changes`. */
@@ -26,13 +27,13 @@ export function watchStatements(client: Client, slowMs: number, tell: (slow: Slo
 
   function watchTransaction(transaction: Transaction): Transaction {
     return delegate(transaction, {
-      execute: (statement: InStatement, args?: InArgs) => timed(statement, () => transaction.execute(asOne(statement, args))),
+      execute: (statement: InStatement, args?: InArgs) => timed(statement, () => transaction.execute(toStatement(statement, args))),
       commit: () => timed('commit', () => transaction.commit()),
     })
   }
 
   return delegate(client, {
-    execute: (statement: InStatement, args?: InArgs) => timed(statement, () => client.execute(asOne(statement, args))),
+    execute: (statement: InStatement, args?: InArgs) => timed(statement, () => client.execute(toStatement(statement, args))),
     transaction: async (...mode: Parameters<Client['transaction']>) => watchTransaction(await client.transaction(...mode)),
   })
 }
@@ -42,8 +43,4 @@ export function describeStatement(text: string): Omit<SlowStatement, 'tookMs'> {
   const about = /\b(?:insert into|update|delete from|from)\s+"?(\w+)/.exec(plain)?.[1]
   const verb = /^\w+/.exec(plain)?.[0] ?? 'statement'
   return { name: about ? `${verb} ${about}` : verb, hash: createHash('sha256').update(text).digest('hex').slice(0, 12) }
-}
-
-function asOne(statement: InStatement, args: InArgs | undefined): InStatement {
-  return typeof statement === 'string' ? { sql: statement, args } : statement
 }

@@ -34,7 +34,8 @@ export default defineNitroPlugin((nitroApp) => {
   if (!isSelected(config)) return
   const workspaceName = isHosted ? undefined : config.or3Sqlite.workspaceName || namedAfterOwner
   registerAuthWorkspaceStore({ id: providerId, create: () => createAuthWorkspaceStore(useSyncDatabase, { workspaceName }) })
-  registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncEngine) })
+  const { emitWebhookSystemHook: emitSystemHook } = hostRegistries
+  registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncEngine, { emitSystemHook }) })
   registerWithHost(hostRegistries, useSyncEngine, readHostSettings(config))
   if (import.meta.prerender) return
 

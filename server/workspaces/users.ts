@@ -13,7 +13,7 @@ import { nowSeconds } from '../lib/clock.ts'
 import type { AccountInput, AccountRef, StoreUser } from './store/types.ts'
 import { isId, MAX_DISPLAY_NAME_LENGTH, maxEmailLength, mendText } from './text.ts'
 
-export interface Profile { email?: string, displayName?: string }
+export interface Profile { email?: string | undefined, displayName?: string | undefined }
 interface UserRow { id: string, email: string | null, displayName: string | null }
 
 const selectByAccount = compileSql<AccountRef, UserRow>(value => sql`
@@ -86,7 +86,7 @@ export function readAccount({ provider, providerUserId }: AccountRef): AccountRe
 }
 
 /** Only what was given: a provider that says nothing about a name does not erase it. */
-export function readProfile(input: { email?: string | null, displayName?: string | null }): Profile {
+export function readProfile(input: { email?: string | null | undefined, displayName?: string | null | undefined }): Profile {
   const profile: Profile = {}
   const email = mendText(input.email, maxEmailLength)
   const displayName = mendText(input.displayName, MAX_DISPLAY_NAME_LENGTH)

@@ -106,7 +106,7 @@ export async function listUserWorkspaces(
  */
 export async function createWorkspace(
   database: SyncDatabase,
-  input: { userId: string, name: string, description?: string | null },
+  input: { userId: string, name: string, description?: string | null | undefined },
 ): Promise<{ workspaceId: string }> {
   const name = readWorkspaceName(input.name)
   const description = readDescription(input.description) ?? null
@@ -136,7 +136,7 @@ async function refuseTooMany(tx: WriteTransaction, userId: string): Promise<void
 /** Owners and editors; a description of undefined stays. Throws INVALID_REQUEST, NOT_FOUND, FORBIDDEN. */
 export async function updateWorkspace(
   database: SyncDatabase,
-  input: WorkspaceRef & { name: string, description?: string | null },
+  input: WorkspaceRef & { name: string, description?: string | null | undefined },
 ): Promise<void> {
   const values = { name: readWorkspaceName(input.name), description: readDescription(input.description) }
   await database.write(async (tx) => {

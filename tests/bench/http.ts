@@ -15,7 +15,7 @@ const { values } = parseArgs({ options: { json: { type: 'boolean', default: fals
 const seconds = values.quick ? 2 : 10
 const agent = new Agent({ keepAlive: true, maxSockets: 128 })
 
-process.env.NUXT_OR3_SQLITE_LIMITS_RATE_LIMITS = 'false'
+process.env['NUXT_OR3_SQLITE_LIMITS_RATE_LIMITS'] = 'false'
 const startedAt = performance.now()
 const server = await startServer()
 const results: Record<string, object> = { start: { ms: round(performance.now() - startedAt) } }
@@ -33,17 +33,17 @@ try {
     }
   }
 
-  results.push100x16 = await load(16, 100, pushesOf(100, 500))
-  results.push1x1 = await load(1, 1, pushesOf(1, 5_000))
-  results.push1x64 = await load(64, 1, pushesOf(1, 15_000))
+  results['push100x16'] = await load(16, 100, pushesOf(100, 500))
+  results['push1x1'] = await load(1, 1, pushesOf(1, 5_000))
+  results['push1x64'] = await load(64, 1, pushesOf(1, 15_000))
   let cursor = 0
-  results.pull500 = await load(1, 500, () => {
+  results['pull500'] = await load(1, 500, () => {
     cursor = (cursor + 500) % 20_000
     return ['/api/sync/pull', { scope, cursor, limit: 500 }] as const
   })
   const { serverVersion: head } = JSON.parse((await call('POST', '/api/sync/push', { scope, ops: [] })).toString()) as { serverVersion: number }
-  results.idlePoll = await load(1, 1, () => ['/api/sync/pull', { scope, cursor: head, limit: 500 }] as const)
-  results.memory = { rssMb: readRssMb(server.pid), logRows: head }
+  results['idlePoll'] = await load(1, 1, () => ['/api/sync/pull', { scope, cursor: head, limit: 500 }] as const)
+  results['memory'] = { rssMb: readRssMb(server.pid), logRows: head }
 }
 finally {
   agent.destroy()

@@ -26,7 +26,8 @@ const implementations = values.implementations.split(',')
 const rounds = Number(values.rounds ?? (values.quick ? 2 : 5))
 const scale = values.quick ? '0.1' : '1'
 
-interface Figures { p50Ms?: number, p99Ms?: number, opsPerSec?: number, rssMb: number, maxStallMs?: number, bytes?: number }
+type Figure = 'p50Ms' | 'p99Ms' | 'opsPerSec' | 'maxStallMs' | 'bytes'
+type Figures = { rssMb: number } & { [name in Figure]?: number | undefined }
 type Sample = Samples & { rssMb: number }
 
 const results: Record<string, Record<string, Sample[]>> = {}

@@ -12,7 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const ENTRY = process.env.PLAYGROUND_ENTRY ?? join(ROOT, '.playground/.output/server/index.mjs')
+const ENTRY = process.env['PLAYGROUND_ENTRY'] ?? join(ROOT, '.playground/.output/server/index.mjs')
 const SOURCES = ['.playground/app', '.playground/server', '.playground/nuxt.config.ts', 'server', 'shared', 'modules', 'nuxt.config.ts', 'drizzle']
 const START_MS = 20_000
 /** All tests ask from one address. */
@@ -28,7 +28,7 @@ export interface PlaygroundServer {
 }
 
 export async function startPlayground(): Promise<PlaygroundServer> {
-  if (!process.env.PLAYGROUND_ENTRY && (await isBuildStale())) await buildPlayground()
+  if (!process.env['PLAYGROUND_ENTRY'] && (await isBuildStale())) await buildPlayground()
   const folder = await mkdtemp(join(tmpdir(), 'or3-playground-'))
   const port = await findFreePort()
   const url = `http://127.0.0.1:${port}`

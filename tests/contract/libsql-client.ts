@@ -32,7 +32,7 @@ export function describeLibsqlClient(name: string, create: CreateClient) {
   })
 
   const insert = (id: number, parent = `p${id}`): InStatement => ({ sql: 'INSERT INTO parents (id, name) VALUES (?, ?)', args: [id, parent] })
-  const names = async () => (await client.execute('SELECT name FROM parents ORDER BY id')).rows.map(row => row.name)
+  const names = async () => (await client.execute('SELECT name FROM parents ORDER BY id')).rows.map(row => row['name'])
   const failure = async (work: Promise<unknown>): Promise<LibsqlError> => {
     const error: unknown = await work.then(() => undefined, (reason: unknown) => reason)
     if (!(error instanceof LibsqlError)) throw new Error(`not a LibsqlError: ${String(error)}`, { cause: error })
@@ -114,7 +114,7 @@ export function describeLibsqlClient(name: string, create: CreateClient) {
       const { rows } = await client.execute('SELECT 1 AS a, NULL AS b, \'x\' AS c UNION ALL SELECT 2, 3, 4')
       expect(rows).toHaveLength(2)
       const row = rows[0]!
-      expect([row.a, row.b, row.c, row[0], row[1], row[2], row[3], row.length]).toEqual([1, null, 'x', 1, null, 'x', undefined, 3])
+      expect([row['a'], row['b'], row['c'], row[0], row[1], row[2], row[3], row.length]).toEqual([1, null, 'x', 1, null, 'x', undefined, 3])
       expect(Object.keys(row)).toEqual(['a', 'b', 'c'])
       expect(Array.from(row)).toEqual([1, null, 'x'])
       expect(Array.prototype.slice.call(row)).toEqual([1, null, 'x'])
@@ -122,8 +122,8 @@ export function describeLibsqlClient(name: string, create: CreateClient) {
       expect(JSON.stringify(rows[1])).toBe('{"a":2,"b":3,"c":4}')
       expect(Object.hasOwn(row, 'a')).toBe(true)
       expect(row).toBeInstanceOf(Object)
-      row.a = 5
-      expect([row.a, row[0]]).toEqual([5, 1])
+      row['a'] = 5
+      expect([row['a'], row[0]]).toEqual([5, 1])
     })
 
     // Seen red with the last of two names winning, and with an assignment to `length`.
@@ -131,13 +131,13 @@ export function describeLibsqlClient(name: string, create: CreateClient) {
       const { rows, columns } = await client.execute('SELECT 1 AS a, 2 AS a, 3 AS length, 4 AS "0", 5 AS constructor, 6 AS "values"')
       const row = rows[0]!
       expect(columns).toEqual(['a', 'a', 'length', '0', 'constructor', 'values'])
-      expect([row.a, row[1], row.length, row[0], row.constructor, row.values]).toEqual([1, 2, 6, 1, 5, 6])
+      expect([row['a'], row[1], row.length, row[0], row.constructor, row['values']]).toEqual([1, 2, 6, 1, 5, 6])
       expect(Array.from(row)).toEqual([1, 2, 3, 4, 5, 6])
     })
 
     it('come whole, however many', async () => {
       const { rows } = await client.execute('WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) SELECT i FROM n')
-      expect(rows.map(row => row.i)).toEqual(Array.from({ length: 300 }, (_, index) => index + 1))
+      expect(rows.map(row => row['i'])).toEqual(Array.from({ length: 300 }, (_, index) => index + 1))
     })
 
     // Seen red with `*` kept: the new column had no name.

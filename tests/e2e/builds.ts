@@ -58,6 +58,8 @@ export const februaryHost: FixtureBuild = {
     name: 'february',
     without: [
       'server/utils/rate-limit', 'server/middleware/sync-limits.ts', 'server/api/knock.post.ts',
+      'server/utils/webhooks', 'server/api/webhooks', 'server/plugins/20.webhooks.ts',
+      'server/connect', 'server/api/connect', 'server/plugins/05.connect-readiness.ts',
       'server/utils/background-jobs', 'server/api/jobs', 'server/api/sync/snapshot.post.ts',
       'server/admin/stores', 'server/api/admin/grants.post.ts', 'server/api/admin/members.post.ts', 'server/api/admin/workspaces.get.ts',
     ],

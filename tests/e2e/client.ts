@@ -15,7 +15,7 @@ export function createClient(server: Pick<RunningServer, 'fetch'>, header: strin
   const request: Client['request'] = (path, { method, body } = {}) => server.fetch(path, {
     method: method ?? (body === undefined ? 'GET' : 'POST'),
     headers: { 'content-type': 'application/json', ...name !== undefined && { [header]: name } },
-    body: body === undefined ? undefined : JSON.stringify(body),
+    ...body !== undefined && { body: JSON.stringify(body) },
   })
   return {
     request,

@@ -176,7 +176,7 @@ describe('a bearer token', () => {
   })
 
   const now = () => Math.floor(Date.now() / 1000)
-  const claims = (more: object = {}) => ({ iss: env.NUXT_BEARER_ISSUER, aud: 'this-app', sub: 'ada', iat: now(), exp: now() + 60, ...more })
+  const claims = (more: object = {}) => ({ iss: env['NUXT_BEARER_ISSUER'], aud: 'this-app', sub: 'ada', iat: now(), exp: now() + 60, ...more })
   const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url')
   const inputOf = (payload: object, header: object = { alg: 'ES256', kid }) => `${encode(header)}.${encode(payload)}`
 

@@ -167,7 +167,7 @@ function readKeys(dbPath: string): unknown[] {
   const database = new DatabaseSync(dbPath, { readOnly: true })
   const rows = database.prepare('SELECT pk FROM changes ORDER BY server_version').all()
   database.close()
-  return rows.map(row => row.pk)
+  return rows.map(row => row['pk'])
 }
 
 /** Resolves with the server when it is gone. */

@@ -77,7 +77,7 @@ export async function runBusy({ path, write, close, idsSql, isRefusal, holdMs, d
 
 function readIds(path: string, sql: string): Set<unknown> {
   const reader = new DatabaseSync(path)
-  const ids = new Set(reader.prepare(sql).all().map(row => row.id))
+  const ids = new Set(reader.prepare(sql).all().map(row => row['id']))
   reader.close()
   return ids
 }

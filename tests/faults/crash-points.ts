@@ -135,7 +135,7 @@ function rememberWinners(dbPath: string, newest: Map<string, number>) {
 
 function countMissing(dbPath: string, newest: ReadonlyMap<string, number>): number {
   const database = new DatabaseSync(dbPath, { readOnly: true })
-  const stored = new Set(database.prepare('select c.server_version as version from records r join changes c using (log_id, server_version)').all().map(row => row.version))
+  const stored = new Set(database.prepare('select c.server_version as version from records r join changes c using (log_id, server_version)').all().map(row => row['version']))
   database.close()
   return [...newest.values()].filter(version => !stored.has(version)).length
 }

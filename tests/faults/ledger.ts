@@ -118,7 +118,7 @@ function beats(a: Row, b: Row): boolean {
 }
 
 export function findDamage(database: DatabaseSync): string[] {
-  const problems = database.prepare('pragma integrity_check').all().map(row => String(row.integrity_check)).filter(text => text !== 'ok')
+  const problems = database.prepare('pragma integrity_check').all().map(row => String(row['integrity_check'])).filter(text => text !== 'ok')
   const orphans = database.prepare('pragma foreign_key_check').all().length
   return orphans === 0 ? problems : [...problems, `${orphans} rows refer to nothing`]
 }

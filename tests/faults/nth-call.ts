@@ -85,7 +85,7 @@ export async function runNthCall({ folder, migrations, tell = answer => answer }
       visitor++
     },
     'migration': async () => {
-      const fresh = await open(`${folder}/fresh-${figures.failed.migration ?? 0}.db`)
+      const fresh = await open(`${folder}/fresh-${figures.failed['migration'] ?? 0}.db`)
       await fresh.close()
     },
   }
@@ -130,7 +130,7 @@ function checkCleaned(path: string, { damage, lost }: Check): Pick<Check, 'damag
   const dangling = reader.prepare(
     'select count(*) as count from records r left join changes c using (log_id, server_version) where c.pk is null',
   ).get()!
-  const found = { damage: [...damage, ...findDamage(reader)], lost: lost + Number(dangling.count) }
+  const found = { damage: [...damage, ...findDamage(reader)], lost: lost + Number(dangling['count']) }
   reader.close()
   return found
 }

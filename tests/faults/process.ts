@@ -24,7 +24,7 @@ const startMs = 30_000
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** The built playground; `OR3_FAULTS_OUTPUT` names another `.output` folder. */
-export const startBuilt: StartServer = (dbPath, env) => startProcess([`${process.env.OR3_FAULTS_OUTPUT ?? `${root}.playground/.output`}/server/index.mjs`], {
+export const startBuilt: StartServer = (dbPath, env) => startProcess([`${process.env['OR3_FAULTS_OUTPUT'] ?? `${root}.playground/.output`}/server/index.mjs`], {
   NUXT_OR3_SQLITE_LIMITS_RATE_LIMITS: 'false', OR3_SQLITE_DB_PATH: dbPath, OR3_SQLITE_PRAGMA_SYNCHRONOUS: 'FULL', ...env,
 })
 
@@ -38,7 +38,7 @@ export const startRooms: StartServer = (dbPath, env) =>
 async function startProcess(args: string[], env: Record<string, string>): Promise<FaultyServer> {
   const child = spawn(process.execPath, ['--no-warnings', ...args], {
     cwd: tmpdir(),
-    env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: '0', NODE_ENV: 'production', ...env },
+    env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let printed = ''

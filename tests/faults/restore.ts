@@ -117,7 +117,7 @@ async function pushSome(url: string, replica: Replica): Promise<PushResultItem[]
 }
 
 function countMissing(file: string, opIds: readonly string[]): number {
-  const stored = new Set(readAll(file, 'select op_id from changes').map(row => row.op_id))
+  const stored = new Set(readAll(file, 'select op_id from changes').map(row => row['op_id']))
   return opIds.filter(opId => !stored.has(opId)).length
 }
 
@@ -126,8 +126,8 @@ function countHoles(file: string, skippedTo: ReadonlySet<string>): number {
   const next = new Map<string, number>()
   let holes = 0
   for (const row of readAll(file, 'select workspace_id, server_version from changes left join logs on id = log_id order by log_id, server_version')) {
-    const id = String(row.workspace_id)
-    const version = Number(row.server_version)
+    const id = String(row['workspace_id'])
+    const version = Number(row['server_version'])
     if (version !== (next.get(id) ?? 1) && !skippedTo.has(`${id} ${version - 1}`)) holes++
     next.set(id, version + 1)
   }

@@ -64,7 +64,7 @@ export const localScenarios: Record<string, Scenario> = {
   },
   async nthCall(folder) {
     const figures = await runNthCall({ folder, migrations })
-    return { ok: isClean(figures) && figures.swallowed.length + figures.stuck.length === 0 && (figures.failed.push ?? 0) > 3, figures }
+    return { ok: isClean(figures) && figures.swallowed.length + figures.stuck.length === 0 && (figures.failed['push'] ?? 0) > 3, figures }
   },
   loopDelay: (folder, { rows }) => untilShort(async () => {
     const database = await openLayer(join(folder, `loop-${Math.random()}.db`))

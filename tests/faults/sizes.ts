@@ -21,8 +21,8 @@ export const quick: Sizes = { kills: 4, crashesPerPoint: 1, busyMs: 1_500, diskC
 const whole: Sizes = { kills: 100, crashesPerPoint: 5, busyMs: 60_000, diskCycles: 20, restores: 10, rows: 20_000, loadMs: 10_000, idleClients: 1_000 }
 
 export function readSizes(): Sizes {
-  const scale = Number(process.env.OR3_FAULTS_SCALE || 1)
-  if (!(scale > 0)) throw new Error(`OR3_FAULTS_SCALE is ${JSON.stringify(process.env.OR3_FAULTS_SCALE)}: set it to a number above 0.`)
+  const scale = Number(process.env['OR3_FAULTS_SCALE'] || 1)
+  if (!(scale > 0)) throw new Error(`OR3_FAULTS_SCALE is ${JSON.stringify(process.env['OR3_FAULTS_SCALE'])}: set it to a number above 0.`)
   const times = (count: number) => Math.ceil(count * scale)
   return {
     ...whole, kills: times(whole.kills), crashesPerPoint: times(whole.crashesPerPoint), busyMs: times(whole.busyMs),

@@ -14,7 +14,7 @@ export function createChance(seed: number): Chance {
 
 /** `OR3_TEST_SEED`, or a new one; printed, so that a failure can be run again. */
 export function readSeed(name: string): number {
-  const seed = Number(process.env.OR3_TEST_SEED ?? Date.now() % 2 ** 31)
+  const seed = Number(process.env['OR3_TEST_SEED'] ?? Date.now() % 2 ** 31)
   console.log(`${name}: OR3_TEST_SEED=${seed}`)
   return seed
 }

@@ -13,7 +13,7 @@ import { users } from '../../server/database/schema/index.ts'
 const [path, migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))] = isMainThread
   ? process.argv.slice(2)
   : [String(workerData)]
-if (process.env.AS_NOBODY && process.getuid!() === 0) process.setuid!(65_534)
+if (process.env['AS_NOBODY'] && process.getuid!() === 0) process.setuid!(65_534)
 const say = (text: string) => isMainThread ? console.log(text) : parentPort?.postMessage(text)
 
 try {

@@ -75,7 +75,7 @@ export interface Answer<T = unknown> { status: number, text: string, body: T, he
 export interface SyncAnswer extends Answer<Record<string, unknown>> { tookMs: number }
 export interface SessionAnswer { session: SignedInSession }
 export interface CallOptions {
-  as?: string
+  as?: string | undefined
   /** Sent as JSON; a text or bytes as they are. */
   body?: unknown
   headers?: Record<string, string>
@@ -116,9 +116,9 @@ export async function serveRoutes({ provider = believeHeader, limits = { rateLim
   async function call<T>(route: string, { as, body, headers = {} }: CallOptions = {}): Promise<Answer<T>> {
     const [method, path] = route.split(' ', 2)
     const response = await fetch(`${origin}${path}`, {
-      method,
+      method: method!,
       headers: { ...(as && { 'x-user': as }), ...headers },
-      body: body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body as BodyInit : JSON.stringify(body),
+      ...body !== undefined && { body: typeof body === 'string' || body instanceof Uint8Array ? body as BodyInit : JSON.stringify(body) },
     })
     const text = await response.text()
     return { status: response.status, text, body: text === '' ? {} as T : JSON.parse(text), headers: response.headers }

@@ -53,7 +53,7 @@ export function recordStatements(database: TestDatabase): RecordedDatabase {
       const client = createLocalClient({ path: database.path, pragmas: [] })
       const plans = await Promise.all(taken.map(async ({ sql, params }) => ({
         statement: sql.replace(/\s+/g, ' '),
-        steps: (await client.execute({ sql: `explain query plan ${sql}`, args: params as InValue[] })).rows.map(step => String(step.detail)),
+        steps: (await client.execute({ sql: `explain query plan ${sql}`, args: params as InValue[] })).rows.map(step => String(step['detail'])),
       })))
       client.close()
       return plans

@@ -62,7 +62,7 @@ export const payloads = {
 
 export const messageOf = payloads.messages
 
-interface OpOptions { tableName?: string, payload?: unknown, stamp?: Partial<ChangeStamp> }
+interface OpOptions { tableName?: string | undefined, payload?: unknown, stamp?: Partial<ChangeStamp> | undefined }
 
 export function putOf(pk: string, { payload, stamp, tableName = 'messages' }: OpOptions = {}): PendingOp {
   const make = Object.hasOwn(payloads, tableName) ? payloads[tableName as keyof typeof payloads] : messageOf
@@ -82,7 +82,13 @@ export function changeOf({ tableName, pk, operation, payload, stamp }: PendingOp
   return { serverVersion, tableName, pk, op: operation, ...payload === undefined ? {} : { payload }, stamp }
 }
 
-interface PullAllOptions { cursor?: number, limit?: number, tables?: string[], as?: H3Event, workspace?: string }
+interface PullAllOptions {
+  cursor?: number | undefined
+  limit?: number | undefined
+  tables?: string[] | undefined
+  as?: H3Event | undefined
+  workspace?: string | undefined
+}
 
 /** Pulls page by page to the head; the answer is the last page's with all changes. */
 export async function pullAll(adapter: SyncGatewayAdapter, { cursor = 0, limit = 1000, tables, as = event, workspace = workspaceId }: PullAllOptions = {}): Promise<PullResponse> {
@@ -98,7 +104,13 @@ export async function pullAll(adapter: SyncGatewayAdapter, { cursor = 0, limit =
 
 type Snapshotting = Pick<Required<SyncGatewayAdapter>, 'snapshot'>
 
-interface SnapshotAllOptions { pageSize?: number, tables?: string[], as?: H3Event, workspace?: string, between?: () => Promise<unknown> }
+interface SnapshotAllOptions {
+  pageSize?: number | undefined
+  tables?: string[] | undefined
+  as?: H3Event | undefined
+  workspace?: string | undefined
+  between?: (() => Promise<unknown>) | undefined
+}
 
 /** A whole snapshot; `between` runs after every page but the last. */
 export async function snapshotAll(adapter: Snapshotting, options: SnapshotAllOptions = {}): Promise<SnapshotResponse> {

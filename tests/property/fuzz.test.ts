@@ -89,9 +89,9 @@ it('answers every body quickly, with no 5xx, and keeps what it accepts', { timeo
     const answer = await postQuickly(server, route, sent, { 'content-type': contentType })
     expect({ status: answer.status, isClient: answer.status >= 200 && answer.status < 500, isQuick: answer.tookMs < 100 })
       .toEqual({ status: answer.status, isClient: true, isQuick: true })
-    if (answer.status >= 400) expect(answer.body.data).toEqual({ code: expect.any(String), retryable: expect.any(Boolean) })
+    if (answer.status >= 400) expect(answer.body['data']).toEqual({ code: expect.any(String), retryable: expect.any(Boolean) })
     if (route !== 'push' || answer.status !== 200) return
-    const results = answer.body.results as { success: boolean, replayed?: boolean, error?: string, opId: string }[]
+    const results = answer.body['results'] as { success: boolean, replayed?: boolean, error?: string, opId: string }[]
     const taken = (parseJson(Buffer.from(sent as string).toString()) as { ops: PendingOp[] }).ops
     expect(results.map(result => result.opId)).toEqual(taken.map(op => op.stamp.opId))
     accepted.push(...taken.filter((_, index) => results[index]!.success && !results[index]!.replayed))

@@ -1,11 +1,11 @@
 /** How large the property runs are: 1 is what fits into a change's checks; OR3_TEST_SCALE=20 takes a night. */
 import type fc from 'fast-check'
 
-const scale = Number(process.env.OR3_TEST_SCALE ?? 1)
+const scale = Number(process.env['OR3_TEST_SCALE'] ?? 1)
 
 /** A failure prints seed and path; OR3_TEST_SEED runs that seed again. */
 export function runs(count: number): fc.Parameters<unknown> {
-  const seed = process.env.OR3_TEST_SEED
+  const seed = process.env['OR3_TEST_SEED']
   return { numRuns: Math.max(1, Math.round(count * scale)), ...seed === undefined ? {} : { seed: Number(seed) } }
 }
 

@@ -11,9 +11,9 @@ interface Entry {
   payload?: unknown
   revision: Revision
   /** Undefined while only this device knows of it. */
-  version?: number
+  version?: number | undefined
   /** Its version is not known, only that it is no newer than the snapshot's. */
-  isFromSnapshot?: boolean
+  isFromSnapshot?: boolean | undefined
 }
 
 export interface Device {
@@ -25,7 +25,7 @@ export interface Device {
   /** Everything ever sent, for repeats. */
   readonly sent: PendingOp[]
   /** A snapshot under way: what has come, and where it goes on. */
-  snapshot?: { items: SnapshotItem[], expected: SnapshotItem[], highWatermark: number, pageToken: string, mayExpire: boolean, pagedAt: number }
+  snapshot?: { items: SnapshotItem[], expected: SnapshotItem[], highWatermark: number, pageToken: string, mayExpire: boolean, pagedAt: number } | undefined
 }
 
 export function createDevice(deviceId: string, user: string): Device {

@@ -5,31 +5,31 @@
 import type { H3Event } from 'h3'
 
 type Role = 'owner' | 'editor' | 'viewer'
-interface User { userId: string, email?: string, displayName?: string }
-type SearchUsers = (input: { query: string, limit?: number }) => Promise<User[]>
+interface User { userId: string, email?: string | undefined, displayName?: string | undefined }
+type SearchUsers = (input: { query: string, limit?: number | undefined }) => Promise<User[]>
 
 interface Summary {
   id: string
   name: string
-  description?: string
+  description?: string | undefined
   createdAt: number
   deleted: boolean
-  deletedAt?: number
-  ownerUserId?: string
-  ownerEmail?: string
+  deletedAt?: number | undefined
+  ownerUserId?: string | undefined
+  ownerEmail?: string | undefined
   memberCount: number
 }
 
 interface AccessStore {
-  listMembers: (input: { workspaceId: string }) => Promise<{ userId: string, email?: string, role: Role }[]>
-  upsertMember: (input: { workspaceId: string, emailOrProviderId: string, role: Role, provider?: string }) => Promise<void>
+  listMembers: (input: { workspaceId: string }) => Promise<{ userId: string, email?: string | undefined, role: Role }[]>
+  upsertMember: (input: { workspaceId: string, emailOrProviderId: string, role: Role, provider?: string | undefined }) => Promise<void>
   setMemberRole: (input: { workspaceId: string, userId: string, role: Role }) => Promise<void>
   removeMember: (input: { workspaceId: string, userId: string }) => Promise<void>
-  listWorkspaces: (input: { search?: string, includeDeleted?: boolean, page: number, perPage: number }) => Promise<{
+  listWorkspaces: (input: { search?: string | undefined, includeDeleted?: boolean | undefined, page: number, perPage: number }) => Promise<{
     items: Summary[], total: number
   }>
   getWorkspace: (input: { workspaceId: string }) => Promise<Summary | null>
-  createWorkspace: (input: { name: string, description?: string, ownerUserId: string }) => Promise<{ workspaceId: string }>
+  createWorkspace: (input: { name: string, description?: string | undefined, ownerUserId: string }) => Promise<{ workspaceId: string }>
   softDeleteWorkspace: (input: { workspaceId: string, deletedAt: number }) => Promise<void>
   restoreWorkspace: (input: { workspaceId: string }) => Promise<void>
   searchUsers: SearchUsers
@@ -37,7 +37,7 @@ interface AccessStore {
 
 export interface HostStoreProvider {
   id: string
-  order?: number
+  order?: number | undefined
   createWorkspaceAccessStore: (event: H3Event) => AccessStore
   createWorkspaceSettingsStore: (event: H3Event) => {
     get: (workspaceId: string, key: string) => Promise<string | null>
@@ -45,40 +45,40 @@ export interface HostStoreProvider {
   }
   createAdminUserStore: (event: H3Event) => {
     listAdmins: () => Promise<(User & { createdAt: number })[]>
-    grantAdmin: (input: { userId: string, createdByUserId?: string }) => Promise<void>
+    grantAdmin: (input: { userId: string, createdByUserId?: string | undefined }) => Promise<void>
     revokeAdmin: (input: { userId: string }) => Promise<void>
     isAdmin: (input: { userId: string }) => Promise<boolean>
     searchUsers: SearchUsers
   }
-  getCapabilities?: () => Record<
+  getCapabilities?: (() => Record<
     | 'supportsServerSideAdmin' | 'supportsUserSearch' | 'supportsWorkspaceList' | 'supportsWorkspaceManagement'
     | 'supportsDeploymentAdminGrants', boolean
-  >
+  >) | undefined
 }
 
 interface HostSession {
   authenticated: boolean
-  provider?: string
-  providerUserId?: string
-  user?: { id: string, email?: string, displayName?: string }
-  workspace?: { id: string, name: string }
-  role?: Role
-  expiresAt?: string
-  deploymentAdmin?: boolean
+  provider?: string | undefined
+  providerUserId?: string | undefined
+  user?: { id: string, email?: string | undefined, displayName?: string | undefined } | undefined
+  workspace?: { id: string, name: string } | undefined
+  role?: Role | undefined
+  expiresAt?: string | undefined
+  deploymentAdmin?: boolean | undefined
 }
 
 export interface HostProviderAdapter {
   id: string
   kind: 'auth' | 'sync' | 'storage'
   getStatus: (event: H3Event, context: { enabled: boolean, provider: string }) => Promise<{
-    details?: Record<string, unknown>
+    details?: Record<string, unknown> | undefined
     warnings: { level: 'warning' | 'error', message: string }[]
-    actions: { id: string, label: string, description?: string, danger?: boolean }[]
+    actions: { id: string, label: string, description?: string | undefined, danger?: boolean | undefined }[]
   }>
-  runAction?: (
+  runAction?: ((
     event: H3Event, actionId: string, payload: Record<string, unknown> | undefined,
     context: { provider: string, enabled: boolean, session: HostSession },
-  ) => Promise<unknown>
+  ) => Promise<unknown>) | undefined
 }
 
 export interface HostChecker { checkDeploymentAdmin: (providerUserId: string, provider: string) => Promise<boolean> }
@@ -86,7 +86,7 @@ export interface HostChecker { checkDeploymentAdmin: (providerUserId: string, pr
 export interface HostRateLimits {
   readonly name: string
   checkAndRecord: (key: string, config: { windowMs: number, maxRequests: number }) => Promise<{
-    allowed: boolean, remaining: number, retryAfterMs?: number
+    allowed: boolean, remaining: number, retryAfterMs?: number | undefined
   }>
   getStats: (key: string, config: { windowMs: number, maxRequests: number }) => Promise<{
     limit: number, remaining: number, resetMs: number
@@ -97,12 +97,12 @@ export interface HostRateLimits {
 
 /** Types that a host defines for itself; the provider only keeps them. */
 export interface HostToolCall {
-  id?: string
+  id?: string | undefined
   name: string
   status: 'loading' | 'complete' | 'error' | 'pending' | 'skipped'
-  args?: string
-  result?: string
-  error?: string
+  args?: string | undefined
+  result?: string | undefined
+  error?: string | undefined
 }
 export interface HostWorkflow { nodes: string[], finished: boolean }
 export interface HostUsage { promptTokens: number }
@@ -112,9 +112,9 @@ interface HostChatExecution {
   workspaceId: string
   referer: string
   apiKeyCiphertext: string
-  contentBase?: string
-  reasoningBase?: string
-  clientToolCall?: { callId: string, name: string, arguments: string, claimToken?: string, claimExpiresAt?: number }
+  contentBase?: string | undefined
+  reasoningBase?: string | undefined
+  clientToolCall?: { callId: string, name: string, arguments: string, claimToken?: string | undefined, claimExpiresAt?: number | undefined } | undefined
 }
 export type HostExecution = HostChatExecution | { version: 1, kind: 'workflow', workspaceId: string }
 
@@ -123,9 +123,9 @@ interface FebJobParams {
   threadId: string
   messageId: string
   model: string
-  kind?: 'chat' | 'workflow'
-  tool_calls?: HostToolCall[]
-  workflow_state?: HostWorkflow
+  kind?: 'chat' | 'workflow' | undefined
+  tool_calls?: HostToolCall[] | undefined
+  workflow_state?: HostWorkflow | undefined
 }
 interface FebJob extends FebJobParams {
   id: string
@@ -133,10 +133,15 @@ interface FebJob extends FebJobParams {
   content: string
   chunksReceived: number
   startedAt: number
-  completedAt?: number
-  error?: string
+  completedAt?: number | undefined
+  error?: string | undefined
 }
-interface FebJobUpdate { contentChunk?: string, chunksReceived?: number, tool_calls?: HostToolCall[], workflow_state?: HostWorkflow }
+interface FebJobUpdate {
+  contentChunk?: string | undefined
+  chunksReceived?: number | undefined
+  tool_calls?: HostToolCall[] | undefined
+  workflow_state?: HostWorkflow | undefined
+}
 
 export interface FebJobs {
   readonly name: string
@@ -147,38 +152,38 @@ export interface FebJobs {
   failJob: (jobId: string, error: string) => Promise<void>
   abortJob: (jobId: string, userId: string) => Promise<boolean>
   getAbortController?: (jobId: string) => AbortController | undefined
-  checkJobAborted?: (jobId: string) => Promise<boolean>
+  checkJobAborted?: ((jobId: string) => Promise<boolean>) | undefined
   cleanupExpired: () => Promise<number>
-  getActiveJobCount?: () => Promise<number>
+  getActiveJobCount?: (() => Promise<number>) | undefined
 }
 
 type HistoryPhase = 'admission_pending' | 'ready' | 'finalization_pending' | 'committed' | 'superseded' | 'blocked'
 interface LateJob extends FebJob {
   reasoning: string
-  usage?: HostUsage
-  generationId?: string
-  historyPhase?: HistoryPhase
-  syncProviderId?: string
-  lastActivityAt?: number
-  execution?: HostExecution
-  leaseOwner?: string
-  leaseExpiresAt?: number
-  attempts?: number
+  usage?: HostUsage | undefined
+  generationId?: string | undefined
+  historyPhase?: HistoryPhase | undefined
+  syncProviderId?: string | undefined
+  lastActivityAt?: number | undefined
+  execution?: HostExecution | undefined
+  leaseOwner?: string | undefined
+  leaseExpiresAt?: number | undefined
+  attempts?: number | undefined
 }
 interface LateJobParams extends FebJobParams {
-  idempotencyKey?: string
-  generationId?: string
-  syncProviderId?: string
-  historyPhase?: HistoryPhase
-  initialContent?: string
-  initialReasoning?: string
-  execution?: HostExecution
+  idempotencyKey?: string | undefined
+  generationId?: string | undefined
+  syncProviderId?: string | undefined
+  historyPhase?: HistoryPhase | undefined
+  initialContent?: string | undefined
+  initialReasoning?: string | undefined
+  execution?: HostExecution | undefined
 }
 
 export interface LateJobs extends Omit<FebJobs, 'createJob' | 'getJob' | 'updateJob'> {
   createJob: (params: LateJobParams) => Promise<string>
   getJob: (jobId: string, userId: string) => Promise<LateJob | null>
-  updateJob: (jobId: string, update: FebJobUpdate & { reasoningChunk?: string, usage?: HostUsage, leaseOwner?: string }) => Promise<void>
+  updateJob: (jobId: string, update: FebJobUpdate & { reasoningChunk?: string | undefined, usage?: HostUsage | undefined, leaseOwner?: string | undefined }) => Promise<void>
   completeJob: (jobId: string, finalContent: string, leaseOwner?: string) => Promise<void>
   failJob: (jobId: string, error: string, leaseOwner?: string) => Promise<void>
   claimJob: (jobId: string, leaseOwner: string, now: number, leaseExpiresAt: number) => Promise<LateJob | null>
@@ -190,5 +195,5 @@ export interface LateJobs extends Omit<FebJobs, 'createJob' | 'getJob' | 'update
     jobId: string, userId: string, callId: string, token: string, execution: HostChatExecution, toolCalls: HostToolCall[] | undefined,
   ) => Promise<boolean>
   findJobByIdempotencyKey: (idempotencyKey: string, userId: string) => Promise<LateJob | null>
-  cancelAdmission: (userId: string, admissionId: string) => Promise<{ aborted: boolean, jobId?: string, pending: boolean }>
+  cancelAdmission: (userId: string, admissionId: string) => Promise<{ aborted: boolean, jobId?: string | undefined, pending: boolean }>
 }

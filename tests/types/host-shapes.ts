@@ -11,7 +11,7 @@ type ErrorCode
 
 // Sync
 
-interface Scope { workspaceId: string, projectId?: string }
+interface Scope { workspaceId: string, projectId?: string | undefined }
 interface Stamp { deviceId: string, opId: string, hlc: string, clock: number }
 interface Change { serverVersion: number, tableName: string, pk: string, op: 'put' | 'delete', payload?: unknown, stamp: Stamp }
 
@@ -24,50 +24,50 @@ interface FebOp {
   stamp: Stamp
   createdAt: number
   attempts: number
-  nextAttemptAt?: number
+  nextAttemptAt?: number | undefined
   status: 'pending' | 'syncing' | 'failed'
 }
 interface LateOp extends Omit<FebOp, 'status'> {
   status:
     | FebOp['status'] | 'in_flight' | 'retry_wait' | 'failed_retryable' | 'failed_permanent' | 'applied' | 'discarded'
-  lastError?: string
-  lastErrorCode?: ErrorCode
-  failureKind?: string
-  failedAt?: number
-  discardedAt?: number
-  discardReason?: string
+  lastError?: string | undefined
+  lastErrorCode?: ErrorCode | undefined
+  failureKind?: string | undefined
+  failedAt?: number | undefined
+  discardedAt?: number | undefined
+  discardReason?: string | undefined
 }
 
-export interface FebPullRequest { scope: Scope, cursor: number, limit: number, tables?: string[] }
+export interface FebPullRequest { scope: Scope, cursor: number, limit: number, tables?: string[] | undefined }
 export interface FebPullResponse { changes: Change[], nextCursor: number, hasMore: boolean }
 export interface FebPushBatch { scope: Scope, ops: FebOp[] }
 export interface FebPushResult {
-  results: { opId: string, success: boolean, serverVersion?: number, error?: string, errorCode?: ErrorCode }[]
+  results: { opId: string, success: boolean, serverVersion?: number | undefined, error?: string | undefined, errorCode?: ErrorCode | undefined }[]
   serverVersion: number
 }
 
 interface Revision { clock: number, hlc: string, opId: string }
-export interface LatePullRequest extends FebPullRequest { fileKindCapability?: 'v1' }
+export interface LatePullRequest extends FebPullRequest { fileKindCapability?: 'v1' | undefined }
 export interface LatePullResponse extends FebPullResponse { oldestRetainedVersion: number, requiresSnapshot: boolean }
-export interface LatePushBatch { scope: Scope, ops: LateOp[], fileKindCapability?: 'v1', workspaceItemCapability?: 'v1' }
+export interface LatePushBatch { scope: Scope, ops: LateOp[], fileKindCapability?: 'v1' | undefined, workspaceItemCapability?: 'v1' | undefined }
 export interface LatePushResult {
   results: (FebPushResult['results'][number] & {
-    tableName?: string
-    operation?: 'put' | 'delete'
+    tableName?: string | undefined
+    operation?: 'put' | 'delete' | undefined
     payload?: unknown
-    wasExisting?: boolean
-    applied?: boolean
-    replayed?: boolean
-    winner?: { kind: 'put', payload: unknown, revision: Revision } | { kind: 'delete', revision: Revision, serverDeletedAt?: number }
+    wasExisting?: boolean | undefined
+    applied?: boolean | undefined
+    replayed?: boolean | undefined
+    winner?: { kind: 'put', payload: unknown, revision: Revision } | { kind: 'delete', revision: Revision, serverDeletedAt?: number | undefined } | undefined
   })[]
   serverVersion: number
 }
 export interface LateSnapshotRequest {
   scope: Scope
   pageSize: number
-  pageToken?: string
-  tables?: string[]
-  fileKindCapability?: 'v1'
+  pageToken?: string | undefined
+  tables?: string[] | undefined
+  fileKindCapability?: 'v1' | undefined
 }
 export interface LateSnapshotResponse {
   workspaceId: string
@@ -88,8 +88,8 @@ export interface FebAdapter {
   pull: (event: H3Event, request: FebPullRequest) => Promise<FebPullResponse>
   push: (event: H3Event, batch: FebPushBatch) => Promise<FebPushResult>
   updateCursor: (event: H3Event, update: CursorUpdate) => Promise<void>
-  gcTombstones?: (event: H3Event, request: CleanUp) => Promise<unknown>
-  gcChangeLog?: (event: H3Event, request: CleanUp) => Promise<unknown>
+  gcTombstones?: ((event: H3Event, request: CleanUp) => Promise<unknown>) | undefined
+  gcChangeLog?: ((event: H3Event, request: CleanUp) => Promise<unknown>) | undefined
 }
 
 export interface LateReservation {
@@ -99,30 +99,30 @@ export interface LateReservation {
   mimeType: string
   sizeBytes: number
   expiresAt: number
-  workspaceQuotaBytes?: number
+  workspaceQuotaBytes?: number | undefined
 }
 export type LateConsumption = Omit<LateReservation, 'expiresAt' | 'workspaceQuotaBytes'> & { storageId: string }
 export interface LateStorageQuery {
   scope: { workspaceId: string }
   kind: 'live_metadata' | 'reference_edges' | 'active_reservations'
-  cursor?: string
-  limit?: number
-  hash?: string
-  now?: number
+  cursor?: string | undefined
+  limit?: number | undefined
+  hash?: string | undefined
+  now?: number | undefined
 }
 export interface LateStoragePage {
   items: (
-    | { kind: 'metadata', hash: string, sizeBytes: number, storageId?: string, updatedAt: number }
+    | { kind: 'metadata', hash: string, sizeBytes: number, storageId?: string | undefined, updatedAt: number }
     | { kind: 'reference', hash: string, sourceTable: 'messages' | 'posts', sourceId: string }
     | { kind: 'reservation', reservationId: string, hash: string, sizeBytes: number, expiresAt: number }
   )[]
-  nextCursor?: string
+  nextCursor?: string | undefined
   hasMore: boolean
 }
 
 /** Every method is demanded: a host goes without none of them. */
 export interface LateAdapter extends Required<Pick<FebAdapter, 'id' | 'updateCursor' | 'gcTombstones' | 'gcChangeLog'>> {
-  capabilities: { snapshotBootstrap?: 'snapshot-v1', historyRetention?: 'snapshot-v1' }
+  capabilities: { snapshotBootstrap?: 'snapshot-v1' | undefined, historyRetention?: 'snapshot-v1' | undefined }
   pull: (event: H3Event, request: LatePullRequest) => Promise<LatePullResponse>
   push: (event: H3Event, batch: LatePushBatch) => Promise<LatePushResult>
   snapshot: (event: H3Event, request: LateSnapshotRequest) => Promise<LateSnapshotResponse>
@@ -133,9 +133,9 @@ export interface LateAdapter extends Required<Pick<FebAdapter, 'id' | 'updateCur
   listWorkspaceIds: () => Promise<string[]>
   getMaintenanceState: () => {
     enabled: boolean
-    lastRun?: string
-    backlog?: number
-    lastError?: string
+    lastRun?: string | undefined
+    backlog?: number | undefined
+    lastError?: string | undefined
     state: 'idle' | 'running' | 'failed'
   }
   beginMaintenanceRun: () => void
@@ -146,7 +146,7 @@ export interface LateAdapter extends Required<Pick<FebAdapter, 'id' | 'updateCur
 // Users and workspaces
 
 interface Account { provider: string, providerUserId: string }
-interface Profile { email?: string, displayName?: string }
+interface Profile { email?: string | undefined, displayName?: string | undefined }
 interface Place { userId: string, workspaceId: string }
 
 export interface FebStore {
@@ -154,10 +154,10 @@ export interface FebStore {
   getOrCreateDefaultWorkspace: (userId: string) => Promise<{ workspaceId: string, workspaceName: string }>
   getWorkspaceRole: (input: Place) => Promise<Role | null>
   listUserWorkspaces: (userId: string) => Promise<{
-    id: string, name: string, description?: string | null, role: Role, createdAt?: number, isActive?: boolean
+    id: string, name: string, description?: string | null | undefined, role: Role, createdAt?: number | undefined, isActive?: boolean | undefined
   }[]>
-  createWorkspace: (input: { userId: string, name: string, description?: string | null }) => Promise<{ workspaceId: string }>
-  updateWorkspace: (input: Place & { name: string, description?: string | null }) => Promise<void>
+  createWorkspace: (input: { userId: string, name: string, description?: string | null | undefined }) => Promise<{ workspaceId: string }>
+  updateWorkspace: (input: Place & { name: string, description?: string | null | undefined }) => Promise<void>
   removeWorkspace: (input: Place) => Promise<void>
   setActiveWorkspace: (input: Place) => Promise<void>
 }
@@ -167,17 +167,17 @@ type InviteStatus = 'pending' | 'accepted' | 'revoked' | 'expired'
 interface InviteRef { workspaceId: string, email: string, tokenHash: string }
 
 export interface LateStore extends FebStore {
-  getUser: (input: Account) => Promise<{ userId: string, email?: string, displayName?: string } | null>
-  getOrCreateDefaultWorkspace: (userId: string) => Promise<{ workspaceId: string, workspaceName: string, created?: boolean }>
+  getUser: (input: Account) => Promise<{ userId: string, email?: string | undefined, displayName?: string | undefined } | null>
+  getOrCreateDefaultWorkspace: (userId: string) => Promise<{ workspaceId: string, workspaceName: string, created?: boolean | undefined }>
   createInvite: (input: InviteRef & { role: Role, invitedByUserId: string, expiresAt: number }) => Promise<{ inviteId: string }>
-  listInvites: (input: { workspaceId: string, status?: InviteStatus, limit?: number }) => Promise<{
+  listInvites: (input: { workspaceId: string, status?: InviteStatus | undefined, limit?: number | undefined }) => Promise<{
     id: string, workspaceId: string, email: string, role: Role, status: InviteStatus, invitedByUserId: string
     expiresAt: number, tokenHash: string, acceptedAt: number | null, acceptedUserId: string | null, revokedAt: number | null
     createdAt: number, updatedAt: number
   }[]>
   revokeInvite: (input: { workspaceId: string, inviteId: string, revokedByUserId: string }) => Promise<void>
   validateInvite: (input: InviteRef) => Promise<{ ok: true, role: Role } | { ok: false, reason: Reason }>
-  acceptInviteAndProvisionUser: (input: Account & InviteRef & { displayName?: string }) => Promise<
+  acceptInviteAndProvisionUser: (input: Account & InviteRef & { displayName?: string | undefined }) => Promise<
     { ok: true, userId: string, role: Role, createdUser: boolean } | { ok: false, reason: Reason }
   >
   consumeInvite: (input: InviteRef & { acceptedUserId: string }) => Promise<

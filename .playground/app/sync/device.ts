@@ -9,7 +9,7 @@ export interface Device {
   readonly deviceId: string
   readonly workspaceId: string
   readonly transport: Transport
-  readonly tables?: string[]
+  readonly tables?: string[] | undefined
   readonly batchSize: number
   readonly pageSize: number
   readonly now: () => number

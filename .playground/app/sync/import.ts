@@ -13,7 +13,7 @@ export function readChatExport(file: unknown, userId: string): PendingOp[] {
   const bad = ops.findIndex(op => !isOp(op))
   if (bad >= 0) throw new Error(`Op ${bad + 1} of this chat export is not in the wire format.`)
   return (ops as PendingOp[]).map(op =>
-    op.payload?.user_id === '$me' ? { ...op, payload: { ...op.payload, user_id: userId } } : op,
+    op.payload?.['user_id'] === '$me' ? { ...op, payload: { ...op.payload, user_id: userId } } : op,
   )
 }
 

@@ -16,8 +16,8 @@ export function completePayload(
 ) {
   const copy = JSON.parse(JSON.stringify(payload)) as JsonObject
   copy[nameKeyField(tableName)] = pk
-  copy.clock = stamp.clock
-  if (tableName === 'messages' && typeof copy.order_key !== 'string') copy.order_key = stamp.hlc
+  copy['clock'] = stamp.clock
+  if (tableName === 'messages' && typeof copy['order_key'] !== 'string') copy['order_key'] = stamp.hlc
   return copy
 }
 

@@ -19,10 +19,10 @@ const TIMEOUT_MS = 30_000
 export class TransportError extends Error {
   /** HTTP status, 0 when no answer came. */
   readonly status: number
-  readonly code?: string
-  readonly retryAfterSeconds?: number
+  readonly code?: string | undefined
+  readonly retryAfterSeconds?: number | undefined
 
-  constructor(status: number, message: string, details: { code?: string, retryAfterSeconds?: number } = {}) {
+  constructor(status: number, message: string, details: { code?: string | undefined, retryAfterSeconds?: number | undefined } = {}) {
     super(message)
     this.name = 'TransportError'
     this.status = status
@@ -31,7 +31,7 @@ export class TransportError extends Error {
   }
 }
 
-export function createHttpTransport(options: { baseUrl?: string, headers?: Record<string, string> } = {}) {
+export function createHttpTransport(options: { baseUrl?: string | undefined, headers?: Record<string, string> | undefined } = {}) {
   const post = (route: string, body: unknown): Promise<unknown> =>
     postJson(`${(options.baseUrl ?? '').replace(/\/$/, '')}/api/sync/${route}`, body, options.headers ?? {})
 
@@ -75,7 +75,7 @@ function parseJson(text: string): unknown {
 }
 
 function describeRefusal(response: Response, answer: unknown): TransportError {
-  const body = (answer ?? {}) as { message?: string, statusMessage?: string, data?: { code?: string } }
+  const body = (answer ?? {}) as { message?: string | undefined, statusMessage?: string | undefined, data?: { code?: string | undefined } | undefined }
   const message = body.message || body.statusMessage || response.statusText || `HTTP ${response.status}`
   const seconds = Number(response.headers.get('retry-after') ?? /retry after (\d+)/i.exec(message)?.[1] ?? NaN)
   return new TransportError(response.status, message, {

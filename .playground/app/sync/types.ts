@@ -3,7 +3,7 @@ import type { JsonObject, PendingOp, Transport, WireRevision } from './wire.ts'
 
 /** A snapshot does not say which device wrote a row, so `deviceId` may be missing. */
 export interface Revision extends WireRevision {
-  deviceId?: string
+  deviceId?: string | undefined
 }
 
 /** What a device knows of one key: a live row has a payload, a tombstone has none. */
@@ -11,8 +11,8 @@ export interface Entry {
   tableName: string
   pk: string
   revision: Revision
-  payload?: JsonObject
-  serverVersion?: number
+  payload?: JsonObject | undefined
+  serverVersion?: number | undefined
 }
 
 export interface Row extends Entry {
@@ -28,10 +28,10 @@ export interface FailedOp {
 export type DecidedBy = 'clock' | 'hlc' | 'op_id'
 
 export interface Contender {
-  deviceId?: string
+  deviceId?: string | undefined
   revision: Revision
   /** Missing for a delete. */
-  payload?: JsonObject
+  payload?: JsonObject | undefined
 }
 
 export interface Decision {
@@ -59,7 +59,7 @@ export interface SyncReport {
   pending: number
   pushMs: number
   pullMs: number
-  error?: { message: string, status: number, code?: string, retryAfterSeconds?: number }
+  error?: { message: string, status: number, code?: string | undefined, retryAfterSeconds?: number | undefined } | undefined
 }
 
 export interface ReplicaState {
@@ -81,11 +81,11 @@ export interface ReplicaOptions {
   workspaceId: string
   transport: Transport
   /** Only these tables are pulled; all when missing. */
-  tables?: string[]
+  tables?: string[] | undefined
   /** Epoch milliseconds. */
-  now?: () => number
-  batchSize?: number
-  pageSize?: number
+  now?: (() => number) | undefined
+  batchSize?: number | undefined
+  pageSize?: number | undefined
 }
 
 export interface Replica {

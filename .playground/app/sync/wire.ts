@@ -13,7 +13,7 @@ export interface PendingOp {
   tableName: string
   operation: 'put' | 'delete'
   pk: string
-  payload?: JsonObject
+  payload?: JsonObject | undefined
   stamp: ChangeStamp
   /** Epoch milliseconds; the times inside payloads are seconds. */
   createdAt: number
@@ -26,7 +26,7 @@ export interface SyncChange {
   tableName: string
   pk: string
   op: 'put' | 'delete'
-  payload?: JsonObject
+  payload?: JsonObject | undefined
   stamp: ChangeStamp
 }
 
@@ -42,11 +42,11 @@ export interface PushBatch {
 export interface PushReceipt {
   opId: string
   success: boolean
-  serverVersion?: number
-  error?: string
-  errorCode?: string
-  replayed?: boolean
-  applied?: boolean
+  serverVersion?: number | undefined
+  error?: string | undefined
+  errorCode?: string | undefined
+  replayed?: boolean | undefined
+  applied?: boolean | undefined
 }
 
 export interface PushResult {
@@ -58,22 +58,22 @@ export interface PullRequest {
   scope: SyncScope
   cursor: number
   limit: number
-  tables?: string[]
+  tables?: string[] | undefined
 }
 
 export interface PullResponse {
   changes: SyncChange[]
   nextCursor: number
   hasMore: boolean
-  oldestRetainedVersion?: number
-  requiresSnapshot?: boolean
+  oldestRetainedVersion?: number | undefined
+  requiresSnapshot?: boolean | undefined
 }
 
 export interface SnapshotRequest {
   scope: SyncScope
   pageSize: number
-  pageToken?: string
-  tables?: string[]
+  pageToken?: string | undefined
+  tables?: string[] | undefined
 }
 
 export interface WireRevision {
@@ -84,7 +84,7 @@ export interface WireRevision {
 
 export type SnapshotItem
   = | { kind: 'row', tableName: string, pk: string, payload: JsonObject, revision: WireRevision }
-    | { kind: 'tombstone', tableName: string, pk: string, revision: WireRevision, serverDeletedAt?: number }
+    | { kind: 'tombstone', tableName: string, pk: string, revision: WireRevision, serverDeletedAt?: number | undefined }
 
 export interface SnapshotResponse {
   workspaceId: string
@@ -104,5 +104,5 @@ export interface Transport {
   push(batch: PushBatch): Promise<PushResult>
   pull(request: PullRequest): Promise<PullResponse>
   updateCursor(request: UpdateCursorRequest): Promise<unknown>
-  snapshot?(request: SnapshotRequest): Promise<SnapshotResponse>
+  snapshot?: ((request: SnapshotRequest) => Promise<SnapshotResponse>) | undefined
 }

@@ -1,5 +1,10 @@
 /** What a statement may be given, as the native driver wants it: it ends the whole process over a boolean. */
-import type { InArgs, InValue } from '@libsql/core/api'
+import type { InArgs, InStatement, InValue } from '@libsql/core/api'
+
+/** A statement that was given with its arguments beside it, as one. */
+export function toStatement(statement: InStatement, args: InArgs | undefined): InStatement {
+  return typeof statement === 'string' && args !== undefined ? { sql: statement, args } : statement
+}
 
 type NativeValue = null | string | number | bigint | Uint8Array
 

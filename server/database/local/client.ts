@@ -8,6 +8,7 @@ import {
   type Client, type InArgs, type InStatement, type ResultSet, type Transaction, type TransactionMode,
 } from '@libsql/core/api'
 import { transactionModeToBegin } from '@libsql/core/util'
+import { toStatement } from './arguments.ts'
 import { backOffFrom } from '../busy.ts'
 import { isBusy } from '../driver-error.ts'
 import { openConnection, type Connection, type ConnectionOptions } from './connection.ts'
@@ -81,7 +82,7 @@ export function createLocalClient({ busyTimeoutMs = 0, ...options }: LocalClient
       return closed
     },
     execute: (statement: InStatement, args?: InArgs) =>
-      whenFree(free => free.run(typeof statement === 'string' ? { sql: statement, args } : statement)),
+      whenFree(free => free.run(toStatement(statement, args))),
     batch: (statements, mode = 'deferred') => whenFree(free => runBatch(free, statements, mode)),
     migrate: statements => whenFree((free) => {
       // Foreign keys are off around the transaction, so that rebuilding a table does not delete its children.
@@ -161,7 +162,7 @@ function openTransaction(connection: Connection, mode: TransactionMode): OpenTra
 
   const transaction: Transaction = {
     execute: async (statement: InStatement, args?: InArgs) =>
-      run(typeof statement === 'string' ? { sql: statement, args } : statement),
+      run(toStatement(statement, args)),
     batch: async statements => runEach(statements, run),
     executeMultiple: async (sql) => {
       assertUsable()
@@ -216,7 +217,7 @@ function runBatch(connection: Connection, statements: BatchStatement[], mode: Tr
 function runEach(statements: BatchStatement[], run: (statement: InStatement) => ResultSet): ResultSet[] {
   return statements.map((statement, index) => {
     try {
-      return run(Array.isArray(statement) ? { sql: statement[0], args: statement[1] } : statement)
+      return run(Array.isArray(statement) ? toStatement(...statement) : statement)
     }
     catch (error) {
       if (!(error instanceof LibsqlError)) throw error

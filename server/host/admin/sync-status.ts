@@ -67,7 +67,7 @@ function warnOf({ inMemory, writable, walBytes, fileBytes, freeBytes, synchronou
   return warnings
 }
 
-function warnOfCleanUp({ state, lastError }: { state: string, lastError?: string }): AdminWarning[] {
+function warnOfCleanUp({ state, lastError }: { state: string, lastError?: string | undefined }): AdminWarning[] {
   return state === 'failed' ? [{ level: 'warning', message: `The last clean-up failed: ${lastError ?? 'see the server log'}` }] : []
 }
 
@@ -79,7 +79,7 @@ async function cleanUp(
   payload: Record<string, unknown> = {},
   sessionWorkspaceId?: string,
 ): Promise<CleanUpResult> {
-  const workspaceId = payload.workspaceId ?? sessionWorkspaceId
+  const workspaceId = payload['workspaceId'] ?? sessionWorkspaceId
   if (typeof workspaceId !== 'string') throw createSyncError('INVALID_REQUEST', 'No workspace: make one active, or send its workspaceId.')
   return run(createSystemCaller(workspaceId), { scope: { workspaceId }, retentionSeconds: readRetention(payload) })
 }

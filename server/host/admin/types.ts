@@ -6,26 +6,26 @@ import type { H3Event } from 'h3'
 import type { SessionContext } from '../../auth/session-context.ts'
 import type { WorkspaceRole } from '../../workspaces/store/types.ts'
 
-export interface WorkspaceMemberInfo { userId: string, email?: string, role: WorkspaceRole }
-export interface FoundUser { userId: string, email?: string, displayName?: string }
-export interface UserSearch { query: string, limit?: number }
+export interface WorkspaceMemberInfo { userId: string, email?: string | undefined, role: WorkspaceRole }
+export interface FoundUser { userId: string, email?: string | undefined, displayName?: string | undefined }
+export interface UserSearch { query: string, limit?: number | undefined }
 
 export interface WorkspaceSummary {
   id: string
   name: string
-  description?: string
+  description?: string | undefined
   createdAt: number
   deleted: boolean
-  deletedAt?: number
+  deletedAt?: number | undefined
   /** The owner whose membership is the oldest. */
-  ownerUserId?: string
-  ownerEmail?: string
+  ownerUserId?: string | undefined
+  ownerEmail?: string | undefined
   memberCount: number
 }
 
 export interface WorkspaceSearch {
-  search?: string
-  includeDeleted?: boolean
+  search?: string | undefined
+  includeDeleted?: boolean | undefined
   /** From 1. */
   page: number
   perPage: number
@@ -34,12 +34,12 @@ export interface WorkspaceSearch {
 export interface WorkspaceAccessStore {
   listMembers(input: { workspaceId: string }): Promise<WorkspaceMemberInfo[]>
   /** By email, by the auth provider's user id, or by ours; a user nobody knows yet is made. */
-  upsertMember(input: { workspaceId: string, emailOrProviderId: string, role: WorkspaceRole, provider?: string }): Promise<void>
+  upsertMember(input: { workspaceId: string, emailOrProviderId: string, role: WorkspaceRole, provider?: string | undefined }): Promise<void>
   setMemberRole(input: { workspaceId: string, userId: string, role: WorkspaceRole }): Promise<void>
   removeMember(input: { workspaceId: string, userId: string }): Promise<void>
   listWorkspaces(input: WorkspaceSearch): Promise<{ items: WorkspaceSummary[], total: number }>
   getWorkspace(input: { workspaceId: string }): Promise<WorkspaceSummary | null>
-  createWorkspace(input: { name: string, description?: string, ownerUserId: string }): Promise<{ workspaceId: string }>
+  createWorkspace(input: { name: string, description?: string | undefined, ownerUserId: string }): Promise<{ workspaceId: string }>
   softDeleteWorkspace(input: { workspaceId: string, deletedAt: number }): Promise<void>
   restoreWorkspace(input: { workspaceId: string }): Promise<void>
   searchUsers(input: UserSearch): Promise<FoundUser[]>
@@ -54,7 +54,7 @@ export interface AdminUser extends FoundUser { createdAt: number }
 
 export interface AdminUserStore {
   listAdmins(): Promise<AdminUser[]>
-  grantAdmin(input: { userId: string, createdByUserId?: string }): Promise<void>
+  grantAdmin(input: { userId: string, createdByUserId?: string | undefined }): Promise<void>
   revokeAdmin(input: { userId: string }): Promise<void>
   isAdmin(input: { userId: string }): Promise<boolean>
   searchUsers(input: UserSearch): Promise<FoundUser[]>
@@ -79,10 +79,10 @@ export interface AdminStoreProvider {
 /** An error turns the provider's health to unavailable. */
 export interface AdminWarning { level: 'warning' | 'error', message: string }
 
-export interface AdminAction { id: string, label: string, description?: string, danger?: boolean }
+export interface AdminAction { id: string, label: string, description?: string | undefined, danger?: boolean | undefined }
 
 export interface ProviderAdminStatus {
-  details?: Record<string, unknown>
+  details?: Record<string, unknown> | undefined
   warnings: AdminWarning[]
   actions: AdminAction[]
 }

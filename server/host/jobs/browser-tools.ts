@@ -45,7 +45,7 @@ export async function settleToolCall<T extends JobTypes>(
   return true
 }
 
-type Waiting = JobExecution & Required<Pick<JobExecution, 'clientToolCall'>>
+type Waiting = JobExecution & { clientToolCall: NonNullable<JobExecution['clientToolCall']> }
 
 async function readWaiting(tx: WriteTransaction, jobId: string, { userId, callId }: ToolClaim): Promise<Waiting | undefined> {
   const job = await readRunning(tx, jobId)

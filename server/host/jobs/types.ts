@@ -16,31 +16,34 @@ export interface JobExecution {
   version: 1
   workspaceId: string
   /** Set where it is the scope of a workflow, which no worker claims. */
-  kind?: string
+  kind?: string | undefined
   /** The text and reasoning that a recovery starts from. */
-  contentBase?: string
-  reasoningBase?: string
+  contentBase?: string | undefined
+  reasoningBase?: string | undefined
   /** Set while the job waits for a browser to run a tool. */
-  clientToolCall?: { callId: string, claimToken?: string, claimExpiresAt?: number }
+  clientToolCall?: { callId: string, claimToken?: string | undefined, claimExpiresAt?: number | undefined } | undefined
 }
+
+/** Where the write of a job's result into the synced history stands. A worker may claim the job only once it is `ready`. */
+export type HistoryPhase = 'admission_pending' | 'ready' | 'finalization_pending' | 'committed' | 'superseded' | 'blocked'
 
 export type JobStatus = 'streaming' | 'complete' | 'error' | 'aborted'
 
-/** What is said of a job when it is made, and never changes. */
+/** What is said of a job when it is made; only its history phase changes. */
 export interface JobDetails {
   threadId: string
   messageId: string
   model: string
-  kind?: 'chat' | 'workflow'
-  generationId?: string
-  syncProviderId?: string
-  historyPhase?: 'admission_pending' | 'ready' | 'finalization_pending' | 'committed' | 'superseded' | 'blocked'
+  kind?: 'chat' | 'workflow' | undefined
+  generationId?: string | undefined
+  syncProviderId?: string | undefined
+  historyPhase?: HistoryPhase | undefined
 }
 
 export interface JobProgress<T extends JobTypes = JobTypes> {
-  tool_calls?: T['toolCall'][]
-  workflow_state?: T['workflow']
-  usage?: T['usage']
+  tool_calls?: T['toolCall'][] | undefined
+  workflow_state?: T['workflow'] | undefined
+  usage?: T['usage'] | undefined
 }
 
 export interface BackgroundJob<T extends JobTypes = JobTypes> extends JobDetails, JobProgress<T> {
@@ -51,34 +54,45 @@ export interface BackgroundJob<T extends JobTypes = JobTypes> extends JobDetails
   reasoning: string
   chunksReceived: number
   startedAt: number
-  lastActivityAt?: number
-  completedAt?: number
-  error?: string
-  execution?: T['execution']
-  leaseOwner?: string
-  leaseExpiresAt?: number
-  attempts?: number
+  lastActivityAt?: number | undefined
+  completedAt?: number | undefined
+  error?: string | undefined
+  execution?: T['execution'] | undefined
+  leaseOwner?: string | undefined
+  leaseExpiresAt?: number | undefined
+  attempts?: number | undefined
 }
 
 export interface CreateJobParams<T extends JobTypes = JobTypes> extends JobDetails, Omit<JobProgress<T>, 'usage'> {
   userId: string
   /** The admission: a second call with it gets the first one's job. */
-  idempotencyKey?: string
-  initialContent?: string
-  initialReasoning?: string
-  execution?: T['execution']
+  idempotencyKey?: string | undefined
+  initialContent?: string | undefined
+  initialReasoning?: string | undefined
+  execution?: T['execution'] | undefined
 }
 
 export interface JobUpdate<T extends JobTypes = JobTypes> extends JobProgress<T> {
   /** Appended. */
-  contentChunk?: string
-  reasoningChunk?: string
-  chunksReceived?: number
-  /** Whoever lost the lease writes nothing. */
-  leaseOwner?: string
+  contentChunk?: string | undefined
+  reasoningChunk?: string | undefined
+  chunksReceived?: number | undefined
+  /** Of a worker: it writes nothing once another has taken the lease. */
+  leaseOwner?: string | undefined
 }
 
-export interface AdmissionCancellation { aborted: boolean, jobId?: string, pending: boolean }
+/** How a generation ended, to be written into the synced history. */
+export interface TerminalSnapshot<T extends JobTypes = JobTypes> {
+  status: Exclude<JobStatus, 'streaming'>
+  content: string
+  reasoning: string
+  toolCalls?: T['toolCall'][] | undefined
+  usage?: T['usage'] | undefined
+  error?: string | undefined
+  completedAt: number
+}
+
+export interface AdmissionCancellation { aborted: boolean, jobId?: string | undefined, pending: boolean }
 
 export interface BackgroundJobProvider<T extends JobTypes = JobTypes> {
   readonly name: string
@@ -104,6 +118,12 @@ export interface BackgroundJobProvider<T extends JobTypes = JobTypes> {
   ): Promise<boolean>
   findJobByIdempotencyKey(idempotencyKey: string, userId: string): Promise<BackgroundJob<T> | null>
   cancelAdmission(userId: string, admissionId: string): Promise<AdmissionCancellation>
+  /** Ends the job with the snapshot, its history pending, in one. False where it has ended, or another has the lease. */
+  saveTerminalSnapshot(jobId: string, snapshot: TerminalSnapshot<T>, leaseOwner?: string): Promise<boolean>
+  /** With `from` only out of one of these phases. False where nothing was changed. */
+  setHistoryPhase(jobId: string, phase: HistoryPhase, options?: { from?: HistoryPhase[] }): Promise<boolean>
+  /** Jobs whose admission or end is yet to be written into the history, the oldest first. */
+  getPendingHistoryJobs(limit: number): Promise<BackgroundJob<T>[]>
   cleanupExpired(): Promise<number>
   getActiveJobCount(): Promise<number>
 }

@@ -5,7 +5,7 @@ export interface RateLimitResult {
   allowed: boolean
   remaining: number
   /** How long until one more is allowed; only where this one was not. */
-  retryAfterMs?: number
+  retryAfterMs?: number | undefined
 }
 
 export interface RateLimitStats {

@@ -5,6 +5,7 @@ import { assertScope, type Caller, type UserCaller } from '../../sync/caller.ts'
 import type { SyncEngine } from '../../sync/engine.ts'
 import type { MaintenanceLog } from '../../sync/retention/maintenance-log.ts'
 import { answerHost } from '../errors.ts'
+import { createSystemHooks, type EmitSystemHook } from '../webhooks/system-hooks.ts'
 import { queryCanonicalStorage } from '../uploads/canonical-storage.ts'
 import { cancelUploadIntent, consumeUploadIntent, reserveUploadIntent } from '../uploads/intents.ts'
 import { readCaller, readUserCaller } from './caller.ts'
@@ -18,8 +19,13 @@ interface Scoped { scope: { workspaceId: string } }
 /** A host hands over what a client sent: it may have another shape. */
 const workspaceOf = (input: Partial<Scoped> | null | undefined): unknown => input?.scope?.workspaceId
 
+export interface SyncGatewayAdapterOptions {
+  /** Of a host that has webhooks: called for each applied op, after its commit. */
+  emitSystemHook?: EmitSystemHook | undefined
+}
+
 /** Makes the adapter. `open` gives the engine once its database is migrated; its rejection answers every call. */
-export function createSyncGatewayAdapter(open: () => Promise<SyncEngine>) {
+export function createSyncGatewayAdapter(open: () => Promise<SyncEngine>, { emitSystemHook }: SyncGatewayAdapterOptions = {}) {
   let maintenance: MaintenanceLog | undefined
   const engine = async () => {
     const opened = await open()
@@ -44,11 +50,16 @@ export function createSyncGatewayAdapter(open: () => Promise<SyncEngine>) {
       assertScope(readCaller(event, input?.workspaceId), input)
       return run(database, input)
     })
+  const emitHooks = emitSystemHook && createSystemHooks(emitSystemHook)
 
   return {
     id: providerId,
     capabilities: { snapshotBootstrap: 'snapshot-v1', historyRetention: 'snapshot-v1' },
-    push: forUser((opened, caller, batch) => opened.push(caller, batch)),
+    push: forUser(async (opened, caller, batch) => {
+      const result = await opened.push(caller, batch)
+      await emitHooks?.(opened.database, caller, batch, result)
+      return result
+    }),
     pull: forUser((opened, caller, request) => opened.pull(caller, request)),
     snapshot: forUser((opened, caller, request) => opened.snapshot(caller, request)),
     updateCursor: forUser((opened, caller, request) => opened.updateCursor(caller, request)),

@@ -13,7 +13,7 @@ export interface UploadReservation {
   mimeType: string
   sizeBytes: number
   expiresAt: number
-  workspaceQuotaBytes?: number
+  workspaceQuotaBytes?: number | undefined
 }
 
 export interface UploadConsumption {
@@ -29,22 +29,22 @@ export interface CanonicalStorageRequest {
   scope: { workspaceId: string }
   kind: 'live_metadata' | 'reference_edges' | 'active_reservations'
   /** The `nextCursor` of the page before. */
-  cursor?: string
-  limit?: number
+  cursor?: string | undefined
+  limit?: number | undefined
   /** Only this file; with or without its algorithm's prefix. */
-  hash?: string
+  hash?: string | undefined
   /** Epoch seconds; a reservation that ends by then is left out. */
-  now?: number
+  now?: number | undefined
 }
 
 export type CanonicalStorageItem
-  = | { kind: 'metadata', hash: string, sizeBytes: number, storageId?: string, updatedAt: number }
+  = | { kind: 'metadata', hash: string, sizeBytes: number, storageId?: string | undefined, updatedAt: number }
     | { kind: 'reference', hash: string, sourceTable: 'messages' | 'posts', sourceId: string }
     | { kind: 'reservation', reservationId: string, hash: string, sizeBytes: number, expiresAt: number }
 
 export interface CanonicalStoragePage {
   items: CanonicalStorageItem[]
-  nextCursor?: string
+  nextCursor?: string | undefined
   hasMore: boolean
 }
 
@@ -55,7 +55,7 @@ export interface SyncGatewayAdapter {
   updateCursor(event: H3Event, request: UpdateCursorRequest): Promise<void>
   gcTombstones?(event: H3Event, request: CleanUpRequest): Promise<unknown>
   gcChangeLog?(event: H3Event, request: CleanUpRequest): Promise<unknown>
-  readonly capabilities?: { snapshotBootstrap?: 'snapshot-v1', historyRetention?: 'snapshot-v1' }
+  readonly capabilities?: { snapshotBootstrap?: 'snapshot-v1' | undefined, historyRetention?: 'snapshot-v1' | undefined }
   snapshot?(event: H3Event, request: SnapshotRequest): Promise<SnapshotResponse>
   listWorkspaceIds?(): Promise<string[]>
   /** The host's maintenance job calls these four without waiting. */
@@ -74,6 +74,6 @@ export interface SyncGatewayAdapter {
 
 export interface SyncGatewayAdapterRegistration {
   id: string
-  order?: number
+  order?: number | undefined
   create: () => SyncGatewayAdapter
 }

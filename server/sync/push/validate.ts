@@ -120,7 +120,7 @@ function withoutDerivedKeys(payload: Record<string, unknown>, keys: readonly str
 }
 
 function isForeign(payload: Record<string, unknown>, caller: Caller): boolean {
-  return payload.workspace_id !== undefined && payload.workspace_id !== null && payload.workspace_id !== caller.workspaceId
+  return payload['workspace_id'] !== undefined && payload['workspace_id'] !== null && payload['workspace_id'] !== caller.workspaceId
 }
 
 function isJsonObject(value: unknown): value is Record<string, unknown> {

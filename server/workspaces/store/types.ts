@@ -12,21 +12,21 @@ export interface AccountRef {
 }
 
 export interface AccountInput extends AccountRef {
-  email?: string
-  displayName?: string
+  email?: string | undefined
+  displayName?: string | undefined
 }
 
 export interface StoreUser {
   userId: string
-  email?: string
-  displayName?: string
+  email?: string | undefined
+  displayName?: string | undefined
 }
 
 export interface DefaultWorkspace {
   workspaceId: string
   workspaceName: string
   /** True only where this call made the workspace. */
-  created?: boolean
+  created?: boolean | undefined
 }
 
 export interface WorkspaceRef {
@@ -37,10 +37,10 @@ export interface WorkspaceRef {
 export interface WorkspaceListItem {
   id: string
   name: string
-  description?: string | null
+  description?: string | null | undefined
   role: WorkspaceRole
-  createdAt?: number
-  isActive?: boolean
+  createdAt?: number | undefined
+  isActive?: boolean | undefined
 }
 
 export interface WorkspaceInvite {
@@ -88,8 +88,8 @@ export type AcceptedLink = { ok: true, userId: string, role: WorkspaceRole } | {
 
 export interface WorkspaceMember {
   userId: string
-  email?: string
-  displayName?: string
+  email?: string | undefined
+  displayName?: string | undefined
   role: WorkspaceRole
   /** When the membership began. */
   joinedAt: number
@@ -108,10 +108,10 @@ export interface AuthWorkspaceStore {
   listUserWorkspaces(userId: string): Promise<WorkspaceListItem[]>
   /** The creator becomes owner; the active workspace stays what it was. */
   createWorkspace(
-    input: { userId: string, name: string, description?: string | null },
+    input: { userId: string, name: string, description?: string | null | undefined },
   ): Promise<{ workspaceId: string }>
   /** Owners and editors. A description of null clears it, undefined leaves it. */
-  updateWorkspace(input: WorkspaceRef & { name: string, description?: string | null }): Promise<void>
+  updateWorkspace(input: WorkspaceRef & { name: string, description?: string | null | undefined }): Promise<void>
   /** Owners. Everyone whose active workspace it was goes to their oldest other one, or to none. */
   removeWorkspace(input: WorkspaceRef): Promise<void>
   setActiveWorkspace(input: WorkspaceRef): Promise<void>
@@ -124,7 +124,7 @@ export interface AuthWorkspaceStore {
     expiresAt: number
     tokenHash: string
   }): Promise<{ inviteId: string }>
-  listInvites?(input: { workspaceId: string, status?: InviteStatus, limit?: number }): Promise<WorkspaceInvite[]>
+  listInvites?(input: { workspaceId: string, status?: InviteStatus | undefined, limit?: number | undefined }): Promise<WorkspaceInvite[]>
   revokeInvite?(input: { workspaceId: string, inviteId: string, revokedByUserId: string }): Promise<void>
   validateInvite?(input: InviteRef): Promise<{ ok: true, role: WorkspaceRole } | { ok: false, reason: InviteRefusal }>
   /** User, account, membership and the invite's end in one transaction. */
@@ -155,6 +155,6 @@ export interface AuthWorkspaceStore {
 export interface AuthWorkspaceStoreRegistration {
   id: string
   /** Lower comes first where no id is asked for. */
-  order?: number
+  order?: number | undefined
   create: () => AuthWorkspaceStore
 }

@@ -9,7 +9,7 @@ import { putOf } from '../../helpers/sync.ts'
 import { expectInvariants } from './invariants.ts'
 import { type Answer, driverText, routeNames, serveRoutes } from '../../helpers/http-server.ts'
 
-const RUNS = Number(process.env.FUZZ_RUNS ?? 40)
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 40)
 
 /** Values that have broken a server somewhere. */
 const nasty = fc.constantFrom<unknown>(

@@ -15,7 +15,7 @@ import {
 interface Probe {
   route: string
   path: (ids: Ids) => string
-  body?: (ids: Ids) => unknown
+  body?: ((ids: Ids) => unknown) | undefined
   lowest: 'viewer' | 'editor' | 'owner'
 }
 

@@ -27,7 +27,7 @@ beforeAll(async () => {
 interface Ended { code: number | null, stdout: string, stderr: string }
 
 function start(args: string[], env: Record<string, string> = {}): { child: ChildProcess, ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [bin, ...args], { env: { PATH: process.env.PATH, ...env } })
+  const child = spawn(process.execPath, [bin, ...args], { env: { PATH: process.env['PATH'], ...env } })
   const output = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk: Buffer) => (output.stdout += chunk))
   child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk))

@@ -21,7 +21,7 @@ it.each(Array.from({ length: 17 }, (_, index) => index + 1))('moves a database o
   server.push({ pk: 'm2', op: 'delete', clock: 2 })
   server.push({ tableName: 'kv', pk: 'kv:a', payload: { id: 'kv:a', name: 'a', value: 2 ** 53 }, clock: 1 })
   const expected = sorted(oldState(old.database, ws))
-  const log = old.database.prepare('select server_version as v, op_id as o from change_log order by 1').all().map(row => [row.v, row.o])
+  const log = old.database.prepare('select server_version as v, op_id as o from change_log order by 1').all().map(row => [row['v'], row['o']])
 
   const { report, adapter } = await move(old)
   expect(report.sourceRevision).toBe(revision)
@@ -48,7 +48,7 @@ it('restores what the old clean-up dropped from the log, without moving the head
   server.cleanLog(21)
   server.cleanTombstones(21)
   const expected = sorted(oldState(old.database, ws))
-  const opIds = old.database.prepare('select op_id as o from s_messages').all().map(row => String(row.o))
+  const opIds = old.database.prepare('select op_id as o from s_messages').all().map(row => String(row['o']))
 
   const { report, adapter, moved } = await move(old)
   expect(report.workspaces).toMatchObject([{ oldHead: 23, head: 23, horizon: 21, changes: 2, restored: 18, rows: 18, tombstones: 2 }])

@@ -70,7 +70,7 @@ function isNewer({ stamp: a }: SyncChange, { stamp: b }: SyncChange): boolean {
 export function oldState(database: DatabaseSync, workspaceId: string): State {
   const tables = database.prepare('select name from sqlite_master where name like \'s!_%\' escape \'!\' and type = \'table\'').all() as { name: string }[]
   return new Map(tables.flatMap(({ name }) => database.prepare(`select id, data_json as data from ${name} where workspace_id = ? and deleted = 0`)
-    .all(workspaceId).map(row => [`${name.slice(2)}/${row.id}`, JSON.parse(String(row.data)) as unknown] as const)))
+    .all(workspaceId).map(row => [`${name.slice(2)}/${row['id']}`, JSON.parse(String(row['data'])) as unknown] as const)))
 }
 
 export function sorted(state: State): [string, unknown][] {

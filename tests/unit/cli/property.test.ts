@@ -61,7 +61,7 @@ it('goes on for every device, whatever the history and the clean-up before', asy
       // Also a device that cannot take a snapshot has every live row.
       for (const row of expected) expect(ends).toContainEqual(row)
     }
-  }), { numRuns: Number(process.env.IMPORT_RUNS ?? 60) })
+  }), { numRuns: Number(process.env['IMPORT_RUNS'] ?? 60) })
 }, 300_000)
 
 /** No two ops have one hlc: it names its device and counts there. */

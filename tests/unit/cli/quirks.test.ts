@@ -34,7 +34,7 @@ it.each(Array.from({ length: 17 }, (_, index) => index + 1))('moves what a datab
   server.cleanTombstones(13)
   addCursors(old.database, revision, server.head)
   const expected = sorted(oldState(old.database, ws))
-  const tail = old.database.prepare('select server_version as v, pk from change_log where workspace_id = ? order by 1').all(ws).map(row => [row.v, row.pk])
+  const tail = old.database.prepare('select server_version as v, pk from change_log where workspace_id = ? order by 1').all(ws).map(row => [row['v'], row['pk']])
 
   const { report, adapter } = await move(old)
   expect(report).toMatchObject({ sourceRevision: revision, unreadableCount: 0 })

@@ -26,7 +26,7 @@ it('is what drizzle-kit makes of the schema', { timeout: 60_000 }, async () => {
   await Promise.all(['drizzle', 'server', 'drizzle.config.ts', 'package.json', 'tsconfig.json'].map(name => cp(join(root, name), join(copy, name), { recursive: true })))
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
   const kit = (command: string) => promisify(execFile)(join(root, 'node_modules/.bin/drizzle-kit'), [command], {
-    cwd: copy, env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}` },
+    cwd: copy, env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH']}` },
   })
   expect((await kit('generate')).stdout).toContain('No schema changes')
   expect(await readdir(join(copy, 'drizzle'))).toEqual(await readdir(join(root, 'drizzle')))

@@ -29,7 +29,7 @@ async function openTwo(options: { busyTimeoutMs?: number, commitsOffLoop?: boole
   const client = createLocalClient({ path, pragmas: [...pragmas, 'PRAGMA synchronous = OFF'], commitsOffLoop: true, ...options })
   const other = local(path)
   await client.execute('CREATE TABLE t (a)')
-  return { client, other, seenByOther: async () => (await other.execute('SELECT a FROM t ORDER BY a')).rows.map(row => row.a) }
+  return { client, other, seenByOther: async () => (await other.execute('SELECT a FROM t ORDER BY a')).rows.map(row => row['a']) }
 }
 
 it('lets a call wait for the open transaction', async () => {

@@ -17,7 +17,7 @@ vi.setConfig({ testTimeout: 180_000 })
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const owner = 'helpers/database-owner.ts'
 const migrateByHand = (path: string) => promisify(execFile)(join(root, 'node_modules/.bin/drizzle-kit'), ['migrate'], {
-  cwd: root, env: { ...process.env, OR3_SQLITE_DB_PATH: path, PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}` },
+  cwd: root, env: { ...process.env, OR3_SQLITE_DB_PATH: path, PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH']}` },
 })
 
 /** What a file holds, or that it is whole. */

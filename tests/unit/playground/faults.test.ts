@@ -30,12 +30,12 @@ describe('a push', () => {
     a.put('kv', 'kv:a', { value: 'fine' })
     await settle(a, b)
     server.refuse = ({ payload }) =>
-      payload?.value === 'bad' ? { error: 'Payload too large', errorCode: 'OVERSIZED' } : undefined
+      payload?.['value'] === 'bad' ? { error: 'Payload too large', errorCode: 'OVERSIZED' } : undefined
     a.put('kv', 'kv:a', { value: 'bad' })
     a.put('kv', 'kv:b', { value: 'neighbour' })
     expect(await a.sync()).toMatchObject({ ok: true, pushed: 1, failed: 1, pending: 0 })
     expect(a.failed).toMatchObject([{ errorCode: 'OVERSIZED', error: 'Payload too large', op: { pk: 'kv:a' } }])
-    expect(a.get('kv', 'kv:a')!.payload.value).toBe('fine')
+    expect(a.get('kv', 'kv:a')!.payload['value']).toBe('fine')
     await b.sync()
     expect(await areEqual(a, b)).toBe(true)
   })
@@ -102,8 +102,8 @@ describe('a push', () => {
       a.put('kv', 'kv:a', { value: 'younger' })
     }
     await settle(a, b)
-    expect(server.log.map(change => change.payload!.value)).toEqual(['elder', 'younger'])
-    expect(b.get('kv', 'kv:a')!.payload.value).toBe('younger')
+    expect(server.log.map(change => change.payload!['value'])).toEqual(['elder', 'younger'])
+    expect(b.get('kv', 'kv:a')!.payload['value']).toBe('younger')
     expect(a.pending).toEqual([])
   })
 })

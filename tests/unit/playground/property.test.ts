@@ -13,7 +13,7 @@ import { areEqual, buildOp, createWallClock } from './devices.ts'
 import { createModelServer, loseConnection } from './model-server.ts'
 import type { ModelServer } from './model-server.ts'
 
-const RUNS = Number(process.env.PROPERTY_RUNS ?? 150)
+const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 150)
 
 const step = fc.record({
   who: fc.nat(2),

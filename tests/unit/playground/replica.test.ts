@@ -17,7 +17,7 @@ describe('a local write', () => {
   it('shows at once and waits in the outbox', () => {
     const { device } = createDevice()
     const op = device.put('threads', 't1', { title: 'Soup' })
-    expect(device.rows('threads').map(row => row.payload.title)).toEqual(['Soup'])
+    expect(device.rows('threads').map(row => row.payload['title'])).toEqual(['Soup'])
     expect(device.pending).toEqual([op])
     expect(op.stamp.hlc).toMatch(HLC)
     expect(op.stamp.opId).toMatch(UUID_V4)
@@ -60,7 +60,7 @@ describe('a local write', () => {
     payload.data.content = 'changed'
     expect(device.get('messages', 'm1')!.payload).toMatchObject({ data: { content: 'hi' }, order_key: op.stamp.hlc })
     const edited = device.put('messages', 'm1', { ...device.get('messages', 'm1')!.payload })
-    expect(edited.payload!.order_key).toBe(op.stamp.hlc)
+    expect(edited.payload!['order_key']).toBe(op.stamp.hlc)
   })
 
   it('stamps upwards even when the wall clock goes back', () => {

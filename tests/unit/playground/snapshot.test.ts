@@ -25,8 +25,8 @@ describe('requiresSnapshot', () => {
     b.put('kv', 'kv:mine', { value: 'unsent' })
     expect(await b.sync()).toMatchObject({ ok: true, snapshot: true, pending: 1, cursor: 10, head: 10 })
     expect(b.get('kv', 'kv:0')).toBeUndefined()
-    expect(b.get('kv', 'kv:1')!.payload.value).toBe('newer')
-    expect(b.get('kv', 'kv:mine')!.payload.value).toBe('unsent')
+    expect(b.get('kv', 'kv:1')!.payload['value']).toBe('newer')
+    expect(b.get('kv', 'kv:mine')!.payload['value']).toBe('unsent')
     expect(server.calls.snapshot).toHaveLength(3)
     await settle(b, a)
     expect(await areEqual(a, b)).toBe(true)
@@ -42,7 +42,7 @@ describe('requiresSnapshot', () => {
     server.refuse = () => ({ errorCode: 'SERVER_ERROR', error: 'later' })
     b.put('kv', 'kv:2', { value: 'weaker' })
     expect(await b.sync()).toMatchObject({ snapshot: true, pending: 1 })
-    expect(b.get('kv', 'kv:2')!.payload.value).toBe(3)
+    expect(b.get('kv', 'kv:2')!.payload['value']).toBe(3)
   })
 
   it('forgets rows of which the server knows nothing any more', async () => {

@@ -7,8 +7,8 @@ import { canonicalJson } from '../../../.playground/app/sync/fingerprint.ts'
 import { sha256 } from '../../../.playground/app/sync/sha256.ts'
 import { createHttpTransport, TransportError } from '../../../.playground/app/sync/transport.ts'
 
-let answer: { status: number, headers?: Record<string, string>, body: string } = { status: 200, body: '{}' }
-let seen: { url?: string, headers: Record<string, unknown>, body: string } | undefined
+let answer: { status: number, headers?: Record<string, string> | undefined, body: string } = { status: 200, body: '{}' }
+let seen: { url?: string | undefined, headers: Record<string, unknown>, body: string } | undefined
 let baseUrl = ''
 
 const server = createServer((request, response) => {

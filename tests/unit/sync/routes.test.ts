@@ -38,7 +38,7 @@ it('takes 50 ops of 256 KiB by default, and not 17 MiB', async () => {
     return { ...op, payload: { ...op.payload as object, data: 'x'.repeat(261_000) } }
   }
   const { status, body } = await post('push', { scope, ops: Array.from({ length: 50 }, (_, index) => big(`m${index}`)) })
-  expect({ status, serverVersion: body.serverVersion }).toEqual({ status: 200, serverVersion: 50 })
+  expect({ status, serverVersion: body['serverVersion'] }).toEqual({ status: 200, serverVersion: 50 })
   expect((await post('push', ' '.repeat(17 * 1024 * 1024))).status).toBe(413)
 })
 
