@@ -8,10 +8,12 @@ import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
-  addServerPlugin, addServerTemplate, addTypeTemplate, defineNuxtModule, resolveFiles, useLogger,
+  addServerPlugin, addServerTemplate, addTypeTemplate, addVitePlugin, defineNuxtModule, resolveFiles, useLogger,
 } from '@nuxt/kit'
 import { Cron } from 'croner'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
+import { findUnknownKeys } from '../server/config/known-settings.ts'
+import { createServerOnlyPlugin } from './server-only.ts'
 
 export interface SyncLayerOptions {
   /** The app's own drizzle folder, applied at start in a ledger of its own; default `drizzle` where it exists. */
@@ -19,6 +21,9 @@ export interface SyncLayerOptions {
   /** When to back the database up, as a cron pattern; also `OR3_SQLITE_BACKUP_CRON` at build time. Without one: never. */
   backupCron?: string
 }
+
+/** The keys of `or3Sqlite` in a `nuxt.config.ts`. */
+const knownOptions = { migrationsDir: '', backupCron: '' } satisfies Required<SyncLayerOptions>
 
 /** Not on the hour, when everybody's jobs start. */
 const cleanUpCron = '17 * * * *'
@@ -79,6 +84,7 @@ export default defineNuxtModule<SyncLayerOptions>({
       nuxt.options.alias[alias] = (isHosted && found[index]) || join(layerServer, `${own}.ts`)
     })
     nuxt.options.alias['#or3-sync'] = join(layerServer, 'index.ts')
+    addVitePlugin(() => createServerOnlyPlugin(join(layerServer, 'index.ts')))
 
     const defaults = {
       dbPath: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '', workspaceName: '',
@@ -87,6 +93,9 @@ export default defineNuxtModule<SyncLayerOptions>({
     }
     // The app's own keys may have other types; and the environment overrides only keys that are there.
     const given = nuxt.options.runtimeConfig.or3Sqlite as unknown as Partial<typeof defaults> | undefined
+    for (const sentence of [...findUnknownKeys('runtimeConfig.or3Sqlite', given, defaults), ...findUnknownKeys('or3Sqlite', { ...options }, knownOptions)]) {
+      useLogger('or3-layer-sqlite').warn(sentence)
+    }
     const merged = { ...defaults, ...given, limits: { ...defaults.limits, ...given?.limits } }
     Object.assign(nuxt.options.runtimeConfig, { or3Sqlite: merged })
 

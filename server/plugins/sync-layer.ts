@@ -13,6 +13,7 @@ import { defineNitroPlugin, useRuntimeConfig } from 'nitropack/runtime'
 import { selectAuthProvider } from '../auth/provider.ts'
 import { warnWithoutProvider } from '../auth/session.ts'
 import { createAuthWorkspaceStore } from '../host/auth-store.ts'
+import { findUnknownVariables } from '../config/known-settings.ts'
 import { readDatabaseConfig } from '../config/database.ts'
 import { registerWithHost } from '../host/register.ts'
 import { layerStarted, startLayer, stopLayer, useSyncDatabase, useSyncEngine } from '../layer.ts'
@@ -43,6 +44,7 @@ export default defineNitroPlugin((nitroApp) => {
   nitroApp.hooks.hook('request', event => rememberRoutePath(event, config.app.baseURL))
   selectAuthProvider(config.or3Sqlite.authProvider)
   const configure = () => {
+    for (const sentence of findUnknownVariables(process.env, config.or3Sqlite)) consola.withTag('or3-sync').warn(sentence)
     configureSync(config.or3Sqlite.limits)
     configureOps(process.env, config.or3Sqlite)
     // A wrong setting is refused now, not at the first backup.

@@ -6,6 +6,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createApp, createRouter, getRequestHeader, toNodeListener, type EventHandler, type RouterMethod } from 'h3'
 import { onTestFinished } from 'vitest'
+import unknownPath from '../../server/api/[...path].ts'
 import acceptInvite from '../../server/api/invites/accept.post.ts'
 import getSession from '../../server/api/auth/session.get.ts'
 import gcChangeLog from '../../server/api/sync/gc-change-log.post.ts'
@@ -98,6 +99,7 @@ export async function serveRoutes({ provider = believeHeader, limits = { rateLim
   registerAuthProvider({ id: 'test', create: () => provider })
   const router = createRouter()
   for (const [method, path, handler] of routes) router.use(path, handler, method)
+  router.use('/api/**', unknownPath)
   const app = createApp({
     onError: (error, event) => {
       event.node.res.statusCode = error.statusCode
