@@ -17,7 +17,10 @@ export type { RowJob, RowWriter } from './sync/server-rows.ts'
 export { defineSyncedTable } from '../shared/synced-table.ts'
 export type { RowOf, SyncedTable } from '../shared/synced-table.ts'
 export type { ErrorCode, ErrorData, OpRefusalCode } from '../shared/error-codes.ts'
-export type { InviteStatus, WorkspaceRole } from './workspaces/store/types.ts'
+export type {
+  AcceptedInvite, CreatedInvite, CreatedInviteLink, CreatedWorkspace, InviteLinksAnswer, InvitesAnswer, InviteStatus,
+  MembersAnswer, OkAnswer, SessionAnswer, WorkspaceRole, WorkspacesAnswer,
+} from '../shared/answers.ts'
 export type {
   ChangeStamp, CleanUpRequest, CleanUpResult, JsonObject, PendingOp, PullRequest, PullResponse, PushBatch, PushResult,
   PushResultItem, Revision, SnapshotItem, SnapshotRequest, SnapshotResponse, SyncChange, SyncErrorCode, SyncOperation,

@@ -3,8 +3,9 @@
  * and the invites that bring others in. What only later hosts know is optional; what no host knows (members) too.
  * Every moment is epoch seconds. Refusals are h3 errors made by `errors.ts`, never plain ones.
  */
-export type WorkspaceRole = 'owner' | 'editor' | 'viewer'
-export type InviteStatus = 'pending' | 'accepted' | 'revoked' | 'expired'
+import type { InviteStatus, WorkspaceRole } from '../../../shared/answers.ts'
+
+export type { InviteStatus, WorkspaceRole }
 
 export interface AccountRef {
   provider: string

@@ -12,7 +12,7 @@ it('documents every error code as it is', () => {
 it('names only files that exist', () => {
   // What stands in a code block is an app's.
   const proseOf = (page: string) => read(page).replaceAll(/```[\s\S]*?```/g, '')
-  const missing = ['README.md', 'SPEC.md', 'docs/operations.md', 'docs/or3-chat.md'].flatMap(page =>
+  const missing = ['README.md', 'SPEC.md', 'docs/operations.md', 'docs/or3-chat.md', 'docs/protocol.md', 'docs/server-code.md'].flatMap(page =>
     [...proseOf(page).matchAll(/(?<![\w/.-])(?:tests|server|docs|modules|drizzle)\/[\w./-]*\w/g)]
       .map(match => match[0])
       .filter(path => !existsSync(new URL(`../../../${path}`, import.meta.url)))

@@ -1,4 +1,5 @@
 /** Makes an invite link. The token is in this answer and nowhere else. */
+import type { CreatedInviteLink } from '../../../../../shared/answers.ts'
 import { requireStore } from '../../../../auth/session.ts'
 import { defineAuthHandler, requireChangingUser } from '../../../../http/auth-handler.ts'
 import { readJsonBody } from '../../../../http/body.ts'
@@ -6,7 +7,7 @@ import { nowSeconds } from '../../../../lib/clock.ts'
 import { createInviteToken } from '../../../../workspaces/invite-token.ts'
 import { inviteLinkBody, readIdParam } from '../../../../workspaces/shapes.ts'
 
-export default defineAuthHandler(async (event) => {
+export default defineAuthHandler(async (event): Promise<CreatedInviteLink> => {
   const { user } = await requireChangingUser(event)
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const { role, maxUses, expiresInSeconds } = await readJsonBody(event, inviteLinkBody)
