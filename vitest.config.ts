@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 /** What an app imports, for the examples of the docs. */
 const alias = {
   '#or3-sync': fileURLToPath(new URL('server/index.ts', import.meta.url)),
-  'or3-layer-sqlite/protocol': fileURLToPath(new URL('shared/index.ts', import.meta.url)),
+  'or3-layer-sqlite/shared': fileURLToPath(new URL('shared/index.ts', import.meta.url)),
 }
 
 export default defineConfig({

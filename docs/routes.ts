@@ -77,6 +77,7 @@ export const sessionAnswer = z.strictObject({
     workspace: z.strictObject({ id: z.string(), name: z.string() }),
     role, expiresAt: z.string().meta({ description: 'ISO 8601' }).optional(),
   }).nullable(),
+  usage: z.strictObject({ bytes: z.int(), rows: z.int(), maxBytes: z.int(), maxRows: z.int() }).optional(),
 })
 
 export const workspacesAnswer = z.strictObject({
@@ -128,6 +129,11 @@ export const routes: readonly RouteDescription[] = [
     method: 'POST', path: `${sync}/snapshot`, who: 'viewer', limit: 'snapshot', body: snapshotRequest,
     summary: 'A page of all rows and tombstones as of one version.',
     answer: snapshotResponse, codes: [...inWorkspace, 'FORBIDDEN', 'SNAPSHOT_EXPIRED'],
+  },
+  {
+    method: 'GET', path: `${sync}/live`, who: 'viewer', limit: 'live',
+    summary: 'Server-sent events that tell the head of `?workspaceId=`; what has changed comes by a pull.',
+    answer: z.string(), codes: inWorkspace,
   },
   {
     method: 'POST', path: `${sync}/update-cursor`, who: 'viewer', limit: 'update-cursor', body: updateCursorRequest,

@@ -18,6 +18,8 @@ export interface SessionAnswer {
     /** ISO 8601. */
     expiresAt?: string | undefined
   } | null
+  /** What the active workspace has used, in bytes and rows of its log, of what it may. */
+  usage?: { bytes: number, rows: number, maxBytes: number, maxRows: number } | undefined
 }
 
 /** `GET /api/workspaces` */

@@ -93,7 +93,7 @@ export function defineSyncedTable<
 ): SyncedTable<Name, RowOfSchema<Schema>, Key>
 export function defineSyncedTable<Row extends object>(
   name: string,
-  options: SyncedTableOptions<Row, TextField<Row>>,
+  options: SyncedTableOptions<Row, TextField<Row>> & { schema?: undefined },
 ): SyncedTable<string, Row, TextField<Row>>
 export function defineSyncedTable(name: string, options: SyncedTableOptions<JsonObject, string>): SyncedTable {
   if (name.length === 0 || name.length > maxTableNameLength) {

@@ -1,6 +1,6 @@
 // shared/tables.ts: one definition for the server and the browser
 import { z } from 'zod'
-import { defineSyncedTable } from 'or3-layer-sqlite/protocol'
+import { defineSyncedTable } from 'or3-layer-sqlite/shared'
 
 export const todos = defineSyncedTable('todos', {
   primaryKey: 'id',

@@ -29,6 +29,7 @@ export class MigrationError extends Error {
 /** Brings the database to the end of `history`, or throws `MigrationError` and changes nothing. */
 export async function applyMigrations(client: Client, history: MigrationHistory): Promise<void> {
   assertInOrder(history)
+  await assertNotOld(client)
   const applied = await readLedger(client, history.ledger)
   assertLedgerFits(history, applied)
   if (applied.length < history.migrations.length) await applyPending(client, history)
@@ -67,6 +68,15 @@ async function assertReferences(transaction: Transaction, { owner }: MigrationHi
   if (rows.length === 0) return
   const tables = [...new Set(rows.map(row => row['table']))].join(', ')
   throw new MigrationError(`The migrations of ${owner} would leave rows that refer to nothing, in ${tables}: nothing was changed.`)
+}
+
+/** The likeliest wrong file is the one that or3-provider-sqlite wrote: it has that package's ledger and not the layer's. */
+async function assertNotOld(client: Client) {
+  const { rows } = await client.execute(`SELECT name FROM sqlite_master
+    WHERE type = 'table' AND name IN ('${ledgerTable}', 'kysely_migration', 'change_log')`)
+  const present = new Set(rows.map(row => row['name']))
+  if (present.has(ledgerTable) || !present.has('kysely_migration') || !present.has('change_log')) return
+  throw new MigrationError('The file is a database of or3-provider-sqlite, which this server cannot use as it is: copy it into a new file with `npx or3-layer-sqlite import <this file> --to <new file>`, and set OR3_SQLITE_DB_PATH to the new one.')
 }
 
 interface LedgerRow { hash: string, when: number }

@@ -44,7 +44,7 @@ export interface ServerRows {
   /**
    * Runs `job` and writes its rows in one transaction; resolves after the commit with what `job` gave. Throws
    * INVALID_REQUEST for a row that does not fit its table or for too many rows, CONFLICT for a row that cannot be
-   * changed any more, and then writes nothing.
+   * changed any more, QUOTA_EXCEEDED, DATABASE_FULL, and then writes nothing.
    */
   write<T>(caller: SystemCaller, job: RowJob<T>): Promise<T>
 }
@@ -57,9 +57,12 @@ export function createServerRows(context: EngineContext): ServerRows {
   return {
     readPage: (caller, table, options = {}) => readRowPage(context.database, caller, table, options),
     async write(caller, job) {
+      const isDiskShort = await context.disk.isShort()
+      await context.quotas.prepare(caller.workspaceId)
       const { value, merge } = await context.database.write(async (tx) => {
         const pending = new Map<string, Pending>()
         const value = await job(createRowWriter(tx, caller, pending), tx)
+        if (isDiskShort) refusePuts(pending)
         return { value, merge: await writePending(context, tx, caller, clock, [...pending.values()]) }
       })
       if (merge && merge.log.length > 0) {
@@ -108,11 +111,17 @@ async function writePending(
   })
   if (ops.length === 0) return undefined
   const { merge } = await writeOptimistic(context, tx, caller, ops)
-  for (const { success, applied, error } of merge.receipts) {
-    if (!success) throw createSyncError('INVALID_REQUEST', error ?? 'The row was refused')
+  for (const { success, applied, error = 'The row was refused', errorCode } of merge.receipts) {
+    if (!success) throw createSyncError(errorCode === 'OVERSIZED' ? 'QUOTA_EXCEEDED' : 'INVALID_REQUEST', error)
     if (!applied) throw createSyncError('CONFLICT', 'A row has the last clock there is, with a later HLC: it cannot be changed any more')
   }
   return merge
+}
+
+/** As a push is refused: what is left of the disk is for deletes. */
+function refusePuts(pending: ReadonlyMap<string, Pending>): void {
+  if (![...pending.values()].some(({ row }) => row !== null)) return
+  throw createSyncError('DATABASE_FULL', 'The server keeps what is left of its disk for deletes; nothing was written.')
 }
 
 function toOp({ table, pk, row }: Pending, winner: StoredWinner | undefined, caller: SystemCaller, hybrid: HybridClock) {

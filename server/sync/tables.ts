@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { createSyncError } from '../errors.ts'
 import { isCleanText } from './json.ts'
 import { maxTableNameLength } from '../../shared/limits.ts'
-import type { StandardSchema } from '../../shared/synced-table.ts'
+import { type StandardSchema, type SyncedTable as Definition, versionField } from '../../shared/synced-table.ts'
 
 export interface SyncedTableOptions {
   /** The payload's field that equals the op's `pk`. */
@@ -31,10 +31,11 @@ let sealed = false
  * @example registerSyncedTable(notes)
  * @example registerSyncedTable('notes', { primaryKey: 'id', schema: z.looseObject({ id: z.string() }) })
  */
-export function registerSyncedTable(table: SyncedTable): void
+export function registerSyncedTable(definition: Definition): void
 export function registerSyncedTable(name: string, options: SyncedTableOptions): void
-export function registerSyncedTable(table: string | SyncedTable, given?: SyncedTableOptions): void {
-  const { name, ...options } = typeof table === 'string' ? { name: table, ...given! } : table
+export function registerSyncedTable(first: string | Definition, given?: SyncedTableOptions): void {
+  const name = typeof first === 'string' ? first : first.name
+  const options = typeof first === 'string' ? given ?? { primaryKey: '' } : readDefinition(first)
   if (sealed) throw new Error(`The synced table "${name}" is registered too late: register it in a server plugin, before the first op is pushed.`)
   if (name.length === 0 || name.length > maxTableNameLength || !isCleanText(name)) {
     throw new Error(`A synced table's name has 1 to ${maxTableNameLength} characters without NUL or lone surrogates.`)
@@ -43,6 +44,31 @@ export function registerSyncedTable(table: string | SyncedTable, given?: SyncedT
   if (!options.primaryKey) throw new Error(`The synced table "${name}" needs a primaryKey: the name of the payload's key field.`)
   const { primaryKey, schema, ownerKey, derivedKeys } = options
   syncedTables.set(name, { name, primaryKey, schema, ownerKey, derivedKeys })
+}
+
+function readDefinition({ primaryKey, ownerKey, derivedKeys, schema }: Definition): SyncedTableOptions {
+  return {
+    primaryKey,
+    ...ownerKey !== undefined && { ownerKey },
+    ...derivedKeys && { derivedKeys },
+    ...schema && { schema: withoutVersion(schema) },
+  }
+}
+
+/** The same schema, which sees a row without the mark of its version: a strict schema would refuse it. */
+function withoutVersion(schema: StandardSchema): StandardSchema {
+  const { version, vendor, validate } = schema['~standard']
+  return {
+    '~standard': {
+      version,
+      vendor,
+      validate(row) {
+        if (typeof row !== 'object' || row === null || !(versionField in row)) return validate(row)
+        const { [versionField]: _version, ...rest } = row
+        return validate(rest)
+      },
+    },
+  }
 }
 
 /** The table, or undefined where no such table is synced. The first call ends registration. */

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'vite'
 import { describe, expect, it } from 'vitest'
 import { findUnknownKeys, findUnknownVariables, knownVariables } from '../../server/config/known-settings.ts'
-import { createServerOnlyPlugin } from '../../modules/server-only.ts'
+import { createServerOnlyPlugin } from '../../modules/build/server-only.ts'
 import { makeTempFolder } from '../helpers/database.ts'
 import { serveRoutes } from '../helpers/http-server.ts'
 

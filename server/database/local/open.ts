@@ -4,13 +4,14 @@
  * place of the two local ones here.
  */
 import { constants } from 'node:fs'
-import { access, mkdir, open, realpath } from 'node:fs/promises'
+import { access, open, realpath } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Client } from '@libsql/core/api'
 import { getTableName, getViewName, is, Table, View } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/libsql'
 import { retryWhileBusy } from '../busy.ts'
 import type { DatabaseConfig } from '../../config/database.ts'
+import { ensurePrivateFolder } from '../../lib/private-file.ts'
 import { createLocalClient } from './client.ts'
 import { createWalCheckpointer, truncateWal } from './wal-checkpointer.ts'
 import { appLedgerTable, applyMigrations, ledgerTable, MigrationError } from '../migrate.ts'
@@ -90,11 +91,11 @@ async function migrate(client: Client, migrations: Migrations) {
 
 /** One file has one name here, whatever links lead to it: the lock stands beside it. */
 async function resolveFile(path: string): Promise<string> {
-  await mkdir(dirname(path), { recursive: true })
+  await ensurePrivateFolder(dirname(path))
   const file = await realpath(path).catch(async () => {
     // Made here, so that a link that leads to no file yet has an end too. Only where there is none: closing a file that
     // this process has open as a database would drop the locks on it (POSIX).
-    await (await open(path, 'a')).close()
+    await (await open(path, 'a', 0o600)).close()
     return realpath(path)
   })
   // Else it would serve, and refuse each write.

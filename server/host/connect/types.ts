@@ -14,14 +14,14 @@ export interface StoredConnectHost {
   name: string
   platform: string
   architecture: string
-  intern_version?: string
-  host_id?: string
-  signing_public_key?: string
-  noise_public_key?: string
-  runtime?: ConnectRuntime
-  runtime_version?: string
-  driver?: ConnectDriver
-  base_path?: ConnectBasePath
+  intern_version?: string | undefined
+  host_id?: string | undefined
+  signing_public_key?: string | undefined
+  noise_public_key?: string | undefined
+  runtime?: ConnectRuntime | undefined
+  runtime_version?: string | undefined
+  driver?: ConnectDriver | undefined
+  base_path?: ConnectBasePath | undefined
 }
 
 export interface ConnectAuthorizationRecord {

@@ -15,8 +15,8 @@ import { serveRoutes } from '../../helpers/http-server.ts'
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8')
 const nameOf = ({ method, path }: Pick<RouteDescription, 'method' | 'path'>) => `${method} ${path}`
 
-/** What the test's server does not serve: no user is asked for. */
-const public_ = ['GET /api/health', 'HEAD /api/health', 'GET /api/metrics']
+/** Not served here, or without an end; tests/unit/live and tests/unit/operations ask for them. */
+const elsewhere = ['GET /api/health', 'HEAD /api/health', 'GET /api/metrics', 'GET /api/sync/live']
 
 it('has every route that there is, and no other', () => {
   const files = readdirSync(new URL('../../../server/api', import.meta.url), { recursive: true, encoding: 'utf8' })
@@ -39,7 +39,7 @@ it('names limits and codes that there are', () => {
   }
 })
 
-describe.each(routes.filter(route => !public_.includes(nameOf(route))))('$method $path', (route) => {
+describe.each(routes.filter(route => !elsewhere.includes(nameOf(route))))('$method $path', (route) => {
   it('takes the body that is written, and answers what is written', async () => {
     const world = await createRightRequests()
     const { status, body } = await world.send(route)

@@ -26,7 +26,7 @@ function readLinks(page: string): string[] {
   return [...text.matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(match => normalize(join(page, '..', match[1]!)))
 }
 
-it('every page of the package points to what is in it', async () => {
+it('every page of the package points to what is in it', { timeout: 120_000 }, async () => {
   const packed = await listPacked()
   const pages = packed.filter(file => file.endsWith('.md') && file !== 'CHANGELOG.md')
   expect(pages).toEqual(expect.arrayContaining(['README.md', 'SPEC.md', 'docs/protocol.md', 'docs/server-code.md', 'docs/signing-in.md']))

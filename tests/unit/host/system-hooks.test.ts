@@ -157,6 +157,17 @@ it('waits only so long for a hook that hangs, and delays no other push', async (
   await vi.waitFor(() => expect(calls).toEqual(['hangs', 'other', 'after']))
 })
 
+// Seen red where the answer waited for each hook in turn.
+it('answers a push whose hooks all hang after one wait, and goes on behind it', async () => {
+  const database = await openTestDatabase()
+  let calls = 0
+  const emit = createSystemHooks(() => new Promise(() => calls++), { hookMs: 100 })
+  const batch = { scope, ops: Array.from({ length: 6 }, (_, index) => putOf(String(index))) }
+  await emit(database, caller, batch, await engineOf(database).push(caller, batch))
+  expect(calls).toBeLessThan(4)
+  await vi.waitFor(() => expect(calls).toBe(6), 5_000)
+})
+
 it('gives up on a push of which every hook hangs', async () => {
   const database = await openTestDatabase()
   const calls: unknown[] = []

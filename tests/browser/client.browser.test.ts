@@ -1,0 +1,77 @@
+/** The engine in a real Chromium: starts from disk, tabs that die, a store deleted under a page. Upholds P12. */
+import type { BrowserContext } from 'playwright-core'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { scaled } from '../property/scale.ts'
+import { type ClientPages, startClientPages } from './client-page.ts'
+
+let pages: ClientPages
+
+beforeAll(async () => {
+  pages = await startClientPages()
+})
+afterAll(() => pages.close())
+
+/** A browser of its own. */
+async function openContext(): Promise<BrowserContext> {
+  const context = await pages.browser.newContext()
+  onTestFinished(() => context.close())
+  return context
+}
+
+it('shows 20,000 rows from disk', async () => {
+  const context = await openContext()
+  const first = await pages.open(context, { rows: 20_000 })
+  await first.waitForFunction(() => window.app.store.status.isLeader)
+  expect(await first.evaluate(() => window.app.store.sync())).toMatchObject({ ok: true, snapshot: true })
+  await first.close()
+  const second = await pages.open(context, { rows: 20_000 })
+  const { length, startMs } = await second.evaluate(() => (
+    { length: window.app.rows.length, startMs: window.app.startMs }
+  ))
+  expect(length).toBe(20_000)
+  console.log(`20,000 rows from disk: ${Math.round(startMs)} ms`)
+})
+
+it('loses nothing that was saved when the tab is killed, and writes nothing twice', async () => {
+  const context = await openContext()
+  const kills = scaled(20)
+  for (let round = 0; round < kills; round++) {
+    const page = await pages.open(context)
+    expect(await page.evaluate(at => window.app.put(`w${at}`, 'saved'), round)).toBe(true)
+    // Without the page's own goodbye.
+    await page.close({ runBeforeUnload: false })
+  }
+  const last = await pages.open(context)
+  await last.waitForFunction(() => window.app.store.status.isLeader)
+  const { rows, report } = await last.evaluate(async () => (
+    { report: await window.app.store.sync(), rows: window.app.rows.map(({ id }) => id) }
+  ))
+  expect(rows.toSorted()).toEqual(Array.from({ length: kills }, (_, at) => `w${at}`).toSorted())
+  expect(report).toMatchObject({ ok: true, pushed: kills })
+})
+
+it('has another tab lead within a second when the leading one is closed, and both share their writes', async () => {
+  const context = await openContext()
+  const first = await pages.open(context, { isAutomatic: true })
+  await first.waitForFunction(() => window.app.store.status.isLeader)
+  const second = await pages.open(context, { isAutomatic: true })
+  expect(await second.evaluate(() => window.app.store.status.isLeader)).toBe(false)
+  await second.evaluate(() => window.app.put('w1', 'from the second'))
+  await first.waitForFunction(() => window.app.rows.length === 1)
+  await first.close()
+  await second.waitForFunction(() => window.app.store.status.isLeader, undefined, { timeout: 1_000 })
+})
+
+it('goes on in memory when the store is deleted under the page, and says so', async () => {
+  const context = await openContext()
+  const page = await pages.open(context)
+  expect(await page.evaluate(() => window.app.put('w1', 'saved'))).toBe(true)
+  await page.evaluate(async () => {
+    for (const { name } of await indexedDB.databases()) indexedDB.deleteDatabase(name!)
+  })
+  await page.waitForFunction(() => !window.app.store.status.isDurable)
+  const after = await page.evaluate(async () => (
+    { saved: await window.app.put('w2', 'later'), status: window.app.store.status, rows: window.app.rows.length }
+  ))
+  expect(after).toMatchObject({ saved: false, status: { storageProblem: 'deleted', pending: 2 }, rows: 2 })
+})
