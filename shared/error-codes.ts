@@ -130,6 +130,12 @@ export const errorKinds = {
     meaning: 'The disk is full, or at its reserve: writes, or puts alone, are refused; reads go on.',
     operator: 'Make room; writes resume without a restart.',
   },
+  DATABASE_MOVED: {
+    status: 503, wire: 'SERVER_ERROR', retryable: true,
+    meaning: 'The database file is no longer the one at its path, so no write is acknowledged.',
+    client: retry,
+    operator: 'Put the file back, or restart the server to open the one that is there now (docs/troubleshooting.md).',
+  },
   DATABASE_UNAVAILABLE: {
     status: 503, wire: 'SERVER_ERROR', retryable: true, client: retry,
     meaning: 'The database is not open, or failed; nothing was written.',

@@ -53,12 +53,14 @@ export const diskReserveBytes = 256 * 1024 * 1024
 export const maxDevicesPerUser = 100
 /** Log lines a minute about failed requests; the rest is counted in one line. */
 export const logLinesPerMinute = 60
-/** The body of a request other than a push: a scope, a page token and fifty table names fit many times over. */
-export const maxQueryBytes = 64 * 1024
 /** Event streams and waiting pulls of one user: as many as devices, each of which has one for all of its tabs. */
 export const maxLiveListeners = 16
+/** In all: each takes some 20 KB while it is open, and no part of `maxRequestsInFlight`. */
+export const maxLiveListenersInAll = 10_000
 /** How long a pull may wait for a change: less than the 30 s after which proxies and our client give a request up. */
 export const maxPullWaitMs = 25_000
+/** The body of a request other than a push: a scope, a page token and fifty table names fit many times over. */
+export const maxQueryBytes = 64 * 1024
 /** No chain of proxies is longer. A much larger number is a mistake that would trust what a client wrote. */
 export const maxTrustedProxies = 10
 

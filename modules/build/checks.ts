@@ -10,6 +10,14 @@ export function assertPreset(preset: string): void {
       'use node-server.',
     ].join(' '))
   }
+  if (/^(?:static|github.pages|gitlab.pages|.*.static)$/.test(preset)) {
+    useLogger('or3-layer-sqlite').warn(`The preset ${preset} (nuxt generate) makes pages and no server: nothing of this layer runs. Use nuxt build.`)
+    return
+  }
+  if (/^bun$/.test(preset)) {
+    useLogger('or3-layer-sqlite').warn('The preset bun is not tried with the native driver, and the limits by address count nobody there. Use node-server.')
+    return
+  }
   if (!/cloudflare|vercel|netlify|aws|azure|firebase|edge|deno.deploy|stormkit/.test(preset)) return
   useLogger('or3-layer-sqlite').warn([
     `The preset ${preset} has no disk that stays, or starts several processes:`,

@@ -32,6 +32,7 @@ export async function applyMigrations(client: Client, history: MigrationHistory)
   await assertNotOld(client)
   const applied = await readLedger(client, history.ledger)
   assertLedgerFits(history, applied)
+  if (applied.length === 0) await assertNoTables(client, history)
   if (applied.length < history.migrations.length) await applyPending(client, history)
   await assertTables(client, history)
 }
@@ -109,6 +110,15 @@ function assertLedgerFits({ owner, migrations }: MigrationHistory, applied: read
       ? `The migrations of ${owner} are in another order than the database applied them (from number ${index}): restore the released journal.`
       : `Migration number ${index} of ${owner} is not the one the database applied: an applied migration is never edited; restore the released file.`)
   })
+}
+
+/** Tables without a ledger: it was emptied, or the tables are another application's. */
+async function assertNoTables(client: Client, { owner, ledger, required }: MigrationHistory) {
+  const { rows } = await client.execute(`SELECT name FROM sqlite_master WHERE type IN ('table', 'view')`)
+  const there = rows.map(row => String(row['name'])).filter(name => required.includes(name))
+  // Another process may have migrated since the ledger was read.
+  if (there.length === 0 || (await readLedger(client, ledger)).length > 0) return
+  throw new MigrationError(`The list of applied migrations of ${owner} (${ledger}) is empty, and tables are there: ${there.slice(0, 3).join(', ')}. Restore a backup; or, where they are another application's, set OR3_SQLITE_DB_PATH to a file of its own.`)
 }
 
 async function assertTables(client: Client, { owner, required }: MigrationHistory) {

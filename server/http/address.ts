@@ -1,4 +1,5 @@
 /** The address that a request comes from: the socket's, since anybody can write a header; behind proxies theirs. */
+import { Socket } from 'node:net'
 import { consola } from 'consola'
 import { getRequestHeader, getRequestIP, type H3Event } from 'h3'
 
@@ -11,6 +12,8 @@ const maxAddressLength = 64
  * proxy, and then only the socket is sure. Null for a request that the server makes of itself, as a rendered page does.
  */
 export function readAddress(event: H3Event, trustedProxies: number): string | null {
+  // Nitro's own calls have no connection. A client cannot ask without one, whatever headers it sends.
+  if (!(event.node.req.socket instanceof Socket)) return null
   const header = getRequestHeader(event, 'x-forwarded-for')
   // In development Nuxt itself is the proxy.
   if (header !== undefined && trustedProxies === 0 && !import.meta.dev) warnOnce()

@@ -94,6 +94,11 @@ export function admitUser(event: H3Event, userId: string): void {
   else end()
 }
 
+/** A repeat of a request that was counted, as for reading its rights again, does not count. */
+export function exemptRepeat(event: H3Event): void {
+  counted.add(event)
+}
+
 /** Ends the connection where nobody takes the answer, or what is left of a refused body does not end. */
 function endWhenStuck(request: IncomingMessage, response: ServerResponse, idleMs: number) {
   const { socket } = request

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { H3Event } from 'h3'
 
 const bySocket = new WeakMap<Socket, Set<() => void>>()
+const byResponse = new WeakMap<ServerResponse, Set<() => void>>()
 
 /**
  * Calls `end` once when the request is over, immediately where it is already. Returns false for a request that the server
@@ -21,8 +22,17 @@ export function onRequestEnd({ node: { req, res } }: H3Event, end: () => void): 
     if (ends.delete(once)) end()
   }
   ends.add(once)
+  byResponse.set(res, (byResponse.get(res) ?? new Set()).add(once))
   res.once('close', once)
   return true
+}
+
+/**
+ * Counts the request as over although its answer goes on. For one that is bounded in another way, as a live stream is by
+ * their number.
+ */
+export function releaseRequest({ node: { res } }: H3Event): void {
+  for (const end of byResponse.get(res as ServerResponse) ?? []) end()
 }
 
 /** A response that waits behind others on its connection is never closed by Node when that ends. */

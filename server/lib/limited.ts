@@ -2,7 +2,7 @@
 
 export const limitNames = [
   'rate', 'user-bytes', 'bytes', 'socket-requests', 'user-requests', 'requests', 'idle', 'unread-body', 'host', 'shape',
-  'workspace-quota', 'disk-reserve', 'device-cursors', 'log-lines',
+  'workspace-quota', 'disk-reserve', 'device-cursors', 'log-lines', 'live-streams',
 ] as const
 
 export type LimitName = typeof limitNames[number]

@@ -44,7 +44,13 @@ export async function createMetrics(engine: () => SyncEngine | undefined): Promi
       for (const limit of limitNames) this.inc({ limit }, readLimited(limit))
     },
   })
-  const gauge = (name: string, help: string, read: () => number) => new Gauge({ name, help, registers, collect() { this.set(read()) } })
+  const gauge = (name: string, help: string, read: () => number) => new Gauge({
+    name, help, registers,
+    collect() {
+      this.set(read())
+    },
+  })
+  gauge('or3_sync_live_listeners', 'Live streams and waiting pulls.', countLiveListeners)
   gauge('or3_sync_bytes_in_flight', 'Bytes of large bodies and answers in memory.', readBytesInFlight)
   gauge('or3_sync_requests_in_flight', 'Requests whose answer was not taken yet.', readRequestsInFlight)
   await addDatabaseFigures(registers, engine)
@@ -95,7 +101,8 @@ async function addDatabaseFigures(registers: Registry[], engine: () => SyncEngin
   counter('writes_total', 'Writes acknowledged.', ({ database: { activity } }) => activity.jobs)
   counter('busy_waits_total', 'How often another process\'s lock was waited for.', ({ database: { activity } }) => activity.busyWaits)
   gauge('queued_writes', 'Writes that wait for the writer.', ({ database: { activity } }) => activity.queued)
-  gauge('writable', '0 after a write was refused because the disk is full.', ({ database: { activity } }) => activity.isFull ? 0 : 1)
+  gauge('writable', '0 after a write failed, until one succeeds.', ({ database: { activity } }) => activity.isWritable ? 1 : 0)
+  gauge('healthy', '0 where /api/health answers 503.', ({ database: { activity } }) => activity.problem === null ? 1 : 0)
   gauge('wal_bytes', 'Size of the write-ahead log.', ({ database }) => readWalBytes(database))
   gauge('last_clean_up_timestamp_seconds', '0 where there was none.', opened => toSeconds(opened.maintenance.read().lastRun))
   // Asked for anew: a clean-up that never runs would leave it at 0.
@@ -107,14 +114,7 @@ async function addDatabaseFigures(registers: Registry[], engine: () => SyncEngin
 const hintBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
 
 async function addLiveFigures(registers: Registry[]) {
-  const { Counter, Gauge, Histogram } = await import('prom-client')
-  const listeners = { name: 'or3_sync_live_listeners', help: 'Live streams and waiting pulls.' }
-  new Gauge({
-    ...listeners, registers,
-    collect() {
-      this.set(countLiveListeners())
-    },
-  })
+  const { Counter, Histogram } = await import('prom-client')
   const counter = (name: string, help: string, read: () => number) => new Counter({
     name: `or3_sync_live_${name}`, help, registers,
     collect() {

@@ -2,20 +2,22 @@
 import { stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { sql } from 'drizzle-orm'
+import type { ErrorCode } from '../../../shared/error-codes.ts'
 import { ledgerTable } from '../../database/migrate.ts'
 import type { SyncDatabase } from '../../database/types.ts'
 import { readLastBackupAt } from '../../operations/backup.ts'
-import { skippedVersionsName } from '../../operations/copy-script.ts'
+import { type Contents, readContents } from '../../operations/contents.ts'
 import { readWalBytes } from '../../operations/health.ts'
-import { livingWorkspaceIds } from '../../workspaces/living.ts'
 
-export interface DatabaseFacts {
+export interface DatabaseFacts extends Contents {
   inMemory: boolean
   fileBytes: number
   walBytes: number
   /** Free bytes of the file's disk; null in memory, or where the system does not say. */
   freeBytes: number | null
-  /** False while the disk is full. */
+  /** The error code of what the last reads and writes met; null where they went well. */
+  problem: ErrorCode | null
+  /** False after a write failed, until one succeeds. */
   writable: boolean
   queuedWrites: number
   /** ISO 8601. */
@@ -24,11 +26,6 @@ export interface DatabaseFacts {
   synchronous: string
   /** How many of the layer's migrations are applied. */
   schemaRevision: number
-  /** Living ones, as a backup counts them. */
-  workspaces: number
-  users: number
-  /** Changes that were ever accepted: the sum of all heads, less the versions that a restore skipped. */
-  changes: number
 }
 
 const synchronousNames = ['OFF', 'NORMAL', 'FULL', 'EXTRA']
@@ -39,24 +36,20 @@ export async function readDatabaseFacts(database: SyncDatabase): Promise<Databas
   const inMemory = local === null
   const mode = await readPragma<{ journal_mode: string }>(database, 'journal_mode')
   const level = await readPragma<{ synchronous: number }>(database, 'synchronous')
-  type Counts = Pick<DatabaseFacts, 'schemaRevision' | 'workspaces' | 'users' | 'changes'>
-  const [counts] = await database.read.all<Counts>(sql`
-    select (select count(*) from ${sql.identifier(ledgerTable)}) as "schemaRevision",
-      (select count(*) from (${livingWorkspaceIds})) as workspaces,
-      (select count(*) from users) as users,
-      (select coalesce(sum(head), 0) from logs)
-        - (select coalesce(sum(value), 0) from layer_state where name = ${skippedVersionsName}) as changes`)
+  const [ledger] = await database.read.all<{ count: number }>(sql`select count(*) as count from ${sql.identifier(ledgerTable)} not indexed`)
   return {
     inMemory,
     fileBytes: local === null ? 0 : await stat(local.path).then(({ size }) => size, () => 0),
     walBytes: await readWalBytes(database),
     freeBytes: local === null ? null : await readFreeBytes(local.path),
-    writable: !activity.isFull,
+    problem: activity.problem,
+    writable: activity.isWritable,
     queuedWrites: activity.queued,
     lastBackupAt: await readLastBackupAt(local).catch(() => null),
     journalMode: mode?.journal_mode ?? '',
     synchronous: synchronousNames[level?.synchronous ?? -1] ?? '',
-    ...counts!,
+    schemaRevision: ledger!.count,
+    ...await readContents(database),
   }
 }
 

@@ -8,6 +8,7 @@ import type { H3Event } from 'h3'
 import { readSessionContext, type SessionContext } from '../../auth/session-context.ts'
 import { logs } from '../../database/schema/index.ts'
 import type { SyncDatabase } from '../../database/types.ts'
+import { errorKinds } from '../../../shared/error-codes.ts'
 import { createSyncError, isSyncError } from '../../errors.ts'
 import { backUp, type BackupResult } from '../../operations/backup.ts'
 import { providerId } from '../sync-adapter/adapter.ts'
@@ -81,13 +82,13 @@ async function readHead({ read }: SyncDatabase, event: H3Event): Promise<number 
   return log?.head ?? 0
 }
 
-function warnOf({ inMemory, writable, walBytes, fileBytes, freeBytes, synchronous }: DatabaseFacts): AdminWarning[] {
+function warnOf({ inMemory, problem, walBytes, fileBytes, freeBytes, synchronous }: DatabaseFacts): AdminWarning[] {
   const warnings: AdminWarning[] = []
   const warn = (message: string) => warnings.push({ level: 'warning', message })
   if (inMemory) warn('The database is in memory: all data is lost when the server stops.')
-  if (!writable) {
-    const message = 'The disk is full: writes are refused, reads go on. Make room; writes resume by themselves.'
-    warnings.push({ level: 'error', message })
+  if (problem !== null) {
+    const { meaning, operator } = errorKinds[problem]
+    warnings.push({ level: 'error', message: `${problem}: ${meaning} ${operator}` })
   }
   if (synchronous === 'OFF') warn('OR3_SQLITE_PRAGMA_SYNCHRONOUS is OFF: a power failure can lose or damage data.')
   if (walBytes > maxWalBytes) warn('The write-ahead log is large: a reader, a studio or a backup may be holding it.')

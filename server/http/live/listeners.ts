@@ -2,7 +2,7 @@
  * Everybody who waits for hints in this process: event streams and waiting pulls. It hands each the newest head of its
  * workspace after a commit, says when rights may have changed, and bounds how many one user has. Upholds P11 and P15.
  */
-import { maxLiveListeners } from '../../../shared/limits.ts'
+import { maxLiveListeners, maxLiveListenersInAll } from '../../../shared/limits.ts'
 import type { LiveEnd } from '../../../shared/live.ts'
 import { createSyncError } from '../../errors.ts'
 import type { Commit, CommitListener } from '../../sync/commits.ts'
@@ -111,6 +111,9 @@ export function createLiveListeners({ onCommit, onRightsChange }: LiveFeeds): Li
     add(listener) {
       const { userId, workspaceId, key } = listener
       if (isClosed) throw createSyncError('DATABASE_UNAVAILABLE', 'The server is stopping. Try again.')
+      if (size >= maxLiveListenersInAll) {
+        throw createSyncError('SERVER_BUSY', `Too many live streams are open. Retry after ${retryLiveSeconds}s`)
+      }
       const own = byUser.get(userId) ?? new Set()
       const older = [...own].find(one => key !== undefined && one.key === key && one.workspaceId === workspaceId)
       older?.close('reopen')

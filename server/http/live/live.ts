@@ -4,11 +4,13 @@ import { type H3Event, getQuery, setResponseHeader } from 'h3'
 import { authorize, requireUser } from '../../auth/session.ts'
 import { createSyncError, isSyncError } from '../../errors.ts'
 import { useSyncEngine } from '../../layer.ts'
+import { countLimited } from '../../lib/limited.ts'
 import { createUserCaller } from '../../sync/caller.ts'
 import type { SyncEngine } from '../../sync/engine.ts'
 import { type RightsChange, rightsChanges } from '../../workspaces/rights-changes.ts'
 import { refuseForeignPage } from '../origin.ts'
 import { countRequest } from '../rate-limit.ts'
+import { releaseRequest } from '../request-end.ts'
 import { createLiveFigures } from './figures.ts'
 import { createLiveListeners, type LiveListener, type LiveListeners, retryLiveSeconds } from './listeners.ts'
 import { readRights } from './rights.ts'
@@ -83,6 +85,7 @@ export async function openLiveStream(event: H3Event): Promise<void> {
   remove = addListener(event, useLiveListeners(engine), stream)
   try {
     await stream.open(() => engine.readHead(createUserCaller(workspaceId, user.id)))
+    releaseRequest(event)
   }
   finally {
     if (!response.headersSent) remove()
@@ -95,7 +98,10 @@ export function addListener(event: H3Event, all: LiveListeners, listener: LiveLi
     return all.add(listener)
   }
   catch (error) {
-    if (isSyncError(error) && error.code === 'RATE_LIMITED') setResponseHeader(event, 'Retry-After', retryLiveSeconds)
+    if (isSyncError(error) && (error.code === 'RATE_LIMITED' || error.code === 'SERVER_BUSY')) {
+      countLimited('live-streams')
+      setResponseHeader(event, 'Retry-After', retryLiveSeconds)
+    }
     throw error
   }
 }

@@ -7,6 +7,7 @@ import { createEvent, type H3Event } from 'h3'
 import { authorize, forgetSession } from '../../auth/session.ts'
 import type { SignedInSession } from '../../auth/session-context.ts'
 import { createSyncError } from '../../errors.ts'
+import { exemptRepeat } from '../admission.ts'
 
 /** The session of now. Throws as `authorize` does, and UNAUTHENTICATED where it is of another user than before. */
 export async function readRights(event: H3Event, workspaceId: string, userId?: string): Promise<SignedInSession> {
@@ -25,5 +26,6 @@ function repeatRequest({ node: { req }, context }: H3Event): H3Event {
   const { sessions: _, ...rest } = context
   event.context = rest
   forgetSession(event)
+  exemptRepeat(event)
   return event
 }

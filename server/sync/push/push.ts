@@ -52,8 +52,12 @@ async function applyBatch(context: EngineContext, caller: UserCaller, batch: Laz
   refuseTooManyOps(batch)
   const { scope, ops } = parseRequest(pushBatch, batch, 'Invalid push request')
   assertScope(caller, scope)
-  const validated = await refuseOnShortDisk(context, await validateOps(ops, caller))
-  await context.quotas.prepare(caller.workspaceId)
+  const valid = await validateOps(ops, caller)
+  const isShort = context.disk.isShort()
+  // A small push pays for no wait that it does not need.
+  const validated = isShort !== false && await isShort ? refusePuts(valid) : valid
+  const preparing = context.quotas.prepare(caller.workspaceId)
+  if (preparing) await preparing
   const { merge, horizon } = await context.database.write(tx => writeOptimistic(context, tx, caller, validated))
   if (merge.log.length > 0) context.commits.tell({ workspaceId: caller.workspaceId, head: merge.head })
   context.applied.tell(caller, merge)
@@ -86,14 +90,13 @@ async function validateOps(ops: readonly unknown[], caller: UserCaller): Promise
 }
 
 /** Puts wait where the disk has no more than its reserve; deletes beside them go on. */
-async function refuseOnShortDisk({ disk }: EngineContext, ops: (ValidOp | Refusal)[]): Promise<(ValidOp | Refusal)[]> {
+function refusePuts(ops: (ValidOp | Refusal)[]): (ValidOp | Refusal)[] {
   const isPut = (op: ValidOp | Refusal) => isValidOp(op) && op.operation === 'put'
-  const short = disk.isShort()
-  if (!(typeof short === 'boolean' ? short : await short) || !ops.some(isPut)) return ops
+  if (!ops.some(isPut)) return ops
   if (!ops.some(op => isValidOp(op) && op.operation === 'delete')) {
-    throw createSyncError('DATABASE_FULL', 'The server keeps what is left of its disk for deletes; nothing was written. Try again later.')
+    throw createSyncError('DATABASE_FULL', 'The server keeps the rest of its disk for deletes; nothing was written. Try again later.')
   }
-  const error = 'Retry after 60s: the server keeps what is left of its disk for deletes'
+  const error = 'Retry after 60s: the server keeps the rest of its disk for deletes'
   return ops.map(op => isPut(op) ? { opId: op.opId, errorCode: 'RATE_LIMITED', error } : op)
 }
 

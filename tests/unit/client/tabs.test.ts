@@ -227,7 +227,8 @@ function openRaw(name: string): Promise<IDBDatabase> {
 }
 
 function read(database: IDBDatabase, name: string, method: 'getAll' | 'getAllKeys'): Promise<unknown[]> {
-  return settle<unknown[]>(database.transaction(name).objectStore(name)[method]())
+  const store = database.transaction(name).objectStore(name)
+  return method === 'getAll' ? settle(store.getAll()) : settle(store.getAllKeys())
 }
 
 function settle<T>(request: IDBRequest<T>): Promise<T> {

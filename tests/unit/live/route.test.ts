@@ -6,6 +6,8 @@ import { expect, it, onTestFinished } from 'vitest'
 import { maxLiveListeners } from '../../../shared/limits.ts'
 import type { AuthProvider } from '../../../server/auth/provider.ts'
 import { endSession } from '../../../server/http/live/live.ts'
+import type { SyncSettingsInput } from '../../../server/config/sync.ts'
+import { readRequestsInFlight } from '../../../server/http/admission.ts'
 import { defineHandler } from '../../../server/http/errors.ts'
 import { rightsChanges } from '../../../server/workspaces/rights-changes.ts'
 import { readLive, type ReadStream } from '../../helpers/live-stream.ts'
@@ -14,7 +16,7 @@ import { serveRoutes } from '../../helpers/http-server.ts'
 import { MARKER, OWNER, UNKNOWN } from '../auth/two-tenants.ts'
 
 /** Who is signed in by the header, unless their sessions have ended. */
-async function serve() {
+async function serve(limits: SyncSettingsInput = {}) {
   const ended = new Set<string>()
   const provider: AuthProvider = {
     getSession(event) {
@@ -22,7 +24,7 @@ async function serve() {
       return id && !ended.has(id) ? { user: { id, email: `${id}@example.org` } } : null
     },
   }
-  const server = await serveRoutes({ provider })
+  const server = await serveRoutes({ provider, limits: { rateLimits: false, ...limits } })
   const listen = async (as: string | undefined, workspaceId: string, more: Record<string, string> = {}) => {
     const stream = await readLive(server.origin, { workspaceId, ...more }, as ? { 'x-user': as } : {})
     onTestFinished(stream.close)
@@ -122,6 +124,21 @@ it('has so many streams for one user, and none of it is felt by another', async 
   streams[0]!.close()
   await sleep(100)
   await open('ann', workspaceId)
+})
+
+it('is no request under way, however often its rights are read', async () => {
+  const { call, open, push, share, meet } = await serve({ maxUserRequestsInFlight: 3, maxRequestsInFlight: 4 })
+  const workspaceId = await share('ann', ['bob'])
+  const streams = await Promise.all(Array.from({ length: 3 }, () => open('ann', workspaceId)))
+  for (let count = 0; count < 3; count++) streams.push(await open('ann', workspaceId))
+  const { userId } = await meet('ann')
+  for (let count = 0; count < 8; count++) {
+    rightsChanges.tell({ userId })
+    await call('GET /api/workspaces', { as: 'ann' })
+  }
+  const head = await push('ann', workspaceId)
+  for (const stream of streams) await stream.next(({ data }) => data.head === head)
+  expect(readRequestsInFlight()).toBeLessThan(3)
 })
 
 it('lets a client\'s new stream take the place of its lost one', async () => {
