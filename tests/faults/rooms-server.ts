@@ -89,7 +89,7 @@ const early: SyncDatabase = {
     add: async (kind, item) => {
       const adding = opened.grouped!.add(kind, item)
       adding.catch(() => {})
-      return guessOutcome(item as never, adding) as never
+      return guessOutcome(item as never, adding as Promise<never>) as never
     },
   },
 }
