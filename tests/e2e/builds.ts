@@ -16,7 +16,7 @@ import { promisify } from 'node:util'
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 const cache = join(tmpdir(), 'or3-layer-e2e')
 const layerSources = [
-  'modules', 'server', 'shared', 'cli', 'drizzle', 'nuxt.config.ts', 'package.json', 'package-lock.json',
+  'modules', 'server', 'app', 'client', 'shared', 'cli', 'drizzle', 'nuxt.config.ts', 'package.json', 'package-lock.json',
 ]
 /** What a build leaves behind is none of its sources. */
 const leftovers = new Set(['node_modules', '.nuxt', '.output', '.data'])

@@ -1,5 +1,4 @@
 /** Who is signed in and in which workspace: the layer's session, its workspaces, and the demo's sign-in. */
-import { withoutSyncs } from '../utils/sync-hold.ts'
 
 export interface WorkspaceSummary {
   id: string
@@ -51,10 +50,8 @@ export function useSession() {
   }
 
   async function switchWorkspace(id: string): Promise<void> {
-    await withoutSyncs(async () => {
-      await request('/api/workspaces/active', { method: 'POST', body: { id } })
-      await refresh()
-    })
+    await request('/api/workspaces/active', { method: 'POST', body: { id } })
+    await refresh()
   }
 
   async function createWorkspace(name: string): Promise<void> {
