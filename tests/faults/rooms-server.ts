@@ -15,7 +15,8 @@ import { openDatabase } from '../../server/database/local/open.ts'
 import type { SyncDatabase } from '../../server/database/types.ts'
 import { backUp } from '../../server/operations/backup.ts'
 import { delegate } from '../../server/database/delegate.ts'
-import type { PushBatch } from '../../shared/protocol.ts'
+import { createUserCaller } from '../../server/sync/caller.ts'
+import type { PullRequest, PushBatch, SnapshotRequest } from '../../shared/protocol.ts'
 import { adapterOf, engineOf } from '../helpers/engine.ts'
 
 const { CRASH_POINT = '', CRASH_AT = '1', ACK_EARLY } = process.env
@@ -74,6 +75,8 @@ const database = ACK_EARLY ? early : opened
 
 const sessionOf = (user: string) => ({ user: { id: user }, workspace: { id: `workspace-of-${user}` } })
 
+const readerOf = (user: string) => createUserCaller(sessionOf(user).workspace.id, user)
+
 function eventOf(user: string): H3Event {
   const session = { authenticated: true, provider: 'test', providerUserId: user, role: 'owner', ...sessionOf(user) }
   return { context: { __or3_session_context_1_test: session } } as unknown as H3Event
@@ -91,6 +94,8 @@ async function serve(request: IncomingMessage): Promise<unknown> {
   switch (request.url) {
     case '/api/auth/session': return { session: sessionOf(user) }
     case '/api/sync/push': return adapterOf(database).push(eventOf(user), JSON.parse(body) as PushBatch)
+    case '/api/sync/pull': return engineOf(database).pull(readerOf(user), JSON.parse(body) as PullRequest)
+    case '/api/sync/snapshot': return engineOf(database).snapshot(readerOf(user), JSON.parse(body) as SnapshotRequest)
     case '/clean-up':
       phase = 'clean-up'
       return engineOf(database).cleanAllWorkspaces({ retentionSeconds: 3_600 })
