@@ -6,7 +6,7 @@ import { useBrowserSync } from '../sync/render.ts'
 /** How sync stands, for a component. `isReady`: a store is open, so that rows can be written. */
 export type SyncViewStatus = SyncStatus & { readonly isReady: boolean }
 
-const notOpen: SyncViewStatus = Object.freeze({
+const notOpen = Object.freeze<SyncViewStatus>({
   isReady: false, isOnline: true, isDurable: true, storageProblem: undefined, isLeader: false, isComplete: false,
   deviceId: '', cursor: 0, head: 0, pending: 0, failures: 0,
   isSyncing: false, lastSyncAt: undefined, error: undefined, stopped: undefined,

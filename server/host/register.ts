@@ -1,6 +1,6 @@
 /**
- * Registers what a host takes beside store and adapter, with those of its registries that the host has: each is
- * optional, and a host without it lacks no more than that. The layer alone has none of them.
+ * Registers the optional parts with the registries that the host has: admin pages, rate limits, background jobs. A host
+ * without one of them lacks no more than that. An app that is no host has none of them.
  */
 import { createDeploymentAdminChecker } from './admin/admin-users.ts'
 import { createAdminStoreProvider } from './admin/store-provider.ts'
@@ -21,7 +21,7 @@ import type { WebhookStoreRegistration } from './webhooks/types.ts'
 
 interface CheckerRegistration { id: string, create: () => DeploymentAdminChecker }
 
-/** As `modules/sync-layer.ts` finds them in the host. */
+/** The host's functions, as `modules/build/host-registries.ts` finds them. */
 export interface HostRegistries {
   registerAdminStoreProvider?: (provider: AdminStoreProvider) => void
   registerProviderAdminAdapter?: (adapter: ProviderAdminAdapter) => void
@@ -39,12 +39,13 @@ export interface HostRegistries {
 }
 
 export interface HostSettings {
-  /** Whose user ids the host's administrators name. */
+  /** The auth provider whose user ids the host's administrators name. */
   authProvider: string
-  /** As far as the host sets them. */
+  /** The limits that the host sets. */
   jobLimits: Partial<JobLimits>
 }
 
+/** Registers synchronously: a host checks its registries right after the plugins have run. */
 export function registerWithHost(
   registries: HostRegistries,
   engine: () => Promise<SyncEngine>,
@@ -53,7 +54,8 @@ export function registerWithHost(
   const database = async () => (await engine()).database
   registries.registerAdminStoreProvider?.(createAdminStoreProvider(database, authProvider))
   registries.registerProviderAdminAdapter?.(answerHostMethods('The admin page', createSyncAdminAdapter(engine)))
-  registries.registerRateLimitProvider?.(providerId, answerHostMethods('The rate limits', createRateLimitProvider(database)))
+  const rateLimits = createRateLimitProvider(database)
+  registries.registerRateLimitProvider?.(providerId, answerHostMethods('The rate limits', rateLimits))
   const jobs = createBackgroundJobProvider(database, { limits: jobLimits })
   registries.registerBackgroundJobProvider?.(providerId, answerHostMethods('The background jobs', jobs, isJobRefusal))
   registries.registerWebhookStore?.({ id: providerId, create: () => answerHostMethods('The webhooks', createWebhookStore(database)) })

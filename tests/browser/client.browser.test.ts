@@ -25,7 +25,9 @@ it('shows 20,000 rows from disk', async () => {
   expect(await first.evaluate(() => window.app.store.sync())).toMatchObject({ ok: true, snapshot: true })
   await first.close()
   const second = await pages.open(context, { rows: 20_000 })
-  const { length, startMs } = await second.evaluate(() => ({ length: window.app.rows.length, startMs: window.app.startMs }))
+  const { length, startMs } = await second.evaluate(() => (
+    { length: window.app.rows.length, startMs: window.app.startMs }
+  ))
   expect(length).toBe(20_000)
   console.log(`20,000 rows from disk: ${Math.round(startMs)} ms`)
 })

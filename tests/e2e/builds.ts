@@ -46,6 +46,8 @@ export interface FixtureBuild {
   packageName: string
   /** Read by the fixture's `nuxt.config.ts`. */
   env?: Record<string, string>
+  /** Another Nuxt than the project's, by its exact version; npm installs what goes with it. */
+  nuxt?: string
   /** Files and folders of the fixture that this build does without, and what it is called then. */
   variant?: { name: string, without: readonly string[], files?: Readonly<Record<string, string>> }
 }
@@ -96,10 +98,13 @@ export const februaryHost: FixtureBuild = {
 }
 
 /** A fixture with the packed layer as a real folder in its node_modules, built by `nuxt build`. */
-export function buildFixture({ fixture, packageName, env = {}, variant = { name: 'whole', without: [] } }: FixtureBuild): Promise<App> {
+export function buildFixture(build: FixtureBuild): Promise<App> {
+  const { fixture, packageName, nuxt, env = {}, variant = { name: 'whole', without: [] } } = build
   const source = `tests/fixtures/${fixture}`
-  return once(`${variant.name}-${fixture}-${packageName}`, [...layerSources, source], async (folder) => {
-    const [installed, tarball] = await Promise.all([installDependencies(), packLayer(folder)])
+  const name = [variant.name, fixture, packageName, ...nuxt === undefined ? [] : ['nuxt', nuxt]].join('-')
+  return once(name, [...layerSources, source], async (folder) => {
+    const installing = nuxt === undefined ? installDependencies() : installNuxt(nuxt)
+    const [installed, tarball] = await Promise.all([installing, packLayer(folder)])
     await copySource(source, folder)
     for (const path of variant.without) await rm(join(folder, path), { recursive: true })
     for (const [path, text] of Object.entries(variant.files ?? {})) await writeFile(join(folder, path), text)
@@ -162,6 +167,16 @@ async function installDependencies(): Promise<string> {
     // The project's versions, so that a release of somebody else's is not what a test fails on.
     await cp(join(root, 'package-lock.json'), join(folder, 'package-lock.json'))
     await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund'], { cwd: folder })
+  })
+  return folder
+}
+
+/** The newest of everything that goes with that Nuxt, as npm gives it to an app that has no lock file yet. */
+async function installNuxt(version: string): Promise<string> {
+  const { folder } = await once(`nuxt-${version}`, ['package.json'], async (folder) => {
+    const dependencies = { 'nuxt': version, 'vue': '^3.5.45', 'zod': '^4.6.7', 'or3-layer-sqlite': `file:${await packLayer(folder)}` }
+    await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module', dependencies }))
+    await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund'], { cwd: folder, maxBuffer: 2 ** 24 })
   })
   return folder
 }

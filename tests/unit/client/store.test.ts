@@ -30,7 +30,7 @@ describe('two devices', () => {
     const server = await startServer()
     const store = await openLeading(server.transportOf())
     store.table(posts).put({ id: 'p1', title: 'Hello', ...{ meta: { tags: ['a'] } } })
-    const row = store.table(posts).get('p1') as { title: string, meta: { tags: string[] } } & object
+    const row = store.table(posts).get('p1') as unknown as { title: string, meta: { tags: string[] } }
     expect(() => (row.title = 'x')).toThrow(TypeError)
     expect(() => row.meta.tags.push('b')).toThrow(TypeError)
   })
