@@ -27,9 +27,10 @@ export interface SyncLayerOptions {
 const knownOptions = { migrationsDir: '', backupCron: '' } satisfies Required<SyncLayerOptions>
 
 const runtimeDefaults = {
-  dbPath: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '', workspaceName: '',
+  dbPath: '', authToken: '', replicaUrl: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '',
+  authProvider: '', workspaceName: '',
   limits: {
-    maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '', maxBytesInFlight: '', maxUserBytesInFlight: '',
+    maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '', servers: '', maxBytesInFlight: '', maxUserBytesInFlight: '',
     maxRequestsInFlight: '', maxUserRequestsInFlight: '', maxRequestsPerSocket: '', idleSeconds: '', maxWorkspaceBytes: '',
     maxWorkspaceRows: '', maxOwnerBytes: '', maxOwnerRows: '', diskReserveBytes: '', maxDevicesPerUser: '',
     logLinesPerMinute: '',

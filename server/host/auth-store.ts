@@ -8,6 +8,7 @@ import { answerHost } from './errors.ts'
 import { acceptInviteAndProvisionUser, consumeInvite, validateInvite } from '../workspaces/invite-acceptance.ts'
 import { acceptInviteLink, createInviteLink, listInviteLinks, revokeInviteLink } from '../workspaces/invite-links.ts'
 import { createInvite, listInvites, revokeInvite } from '../workspaces/invites.ts'
+import { findKnownSession } from '../workspaces/known-session.ts'
 import { getMembership, getWorkspaceRole, listMembers, removeMember, setMemberRole } from '../workspaces/members.ts'
 import { getOrCreateUser, getUser } from '../workspaces/users.ts'
 import {
@@ -29,6 +30,7 @@ export function createAuthWorkspaceStore(
     answerHost('The user and workspace store', async () => run(await database(), input))
   return {
     getUser: serve(getUser),
+    findKnownSession: serve(findKnownSession),
     getOrCreateUser: serve(getOrCreateUser),
     getOrCreateDefaultWorkspace: serve((opened, userId: string) =>
       getOrCreateDefaultWorkspace(opened, userId, workspaceName)),

@@ -1,13 +1,17 @@
 /**
  * Tells listeners inside the process of the ops that a commit has applied: what an app indexes or notifies by. A listener
  * runs after the commit and after the push was answered, so it can neither delay nor fail one. Told in memory only: what
- * a crash must not lose belongs in the transaction of the write itself.
+ * a crash must not lose belongs in the transaction of the write itself. Of several servers on one database, the one that took
+ * the push tells it.
  */
 import { consola } from 'consola'
 import { parseJson } from '../../shared/parse-json.ts'
-import type { ChangeStamp, SyncOperation } from '../../shared/protocol.ts'
+import type { ChangeStamp, PushResultItem, SyncOperation } from '../../shared/protocol.ts'
 import type { Caller } from './caller.ts'
-import type { Merge } from './push/merge.ts'
+import { idOf } from './push/merge.ts'
+import { isValidOp, type Refusal, type ValidOp } from './push/validate.ts'
+
+type Ops = readonly (ValidOp | Refusal)[]
 
 /** An op that has won its key. */
 export interface AppliedOp {
@@ -33,8 +37,8 @@ export interface AppliedOps {
 export type AppliedListener = (applied: AppliedOps) => unknown
 
 export interface AppliedFeed {
-  /** To be called after the commit. Returns at once; the listeners run later. */
-  tell(caller: Caller, merge: Merge): void
+  /** To be called after the commit, with one receipt per op. Returns at once; the listeners run later. */
+  tell(caller: Caller, ops: Ops, receipts: readonly PushResultItem[]): void
   /** Returns what ends it. */
   listen(listener: AppliedListener): () => void
 }
@@ -43,10 +47,10 @@ export interface AppliedFeed {
 export function createAppliedFeed(): AppliedFeed {
   const listeners = new Set<AppliedListener>()
   return {
-    tell(caller, merge) {
-      if (listeners.size === 0 || merge.log.length === 0) return
+    tell(caller, ops, receipts) {
+      if (listeners.size === 0) return
       setImmediate(() => {
-        const applied = toApplied(caller, merge)
+        const applied = toApplied(caller, ops, receipts)
         if (applied.ops.length === 0) return
         for (const listener of listeners) void call(listener, applied)
       })
@@ -67,22 +71,20 @@ async function call(listener: AppliedListener, applied: AppliedOps): Promise<voi
   }
 }
 
-function toApplied(caller: Caller, merge: Merge): AppliedOps {
-  const existed = new Map(merge.receipts.map(receipt => [receipt.serverVersion, receipt.wasExisting === true]))
-  const ops = merge.log
-    // A superseded op names itself.
-    .filter(entry => entry.obsoletes !== entry.serverVersion)
-    .map(({ tableName, pk, operation, payload, deviceId, opId, hlc, clock, serverVersion }) => {
-      let parsed: { value: unknown } | undefined
-      return {
-        tableName, pk, operation, serverVersion,
-        stamp: { deviceId, opId, hlc, clock },
-        wasExisting: existed.get(serverVersion) ?? false,
-        get payload() {
-          parsed ??= { value: payload === null ? undefined : parseJson(payload) }
-          return parsed.value
-        },
-      }
-    })
-  return { workspaceId: caller.workspaceId, userId: caller.kind === 'user' ? caller.userId : null, ops }
+function toApplied(caller: Caller, ops: Ops, receipts: readonly PushResultItem[]): AppliedOps {
+  const applied = ops.flatMap((op, index): AppliedOp[] => {
+    const { applied = false, replayed = false, serverVersion, wasExisting = false } = receipts[index]!
+    if (!isValidOp(op) || !applied || replayed || serverVersion === undefined) return []
+    const { tableName, pk, operation, payload, deviceId, hlc, clock } = op
+    let parsed: { value: unknown } | undefined
+    return [{
+      tableName, pk, operation, serverVersion, wasExisting,
+      stamp: { deviceId, opId: idOf(op), hlc, clock },
+      get payload() {
+        parsed ??= { value: payload === null ? undefined : parseJson(payload) }
+        return parsed.value
+      },
+    }]
+  })
+  return { workspaceId: caller.workspaceId, userId: caller.kind === 'user' ? caller.userId : null, ops: applied }
 }

@@ -16,7 +16,7 @@ import type { SystemCaller } from './caller.ts'
 import type { EngineContext } from './context.ts'
 import { type Merge, keyOf, type StoredWinner } from './push/merge.ts'
 import { readStoredState } from './push/reads.ts'
-import { isValidOp, validateOp } from './push/validate.ts'
+import { isValidOp, validateOp, type ValidOp } from './push/validate.ts'
 import { writeOptimistic } from './push/write-ops.ts'
 import { type PageOptions, readRow, readRowPage, type RowPage } from './row-pages.ts'
 
@@ -59,15 +59,15 @@ export function createServerRows(context: EngineContext): ServerRows {
     async write(caller, job) {
       const isDiskShort = await context.disk.isShort()
       await context.quotas.prepare(caller.workspaceId)
-      const { value, merge } = await context.database.write(async (tx) => {
+      const { value, written } = await context.database.write(async (tx) => {
         const pending = new Map<string, Pending>()
         const value = await job(createRowWriter(tx, caller, pending), tx)
         if (isDiskShort) refusePuts(pending)
-        return { value, merge: await writePending(context, tx, caller, clock, [...pending.values()]) }
+        return { value, written: await writePending(context, tx, caller, clock, [...pending.values()]) }
       })
-      if (merge && merge.log.length > 0) {
-        context.commits.tell({ workspaceId: caller.workspaceId, head: merge.head })
-        context.applied.tell(caller, merge)
+      if (written) {
+        context.commits.tell({ workspaceId: caller.workspaceId, head: written.merge.head })
+        context.applied.tell(caller, written.ops, written.merge.receipts)
       }
       return value
     },
@@ -97,7 +97,7 @@ function createRowWriter(tx: WriteTransaction, caller: SystemCaller, pending: Ma
 
 async function writePending(
   context: EngineContext, tx: WriteTransaction, caller: SystemCaller, clock: HybridClock, pending: Pending[],
-): Promise<Merge | undefined> {
+): Promise<{ ops: ValidOp[], merge: Merge } | undefined> {
   const { maxOpsPerPush } = readSyncSettings()
   if (pending.length > maxOpsPerPush) {
     throw createSyncError('INVALID_REQUEST', `One transaction writes at most ${maxOpsPerPush} rows: use several`)
@@ -110,12 +110,12 @@ async function writePending(
     return one.row === null && winner?.operation !== 'put' ? [] : toOp(one, winner, caller, clock)
   })
   if (ops.length === 0) return undefined
-  const { merge } = await writeOptimistic(context, tx, caller, ops)
+  const merge = await writeOptimistic(context, tx, caller, ops)
   for (const { success, applied, error = 'The row was refused', errorCode } of merge.receipts) {
     if (!success) throw createSyncError(errorCode === 'OVERSIZED' ? 'QUOTA_EXCEEDED' : 'INVALID_REQUEST', error)
     if (!applied) throw createSyncError('CONFLICT', 'A row has the last clock there is, with a later HLC: it cannot be changed any more')
   }
-  return merge
+  return { ops, merge }
 }
 
 /** As a push is refused: what is left of the disk is for deletes. */

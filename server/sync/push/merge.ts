@@ -63,6 +63,12 @@ export interface Merge {
   deferredDevices: Set<string>
 }
 
+/** What a push came to, however it was written. */
+export interface PushOutcome extends Pick<Merge, 'receipts' | 'head' | 'superseded'> {
+  /** True where an op was logged. */
+  isLogged: boolean
+}
+
 export interface Tombstone {
   tableName: string
   pk: string
@@ -168,7 +174,8 @@ function isOfAnother({ ownerUserId }: StoredWinner, op: ValidOp, caller: Caller)
   return actor !== ownerUserId
 }
 
-function refuse(about: { opId: string }, errorCode: OpRefusalCode, error: string): PushResultItem {
+/** The receipt of an op that is refused. */
+export function refuse(about: { opId: string }, errorCode: OpRefusalCode, error: string): PushResultItem {
   return { ...about, success: false, errorCode, error, retryable: opRefusals[errorCode].retryable }
 }
 
