@@ -1,17 +1,13 @@
 /**
  * Tells listeners inside the process of the ops that a commit has applied: what an app indexes or notifies by. A listener
  * runs after the commit and after the push was answered, so it can neither delay nor fail one. Told in memory only: what
- * a crash must not lose belongs in the transaction of the write itself. Of several servers on one database, the one that took
- * the push tells it.
+ * a crash must not lose belongs in the transaction of the write itself.
  */
 import { consola } from 'consola'
 import { parseJson } from '../../shared/parse-json.ts'
 import type { ChangeStamp, PushResultItem, SyncOperation } from '../../shared/protocol.ts'
 import type { Caller } from './caller.ts'
-import { idOf } from './push/merge.ts'
 import { isValidOp, type Refusal, type ValidOp } from './push/validate.ts'
-
-type Ops = readonly (ValidOp | Refusal)[]
 
 /** An op that has won its key. */
 export interface AppliedOp {
@@ -37,8 +33,8 @@ export interface AppliedOps {
 export type AppliedListener = (applied: AppliedOps) => unknown
 
 export interface AppliedFeed {
-  /** To be called after the commit, with one receipt per op. Returns at once; the listeners run later. */
-  tell(caller: Caller, ops: Ops, receipts: readonly PushResultItem[]): void
+  /** To be called after the commit. Returns at once; the listeners run later. */
+  tell(caller: Caller, ops: readonly (ValidOp | Refusal)[], receipts: readonly PushResultItem[]): void
   /** Returns what ends it. */
   listen(listener: AppliedListener): () => void
 }
@@ -71,20 +67,23 @@ async function call(listener: AppliedListener, applied: AppliedOps): Promise<voi
   }
 }
 
-function toApplied(caller: Caller, ops: Ops, receipts: readonly PushResultItem[]): AppliedOps {
-  const applied = ops.flatMap((op, index): AppliedOp[] => {
-    const { applied = false, replayed = false, serverVersion, wasExisting = false } = receipts[index]!
+/** An op is applied where its receipt says so and it is no repeat. */
+function toApplied(
+  caller: Caller, ops: readonly (ValidOp | Refusal)[], receipts: readonly PushResultItem[],
+): AppliedOps {
+  const applied = ops.flatMap((op, index) => {
+    const { applied, replayed, serverVersion, wasExisting = false } = receipts[index]!
     if (!isValidOp(op) || !applied || replayed || serverVersion === undefined) return []
-    const { tableName, pk, operation, payload, deviceId, hlc, clock } = op
+    const { tableName, pk, operation, payload, deviceId, opId, hlc, clock } = op
     let parsed: { value: unknown } | undefined
-    return [{
+    return {
       tableName, pk, operation, serverVersion, wasExisting,
-      stamp: { deviceId, opId: idOf(op), hlc, clock },
+      stamp: { deviceId, opId: opId.toLowerCase(), hlc, clock },
       get payload() {
         parsed ??= { value: payload === null ? undefined : parseJson(payload) }
         return parsed.value
       },
-    }]
+    }
   })
   return { workspaceId: caller.workspaceId, userId: caller.kind === 'user' ? caller.userId : null, ops: applied }
 }

@@ -65,7 +65,7 @@ export function createServerRows(context: EngineContext): ServerRows {
         if (isDiskShort) refusePuts(pending)
         return { value, written: await writePending(context, tx, caller, clock, [...pending.values()]) }
       })
-      if (written) {
+      if (written && written.merge.log.length > 0) {
         context.commits.tell({ workspaceId: caller.workspaceId, head: written.merge.head })
         context.applied.tell(caller, written.ops, written.merge.receipts)
       }
@@ -95,9 +95,11 @@ function createRowWriter(tx: WriteTransaction, caller: SystemCaller, pending: Ma
   }
 }
 
+interface WrittenRows { ops: readonly ValidOp[], merge: Merge }
+
 async function writePending(
   context: EngineContext, tx: WriteTransaction, caller: SystemCaller, clock: HybridClock, pending: Pending[],
-): Promise<{ ops: ValidOp[], merge: Merge } | undefined> {
+): Promise<WrittenRows | undefined> {
   const { maxOpsPerPush } = readSyncSettings()
   if (pending.length > maxOpsPerPush) {
     throw createSyncError('INVALID_REQUEST', `One transaction writes at most ${maxOpsPerPush} rows: use several`)

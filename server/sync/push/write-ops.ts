@@ -20,7 +20,9 @@ import { addRows, appendLog, claimVersions, moveHead, pointRows, pointTombstones
 type Ops = readonly (ValidOp | Refusal)[]
 
 /** Inserts the ops as new. Undoes that and writes them checked where one of them is not new, or may not be written. */
-export async function writeOptimistic(context: EngineContext, tx: WriteTransaction, caller: Caller, ops: Ops): Promise<Merge> {
+export async function writeOptimistic(
+  context: EngineContext, tx: WriteTransaction, caller: Caller, ops: Ops,
+): Promise<Merge> {
   const { workspaceId } = caller
   const valid = ops.filter(isValidOp)
   const areFirst = areFirstPuts(valid)
@@ -81,14 +83,15 @@ function weigh(valid: readonly ValidOp[]): Usage {
   return { bytes: valid.reduce((sum, op) => sum + op.bytes, 0), rows: valid.length }
 }
 
-/** The server's own code waits for no device. */
+/** The server's own ops are never deferred: they get the next clock of their row within the transaction. */
 async function findDeferred(tx: WriteTransaction, caller: Caller, valid: readonly ValidOp[], horizon: number) {
-  if (caller.kind === 'system') return new Set<string>()
-  return toDeferred(valid, horizon > 0 ? await readRows(tx, selectDeferred(caller, valid)) : [])
+  if (caller.kind === 'system' || horizon === 0) return new Set<string>()
+  return toDeferred(valid, await readRows(tx, selectDeferred(caller, valid)))
 }
 
 async function defer(tx: WriteTransaction, caller: Caller, { deferredDevices }: Merge, horizon: number) {
-  if (deferredDevices.size > 0 && caller.kind === 'user') await tx.execute(deferDevices(caller, deferredDevices, horizon, nowSeconds()))
+  if (caller.kind === 'system' || deferredDevices.size === 0) return
+  await tx.execute(deferDevices(caller, deferredDevices, horizon, nowSeconds()))
 }
 
 /** False where a unique index refuses an op id or a key: some of it may be written then. */

@@ -63,6 +63,32 @@ CREATE INDEX `connect_environments_scope` ON `connect_environments` (`user_id`,`
 CREATE INDEX `connect_environments_work` ON `connect_environments` (`next_attempt_at_ms`,`created_at_ms`,`id`) WHERE status in ('provisioning', 'revoking');--> statement-breakpoint
 CREATE INDEX `connect_environments_activation` ON `connect_environments` (`activation_deadline_ms`,`id`) WHERE status = 'active' and activation_claimed_at_ms is null;--> statement-breakpoint
 CREATE INDEX `connect_environments_revoked` ON `connect_environments` (`updated_at_ms`,`id`) WHERE status = 'revoked';--> statement-breakpoint
+CREATE TABLE `invite_links` (
+	`workspace_id` text NOT NULL,
+	`id` text NOT NULL,
+	`role` text NOT NULL,
+	`token_hash` text NOT NULL,
+	`created_by_user_id` text NOT NULL,
+	`max_uses` integer NOT NULL,
+	`uses` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	`revoked_at` integer,
+	`created_at` integer NOT NULL,
+	PRIMARY KEY(`workspace_id`, `id`),
+	FOREIGN KEY (`workspace_id`) REFERENCES `workspaces`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `invite_links_token` ON `invite_links` (`workspace_id`,`token_hash`);--> statement-breakpoint
+CREATE TABLE `deferred_devices` (
+	`workspace_id` text NOT NULL,
+	`user_id` text NOT NULL,
+	`device_id` text NOT NULL,
+	`horizon` integer NOT NULL,
+	`deferred_at` integer NOT NULL,
+	`released` integer NOT NULL,
+	PRIMARY KEY(`workspace_id`, `user_id`, `device_id`)
+);
+--> statement-breakpoint
 CREATE TABLE `webhook_custom_hooks` (
 	`webhook_id` text NOT NULL,
 	`hook_name` text NOT NULL,
@@ -114,5 +140,22 @@ CREATE TABLE `webhooks` (
 );
 --> statement-breakpoint
 CREATE INDEX `webhooks_workspace` ON `webhooks` (`scope`,`workspace_id`,`user_id`);--> statement-breakpoint
+PRAGMA foreign_keys=OFF;--> statement-breakpoint
+CREATE TABLE `__new_device_cursors` (
+	`workspace_id` text NOT NULL,
+	`device_id` text NOT NULL,
+	`user_id` text NOT NULL,
+	`cursor` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	PRIMARY KEY(`workspace_id`, `user_id`, `device_id`)
+);
+--> statement-breakpoint
+INSERT INTO `__new_device_cursors`("workspace_id", "device_id", "user_id", "cursor", "updated_at") SELECT "workspace_id", "device_id", "user_id", "cursor", "updated_at" FROM `device_cursors`;--> statement-breakpoint
+DROP TABLE `device_cursors`;--> statement-breakpoint
+ALTER TABLE `__new_device_cursors` RENAME TO `device_cursors`;--> statement-breakpoint
+PRAGMA foreign_keys=ON;--> statement-breakpoint
+CREATE INDEX `device_cursors_slowest` ON `device_cursors` (`workspace_id`,`cursor`,`updated_at`);--> statement-breakpoint
 ALTER TABLE `background_jobs` ADD `history_phase` text;--> statement-breakpoint
-CREATE INDEX `background_jobs_history` ON `background_jobs` (`started_at_ms`) WHERE history_phase in ('admission_pending', 'finalization_pending');
+CREATE INDEX `background_jobs_history` ON `background_jobs` (`started_at_ms`) WHERE history_phase in ('admission_pending', 'finalization_pending');--> statement-breakpoint
+ALTER TABLE `logs` ADD `used_bytes` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE `logs` ADD `used_rows` integer DEFAULT 0 NOT NULL;
