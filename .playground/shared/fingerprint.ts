@@ -1,20 +1,18 @@
 /**
- * One hash over everything a replica shows: live rows with payload and revision, and tombstones, in key order.
- * Two replicas are equal exactly when their fingerprints are; who holds which server version does not count.
+ * One hash over everything a device holds: rows with payload and revision, and tombstones, in key order. Two devices are
+ * equal exactly when their fingerprints are. Which server versions they know does not count.
  */
-import { compareCodePoints } from './revision.ts'
+import type { SyncStore } from '../../client/index.ts'
+import { compareCodePoints } from '../../shared/revision.ts'
 import { sha256 } from './sha256.ts'
-import type { Entry } from './types.ts'
 
-export async function fingerprintEntries(entries: Iterable<Entry>): Promise<string> {
-  const sorted = [...entries].sort(
-    (a, b) => compareCodePoints(a.tableName, b.tableName) || compareCodePoints(a.pk, b.pk),
+export async function fingerprint(store: SyncStore): Promise<string> {
+  const sorted = [...store.entries()].sort(
+    (a, b) => compareCodePoints(a.table, b.table) || compareCodePoints(a.pk, b.pk),
   )
-  const lines = sorted.map(({ tableName, pk, revision: { clock, hlc, opId }, payload }) =>
-    canonicalJson([tableName, pk, clock, hlc, opId, payload ?? null]),
-  )
+  const lines = sorted.map(({ table, pk, clock, hlc, opId, row }) => canonicalJson([table, pk, clock, hlc, opId, row ?? null]))
   const bytes = new TextEncoder().encode(lines.join('\n'))
-  // Browsers hide `crypto.subtle` on plain http outside localhost, which is how a phone in the same network arrives.
+  // Browsers hide `crypto.subtle` on plain http outside localhost, as for a phone in the same network.
   const digest = globalThis.crypto.subtle
     ? new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes))
     : sha256(bytes)

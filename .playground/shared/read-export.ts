@@ -1,8 +1,8 @@
 /**
- * Reads a chat export (`{ format: 'or3-chat-export', version: 1, ops }`) into ops that a replica can take.
+ * Reads a chat export (`{ format: 'or3-chat-export', version: 1, ops }`) into ops that a device can take.
  * An export names its reader `$me`: notifications belong to whoever imports them.
  */
-import type { PendingOp } from './wire.ts'
+import type { JsonObject, PendingOp } from '../../shared/protocol.ts'
 
 /** Throws with one clear sentence when the file is something else. */
 export function readChatExport(file: unknown, userId: string): PendingOp[] {
@@ -12,9 +12,10 @@ export function readChatExport(file: unknown, userId: string): PendingOp[] {
   if (!Array.isArray(ops)) throw new Error('This chat export holds no list of ops.')
   const bad = ops.findIndex(op => !isOp(op))
   if (bad >= 0) throw new Error(`Op ${bad + 1} of this chat export is not in the wire format.`)
-  return (ops as PendingOp[]).map(op =>
-    op.payload?.['user_id'] === '$me' ? { ...op, payload: { ...op.payload, user_id: userId } } : op,
-  )
+  return (ops as PendingOp[]).map((op) => {
+    const payload = op.payload as JsonObject | undefined
+    return payload?.['user_id'] === '$me' ? { ...op, payload: { ...payload, user_id: userId } } : op
+  })
 }
 
 function isOp(value: unknown): value is PendingOp {
