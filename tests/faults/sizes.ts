@@ -7,6 +7,8 @@ export interface Sizes {
   /** Another process holds the write lock at least a hundred times in a minute. */
   busyMs: number
   diskCycles: number
+  /** How often the file is taken away and brought back. */
+  fileRounds: number
   restores: number
   /** Of the log whose snapshot, clean-up and backup are watched. */
   rows: number
@@ -15,10 +17,10 @@ export interface Sizes {
 }
 
 /** Under a minute, to look at after a change. */
-export const quick: Sizes = { kills: 4, crashesPerPoint: 1, busyMs: 1_500, diskCycles: 1, restores: 1, rows: 2_000, loadMs: 1_000, idleClients: 200 }
+export const quick: Sizes = { kills: 4, crashesPerPoint: 1, busyMs: 1_500, diskCycles: 1, fileRounds: 2, restores: 1, rows: 2_000, loadMs: 1_000, idleClients: 200 }
 
 /** Within ten minutes: what a change is checked with. */
-const whole: Sizes = { kills: 100, crashesPerPoint: 5, busyMs: 60_000, diskCycles: 20, restores: 10, rows: 20_000, loadMs: 10_000, idleClients: 1_000 }
+const whole: Sizes = { kills: 100, crashesPerPoint: 5, busyMs: 60_000, diskCycles: 20, fileRounds: 30, restores: 10, rows: 20_000, loadMs: 10_000, idleClients: 1_000 }
 
 export function readSizes(): Sizes {
   const scale = Number(process.env['OR3_FAULTS_SCALE'] || 1)
@@ -26,6 +28,6 @@ export function readSizes(): Sizes {
   const times = (count: number) => Math.ceil(count * scale)
   return {
     ...whole, kills: times(whole.kills), crashesPerPoint: times(whole.crashesPerPoint), busyMs: times(whole.busyMs),
-    diskCycles: times(whole.diskCycles), restores: times(whole.restores), loadMs: times(whole.loadMs),
+    diskCycles: times(whole.diskCycles), fileRounds: times(whole.fileRounds), restores: times(whole.restores), loadMs: times(whole.loadMs),
   }
 }
