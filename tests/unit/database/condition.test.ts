@@ -10,6 +10,7 @@ let lines: string[] = []
 
 beforeEach(() => {
   lines = []
+  consola.level = LogLevels.info
   vi.useFakeTimers({ toFake: ['performance'] })
   const reporter = { log: ({ args, level }: { args: unknown[], level: number }) => void lines.push(`${level === LogLevels.error ? 'error' : 'info'} ${args.join(' ')}`) }
   consola.setReporters([reporter])
