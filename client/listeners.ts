@@ -1,4 +1,4 @@
-/** Who is told of changes. What an app's own function throws is reported as the page's error, and stops nothing here. */
+/** Lists of listeners. What an app's own function throws is reported as the page's error, and stops nothing here. */
 export interface Listeners<Args extends unknown[]> {
   readonly size: number
   /** Returns a function that ends it. */

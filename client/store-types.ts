@@ -5,7 +5,6 @@ import type { SyncStatus } from './status.ts'
 import type { Storage } from './storage/types.ts'
 import type { StoreTable } from './store-table.ts'
 import type { Conflict, SyncReport } from './sync/device.ts'
-import type { SharedStatus } from './tabs.ts'
 import type { Transport } from './transport.ts'
 import type { Entry, FailureRecord } from './types.ts'
 
@@ -34,16 +33,17 @@ export interface SyncStore {
   subscribe(listener: () => void): () => void
   /** Calls `listener` where two writes of a row did not know of each other. */
   onConflict(listener: (conflict: Conflict) => void): () => void
-  /** Offers all writes until now to the server, and pulls. In a tab that does not lead, the leading one is asked to, and nothing is reported. */
+  /**
+   * Offers all writes until now to the server, and pulls. A tab that does not lead asks the leading one to, and gets no
+   * report.
+   */
   sync(): Promise<SyncReport | undefined>
   /** A server says that its head is `head`: starts a pull, remembered until one has passed it. Moves no cursor. */
   hint(head: number): void
   /** Pulls soon, as after waking up. */
   requestPull(): void
-  /** Milliseconds between pulls that nothing has asked for. */
+  /** Milliseconds between pulls that nothing has asked for, where no live connection tells of changes. */
   setPace(ms: number): void
-  /** Shows how this store hears of changes. For the live connection. */
-  setLive(mode: SharedStatus['live']['mode'], reason: string): void
   /** The user's switch; all tabs of the store follow. */
   setOnline(isOnline: boolean): void
   /** Goes on after the session has ended, as with a new one. */
@@ -64,6 +64,7 @@ export interface StoreOptions {
   tables?: readonly SyncedTable[] | undefined
   paceMs?: number | undefined
   isAutomatic?: boolean | undefined
+  isLive?: boolean | undefined
   now?: (() => number) | undefined
   random?: (() => number) | undefined
   locks?: LockManager | null | undefined

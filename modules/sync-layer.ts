@@ -22,8 +22,13 @@ export interface SyncLayerOptions {
 }
 
 const runtimeDefaults = {
-  dbPath: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '',
-  limits: { maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '' },
+  dbPath: '', authToken: '', replicaUrl: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '',
+  limits: {
+    maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '', servers: '', maxBytesInFlight: '', maxUserBytesInFlight: '',
+    maxRequestsInFlight: '', maxUserRequestsInFlight: '', maxRequestsPerSocket: '', idleSeconds: '', maxWorkspaceBytes: '',
+    maxWorkspaceRows: '', maxOwnerBytes: '', maxOwnerRows: '', diskReserveBytes: '', maxDevicesPerUser: '',
+    logLinesPerMinute: '',
+  },
   cleanUp: '', retentionDays: '', metrics: '', slowStatementMs: '',
 }
 

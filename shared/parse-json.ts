@@ -13,13 +13,13 @@ interface RawJson {
 }
 
 /** Far more than a payload may have. A body of nothing but brackets would take V8 seconds. */
-const maxDepth = 10_000
+export const maxJsonDepth = 10_000
 /** A JavaScript client cannot send even one. Each costs a microsecond or two. */
 const maxRawNumbers = 10_000
 
 /** Parses. Throws `SyntaxError` as `JSON.parse` does, `RangeError` for too deep nesting or too many raw numbers. */
 export function parseJson(text: string): unknown {
-  if (text.length > maxDepth) refuseDeep(text)
+  if (text.length > maxJsonDepth) refuseDeep(text)
   if (!suspicious.test(text)) return JSON.parse(text)
   // The marker is random, so it cannot be forged.
   const mark = crypto.randomUUID()
@@ -91,7 +91,7 @@ function fitsDouble(token: string): boolean {
 
 function refuseDeep(text: string) {
   // The usual case, and the cheapest check.
-  if (!hasMoreBrackets(text, maxDepth)) return
+  if (!hasMoreBrackets(text, maxJsonDepth)) return
   let depth = 0
   for (let index = 0; index < text.length; index++) {
     switch (text.charCodeAt(index)) {
@@ -99,7 +99,7 @@ function refuseDeep(text: string) {
         index = endOfString(text, index + 1) - 1
         break
       case 0x5b: case 0x7b:
-        if (++depth > maxDepth) throw new RangeError(`Nested deeper than ${maxDepth} levels`)
+        if (++depth > maxJsonDepth) throw new RangeError(`Nested deeper than ${maxJsonDepth} levels`)
         break
       case 0x5d: case 0x7d:
         depth--

@@ -1,10 +1,11 @@
-/** What an import did, as text for the operator. */
+/** Writes the report of an import as text. */
 import { resolve } from 'node:path'
 import type { ImportReport, WorkspaceReport } from './report.ts'
 
 /** The newest schema of or3-provider-sqlite that this was tried with. */
 const newestRevision = 17
 
+/** Writes to `output`; `to` is the new database's path. */
 export function writeSummary(output: { write(text: string): unknown }, report: ImportReport, to: string): void {
   const lines = [
     ...writeTable(['table', 'read', 'written'], [...report.tables, { name: 'device_cursors', ...report.cursors }]

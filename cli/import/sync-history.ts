@@ -7,6 +7,7 @@ import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { nowSeconds } from '../../server/lib/clock.ts'
 import type { SyncDatabase, WriteTransaction } from '../../server/database/types.ts'
+import { changeBytes } from '../../server/sync/quota.ts'
 import { beginLog } from '../../server/sync/log.ts'
 import { inBatches } from './batches.ts'
 import { buildHistory, type KeyHistory, type NewChange } from './history.ts'
@@ -61,7 +62,10 @@ async function importWorkspace(
   }
   const { head, horizon } = versions
   Object.assign(counts, { oldHead: workspace.head, head, horizon, fingerprint: fingerprint.digest('hex') })
-  await database.write(tx => tx.run(sql`update logs set head = ${head}, horizon = ${horizon} where id = ${logId}`))
+  await database.write(tx => tx.run(sql`
+    update logs set head = ${head}, horizon = ${horizon},
+      (used_bytes, used_rows) = (select coalesce(sum(${changeBytes}), 0), count(*) from changes where log_id = ${logId})
+    where id = ${logId}`))
 }
 
 /** Which rows need a version is known only when all were seen, so a log with gaps is read twice. */

@@ -17,6 +17,8 @@ export interface SyncLoop {
   requestPull(head?: number): void
   /** Syncs now, after a run that is under way; undefined where it may not. */
   syncNow(): Promise<SyncReport | undefined>
+  /** The network is back, or the page in view: pulls at once, without the rest of a wait that nobody has asked for. */
+  wake(): void
   setPace(ms: number): void
   setOnline(isOnline: boolean): void
   resume(): void
@@ -38,6 +40,7 @@ export interface SyncLoopOptions {
 const afterWriteMs = 30
 const firstBackOffMs = 1_000
 const maxBackOffMs = 60_000
+const stopWaitMs = 1_000
 /** A hint that no pull reaches, as of a server that is being restored, must not make it pull in a circle. */
 const maxHintRounds = 5
 
@@ -134,6 +137,7 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
       isStarted = true
       wake()
     },
+    wake,
     soon: () => schedule(afterWriteMs),
     requestPull(head) {
       if (head === undefined) mustPull = true
@@ -170,7 +174,8 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
     async stop() {
       isStopped = true
       clearTimeout(timer)
-      await running
+      // A request without an answer must not keep a page from another workspace; what it brings is dropped then.
+      await Promise.race([running, new Promise(resolve => setTimeout(resolve, stopWaitMs))])
     },
   }
 }

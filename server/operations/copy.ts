@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
+import { ensurePrivateFile } from '../lib/private-file.ts'
 import { copyScript } from './copy-script.ts'
 
 export interface LedgerRow { hash: string, when: number }
@@ -22,6 +23,8 @@ export class BackupError extends Error {
 
 /** Makes the file `copy` from the database `source` and its log, flushed to disk. Throws `BackupError` where it is not whole. */
 export async function copyDatabase(source: string, copy: string, signal?: AbortSignal): Promise<VerifiedFile> {
+  // SQLite copies into an empty file as into none, and keeps its mode.
+  await ensurePrivateFile(copy)
   return runScript(source, copy, signal)
 }
 

@@ -53,6 +53,20 @@ export async function readHealth(engine: SyncEngine | undefined): Promise<{ stat
   return { status: health.problem === null ? 200 : 503, health }
 }
 
+interface Recent { engine: SyncEngine, at: number, health: ReturnType<typeof readHealth> }
+
+/** Anybody may ask, as often as they like: a second old is as good. */
+const recentMs = 1_000
+let recent: Recent | undefined
+
+/** As `readHealth`, computed at most once a second. */
+export function readRecentHealth(engine: SyncEngine | undefined): ReturnType<typeof readHealth> {
+  if (!engine) return readHealth(engine)
+  const now = performance.now()
+  if (recent?.engine !== engine || now - recent.at >= recentMs) recent = { engine, at: now, health: readHealth(engine) }
+  return recent.health
+}
+
 /** 0 in memory, and in journal modes without a log. */
 export async function readWalBytes({ local }: SyncDatabase): Promise<number> {
   return local === null ? 0 : stat(`${local.path}-wal`).then(({ size }) => size, () => 0)

@@ -13,13 +13,15 @@ import { defineNitroPlugin, useRuntimeConfig } from 'nitropack/runtime'
 import { selectAuthProvider } from '../auth/provider.ts'
 import { warnWithoutProvider } from '../auth/session.ts'
 import { createAuthWorkspaceStore } from '../host/auth-store.ts'
-import { readDatabaseConfig } from '../config/database.ts'
+import { readDatabaseTarget } from '../config/database.ts'
 import { registerWithHost } from '../host/register.ts'
 import { layerStarted, startLayer, stopLayer, useSyncDatabase, useSyncEngine } from '../layer.ts'
 import { createSyncGatewayAdapter, providerId } from '../host/sync-adapter/adapter.ts'
 import { readKeep } from '../operations/backup.ts'
+import { guardApp } from '../http/admission.ts'
 import { createPageReader } from '../http/page-reader.ts'
 import { rememberRoutePath, pathOf } from '../http/requests.ts'
+import { surviveLogErrors } from '../lib/log-budget.ts'
 import { configureOps } from '../config/operations.ts'
 import { statementWatch, watchRequests } from '../operations/watch.ts'
 import { assertNodeVersion } from '../lib/node-version.ts'
@@ -35,6 +37,9 @@ export default defineNitroPlugin((nitroApp) => {
   registerWithHost(hostRegistries, useSyncEngine, readHostSettings(config))
   if (import.meta.prerender) return
 
+  surviveLogErrors([process.stdout, process.stderr])
+  guardApp(nitroApp.h3App)
+
   if (import.meta.dev) closeForNewerWorker()
   nitroApp.hooks.hook('request', event => rememberRoutePath(event, config.app.baseURL))
   selectAuthProvider(config.or3Sqlite.authProvider)
@@ -45,7 +50,7 @@ export default defineNitroPlugin((nitroApp) => {
     // A wrong setting is refused now, not at the first backup.
     readKeep()
     watchRequests(nitroApp.hooks)
-    return readDatabaseConfig(process.env, config.or3Sqlite)
+    return readDatabaseTarget(process.env, config.or3Sqlite)
   }
   startLayer(configure, migrations, (sentence) => {
     consola.withTag('or3-sync').error(sentence)

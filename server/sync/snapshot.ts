@@ -14,12 +14,14 @@ import { assertScope, type UserCaller } from './caller.ts'
 import type { EngineContext } from './context.ts'
 import type { SnapshotItem, SnapshotRequest, SnapshotResponse, SyncOperation } from '../../shared/protocol.ts'
 import { splitTexts } from './json.ts'
-import { maxPageTextLength, maxRowsPerRead, maxStepsBack } from '../../shared/limits.ts'
+import { maxAnswerBytes, maxPageTextLength, maxRowsPerRead, maxRowsPerRewind, maxStepsBack } from '../../shared/limits.ts'
 import { logOf } from './log.ts'
+import { createPartSize } from './part-size.ts'
 import { compareCodePoints } from '../../shared/revision.ts'
 import { readSnapshotToken, type SnapshotPosition, writeSnapshotToken } from './snapshot-token.ts'
 import { snapshotRequest } from '../../shared/shapes.ts'
 import { parseRequest } from '../lib/parse-request.ts'
+import { createTurns } from '../lib/turns.ts'
 
 /** A record's winner in the log. */
 interface Winner {
@@ -64,27 +66,32 @@ async function readAnswer(context: EngineContext, caller: UserCaller, request: S
   const { scope, pageSize, pageToken, tables } = parseRequest(snapshotRequest, request, 'Invalid snapshot request')
   assertScope(caller, scope)
   const { workspaceId } = caller
-  const { head, horizon } = await readCounters(context.database, workspaceId)
+  const { head, horizon, now } = await readCounters(context.database, workspaceId)
   const filter = tables === undefined ? null : JSON.stringify([...new Set(tables)].sort(compareCodePoints))
   const position = pageToken === undefined
     ? { snapshotId: randomUUID(), highWatermark: head, filter, tableName: '', pk: '' }
-    : await readSnapshotToken(context, caller, pageToken, filter)
+    : await readSnapshotToken(context, caller, pageToken, filter, now)
   const { snapshotId, highWatermark } = position
   if (highWatermark > head) throw expired('it is of a later state than the server now has')
   if (highWatermark < horizon) throw expired('a row it may hold has been deleted and cleaned up since')
 
   const { winners, next } = await readPage(context.database, caller, position, pageSize)
-  const nextPageToken = next ? await writeSnapshotToken(context, caller, { ...position, ...next }) : null
+  const nextPageToken = next ? await writeSnapshotToken(context, caller, { ...position, ...next }, now) : null
   return { workspaceId, snapshotId, highWatermark, nextPageToken, winners }
 }
 
-async function readCounters(database: SyncDatabase, workspaceId: string): Promise<{ head: number, horizon: number }> {
-  const [row] = await readRows(database.read.$client, selectCounters({ workspaceId }))
-  return row ?? { head: 0, horizon: 0 }
+interface Counters { head: number, horizon: number, now: number }
+
+async function readCounters(database: SyncDatabase, workspaceId: string): Promise<Counters> {
+  const [row] = await readRows(database.read.$client, selectCounters({ workspaceId, now: database.now() }))
+  return row!
 }
 
-const selectCounters = compileSql<{ workspaceId: string }, { head: number, horizon: number }>(value => sql`
-  select head, horizon from logs where workspace_id = ${value('workspaceId')} limit 1`)
+const selectCounters = compileSql<{ workspaceId: string, now: number | null }, Counters>(value => sql`
+  select coalesce((select head from logs where workspace_id = ${value('workspaceId')}), 0) as head,
+    coalesce((select horizon from logs where workspace_id = ${value('workspaceId')}), 0) as horizon,
+    coalesce(${value('now')}, unixepoch()) as now
+  limit 1`)
 
 interface Key { tableName: string, pk: string }
 
@@ -97,12 +104,20 @@ async function readPage(database: SyncDatabase, caller: UserCaller, position: Sn
   let [rest, textLength, steps] = [pageSize, 0, 0]
   const isFull = () => rest === 0 || textLength >= maxPageTextLength || steps >= maxStepsBack
   let last: Key | undefined
+  const turns = createTurns()
+  const partSize = createPartSize(async ({ table, after }: { table: string | undefined, after: Key }, limit) => {
+    const { measure } = table === undefined ? recordsAfter : recordsOfTable
+    const { workspaceId, userId } = caller
+    const [part] = await readRows(database.read.$client, measure({ workspaceId, userId, tableName: after.tableName, pk: after.pk, limit }))
+    return part!.bytes
+  })
   for (const table of tablesFrom(position)) {
     let after: Key = table === undefined || table === position.tableName ? position : { tableName: table, pk: '' }
     for (let hasRest = true; hasRest;) {
       // A full page only asks whether another table has more.
-      const wanted = isFull() ? 0 : Math.min(rest, maxRowsPerRead)
-      const records = await readRecords(database, caller, table, after, wanted + 1)
+      const most = Math.min(rest, maxRowsPerRead)
+      const wanted = isFull() ? 0 : database.grouped === null ? await partSize.next({ table, after }, most) : most
+      const { records, found } = await readRecords(database, caller, table, after, wanted + 1)
       const part = records.slice(0, wanted)
       const rewound = await rewind(database, caller.workspaceId, part, position.highWatermark)
       winners.push(...rewound.winners)
@@ -111,8 +126,9 @@ async function readPage(database: SyncDatabase, caller: UserCaller, position: Sn
       rest -= part.length
       const key = part.at(-1)
       if (key) after = last = { tableName: key.tableName, pk: key.pk }
-      hasRest = records.length > wanted
+      hasRest = found > part.length
       if (hasRest && isFull()) return { winners, next: last }
+      await turns.pause()
     }
   }
   return { winners, next: undefined }
@@ -123,12 +139,22 @@ function tablesFrom({ filter, tableName }: SnapshotPosition): (string | undefine
   return filter === null ? [undefined] : (JSON.parse(filter) as string[]).filter(table => compareCodePoints(table, tableName) >= 0)
 }
 
-/** The records after a key, of one table or of all. */
-async function readRecords(database: SyncDatabase, { workspaceId, userId }: UserCaller, table: string | undefined, { tableName, pk }: Key, limit: number): Promise<Winner[]> {
-  const statement = table === undefined ? recordsAfter : recordsOfTable
-  const [texts] = await readRows(database.read.$client, statement({ workspaceId, userId, tableName, pk, limit }))
-  return toWinners(texts!)
+/** The records after a key, of one table or of all; `found` may be more than fit into an answer of a database server. */
+async function readRecords(
+  database: SyncDatabase,
+  { workspaceId, userId }: UserCaller,
+  table: string | undefined,
+  { tableName, pk }: Key,
+  limit: number,
+): Promise<{ records: Winner[], found: number }> {
+  const { read, readBounded } = table === undefined ? recordsAfter : recordsOfTable
+  const statement = database.grouped === null ? read : readBounded
+  const [part] = await readRows(database.read.$client, statement({ workspaceId, userId, tableName, pk, limit }))
+  const records = toWinners(part!)
+  return { records, found: part!.found ?? records.length }
 }
+
+interface RecordTexts extends Texts { found?: number }
 
 interface RecordsValues extends Key { workspaceId: string, userId: string, limit: number }
 
@@ -136,14 +162,28 @@ const recordsAfter = compileRecords(value => sql`(r.table_name, r.pk) > (${value
 const recordsOfTable = compileRecords(value => sql`r.table_name = ${value('tableName')} and r.pk > ${value('pk')}`)
 
 function compileRecords(after: (value: (name: keyof RecordsValues) => Placeholder) => SQL) {
-  return compileSql<RecordsValues, Texts>(value => sql`
-    select ${texts('stamp', 'payload')} from (
-      select json_array(${sql.raw(stampColumns)}, 0) as stamp, c.payload as payload
-      from records r
-      cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
-      where r.log_id = ${logOf(value('workspaceId'))} and ${after(value)} and (c.owner_user_id is null or c.owner_user_id = ${value('userId')})
-      order by r.table_name, r.pk limit ${value('limit')}) as page
-    limit 1`)
+  const from = (value: (name: keyof RecordsValues) => Placeholder) => sql`
+    from records r
+    cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
+    where r.log_id = ${logOf(value('workspaceId'))} and ${after(value)} and (c.owner_user_id is null or c.owner_user_id = ${value('userId')})
+    order by r.table_name, r.pk limit ${value('limit')}`
+  return {
+    read: compileSql<RecordsValues, RecordTexts>(value => sql`
+      select ${texts('stamp', 'payload')} from (
+        select json_array(${sql.raw(stampColumns)}, 0) as stamp, c.payload as payload ${from(value)}) as page
+      limit 1`),
+    readBounded: compileSql<RecordsValues, RecordTexts>(value => sql`
+      with page as materialized (select json_array(${sql.raw(stampColumns)}, 0) as stamp, c.payload as payload ${from(value)}),
+      numbered as materialized (
+        select row_number() over () as place, stamp, payload, octet_length(stamp) + coalesce(octet_length(payload), 0) as bytes from page)
+      select (select count(*) from page) as found, ${texts('stamp', 'payload')} from (
+        select stamp, payload from (select *, sum(bytes) over (order by place) - bytes as bytes_before from numbered)
+        where bytes_before < ${sql.raw(String(maxAnswerBytes))} order by place) as fitting
+      limit 1`),
+    /** How many bytes of payloads the next records have. */
+    measure: compileSql<RecordsValues, { bytes: number }>(value => sql`
+      select coalesce(sum(bytes), 0) as bytes from (select octet_length(c.payload) as bytes ${from(value)}) limit 1`),
+  }
 }
 
 function texts(stamp: string, payload: string): SQL {
@@ -163,16 +203,24 @@ function toWinners({ stamps, payloads }: Texts): Winner[] {
 async function rewind(database: SyncDatabase, workspaceId: string, page: readonly Winner[], highWatermark: number): Promise<{ winners: Winner[], steps: number }> {
   const later = page.filter(winner => winner.serverVersion > highWatermark).map(winner => winner.serverVersion)
   if (later.length === 0) return { winners: [...page], steps: 0 }
-  const [found] = await readRows(database.read.$client, chainEnds({ workspaceId, later: JSON.stringify(later), highWatermark }))
-  // A complete chain ends at or before the watermark, or with the first change of its key.
-  const byLater = new Map(toWinners(found!).map(winner => [winner.laterVersion, winner]))
+  const byLater = new Map<number, Winner>()
+  const turns = createTurns()
+  let steps = 0
+  for (let from = 0; from < later.length && steps < maxStepsBack; from += maxRowsPerRewind) {
+    const part = JSON.stringify(later.slice(from, from + maxRowsPerRewind))
+    const [found] = await readRows(database.read.$client, chainEnds({ workspaceId, later: part, highWatermark }))
+    // A complete chain ends at or before the watermark, or with the first change of its key.
+    for (const winner of toWinners(found!)) byLater.set(winner.laterVersion, winner)
+    steps += found!.steps
+    await turns.pause()
+  }
   const winners = page.flatMap((winner) => {
     if (winner.serverVersion <= highWatermark) return winner
     const last = byLater.get(winner.serverVersion)
     if (!last) throw expired('what it holds has been cleaned up since, or changed too often')
     return last.serverVersion <= highWatermark ? last : []
   })
-  return { winners, steps: found!.steps }
+  return { winners, steps }
 }
 
 const chainEnds = compileSql<{ workspaceId: string, later: string, highWatermark: number }, Texts & { steps: number }>((value) => {

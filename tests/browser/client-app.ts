@@ -42,21 +42,24 @@ const transport: Transport = {
     }
   },
   async pull({ cursor }) {
-    const changes = log.slice(Math.max(0, cursor - count)).map((op, index) => (
-      { serverVersion: Math.max(cursor, count) + index + 1, tableName: op.tableName, pk: op.pk, op: op.operation, payload: op.payload, stamp: op.stamp }
+    const news = log.slice(Math.max(0, cursor - count))
+    const changes = news.map(({ tableName, pk, operation, payload, stamp }, index) => (
+      { serverVersion: Math.max(cursor, count) + index + 1, tableName, pk, op: operation, payload, stamp }
     ))
     const nextCursor = cursor + changes.length
     return { changes, nextCursor, hasMore: false, oldestRetainedVersion: 1, requiresSnapshot: false }
   },
   async push({ ops }) {
     log.push(...ops)
-    const results = ops.map(({ stamp }, index) => ({ opId: stamp.opId, success: true, serverVersion: count + log.length - ops.length + index + 1 }))
+    const first = count + log.length - ops.length + 1
+    const results = ops.map(({ stamp }, index) => ({ opId: stamp.opId, success: true, serverVersion: first + index }))
     return { results, serverVersion: count + log.length }
   },
   updateCursor: async () => ({ ok: true }),
 }
 
-const client = createSyncClient({ transport, tables: [table], isAutomatic: query.get('automatic') === '1', paceMs: 500 })
+const isAutomatic = query.get('automatic') === '1'
+const client = createSyncClient({ transport, tables: [table], isAutomatic, paceMs: 500 })
 const startedAt = performance.now()
 const store = await client.open({ userId: 'u1', workspaceId: 'w1' })
 const list = store.table(table).list({ sort: (a, b) => a.rank - b.rank })

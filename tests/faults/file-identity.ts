@@ -21,8 +21,8 @@ export interface FileIdentityFigures extends Check {
   failures: string[]
 }
 
-/** Long enough for some commits, on a slow machine too. */
-const phaseMs = 300
+/** Long enough for some commits on a slow machine, and for the health, which is computed once a second. */
+const phaseMs = 1_200
 
 /** Renames the file away and back `rounds` times under load. */
 export async function runFileIdentity({ start, dbPath, rounds }: { start: StartServer, dbPath: string, rounds: number }): Promise<FileIdentityFigures> {

@@ -4,9 +4,10 @@
  * opened: …". Upholds P14.
  */
 import { constants, type Stats } from 'node:fs'
-import { access, mkdir, open, readFile, realpath, stat } from 'node:fs/promises'
+import { access, open, readFile, realpath, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import process from 'node:process'
+import { ensurePrivateFolder } from '../../lib/private-file.ts'
 
 /** What stands beside a database file. SQLite deletes none of them while the database is open. */
 export const sidecars = ['-wal', '-shm', '-journal', '-owner']
@@ -15,13 +16,13 @@ export const sidecars = ['-wal', '-shm', '-journal', '-owner']
 export async function prepareFile(path: string): Promise<{ path: string, names: number }> {
   const found = await stat(path).catch(() => undefined)
   if (found) assertIsFile(found)
-  await mkdir(dirname(path), { recursive: true }).catch((cause: unknown) => {
+  await ensurePrivateFolder(dirname(path)).catch((cause: unknown) => {
     throw new Error(`its folder cannot be made (${codeOf(cause)}): make it, and give it to the user that runs the server`, { cause })
   })
   const file = await realpath(path).catch(async () => {
     // Made here, so that a link that leads to no file yet has an end too. Only where there is none: closing a file that
     // this process has open as a database would drop the locks on it (POSIX).
-    await (await open(path, 'a')).close()
+    await (await open(path, 'a', 0o600)).close()
     return realpath(path)
   }).catch((cause: unknown) => {
     throw new Error(`the file cannot be made (${codeOf(cause)}): give its folder to the user that runs the server`, { cause })

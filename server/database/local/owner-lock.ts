@@ -4,6 +4,7 @@
  * and a reading backup go on. Two writers that checkpoint could meet the WAL-reset bug (sqlite.org/wal.html).
  * Never open the lock file by other means in this process: closing it would drop the lock (POSIX).
  */
+import { ensurePrivateFile } from '../../lib/private-file.ts'
 import { retryWhileBusy } from '../busy.ts'
 import { openConnection } from './connection.ts'
 import { driverCode, isBusy } from '../driver-error.ts'
@@ -41,6 +42,7 @@ export class DatabaseInUseError extends Error {
  * where this user may not write the lock file: SQLite would then take a lock that several have at once.
  */
 export async function takeOwnerLock(path: string, timeoutMs: number): Promise<OwnerLock> {
+  await ensurePrivateFile(`${path}-owner`).catch(() => {})
   const lock = openConnection({ path: `${path}-owner`, pragmas: [] })
   try {
     // The last of it is never committed, and fails where the file was opened to be read only.

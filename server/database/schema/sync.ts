@@ -19,6 +19,9 @@ export const logs = sqliteTable('logs', {
   horizon: integer('horizon').notNull().default(0),
   /** Up to where the clean-up has read the log: what a change up to here made obsolete is gone. */
   cleanedVersion: integer('cleaned_version').notNull().default(0),
+  /** What its changes take of the quota (sync/quota.ts); moved with the head. */
+  usedBytes: integer('used_bytes').notNull().default(0),
+  usedRows: integer('used_rows').notNull().default(0),
 }, table => [
   uniqueIndex('logs_workspace').on(table.workspaceId),
 ])
@@ -72,7 +75,25 @@ export const deviceCursors = sqliteTable('device_cursors', {
   cursor: integer('cursor').notNull(),
   updatedAt: integer('updated_at').notNull(),
 }, table => [
-  primaryKey({ columns: [table.workspaceId, table.deviceId] }),
+  // By user too: nobody can take another member's device id.
+  primaryKey({ columns: [table.workspaceId, table.userId, table.deviceId] }),
+  // The slowest living device is among the first of these.
+  index('device_cursors_slowest').on(table.workspaceId, table.cursor, table.updatedAt),
+])
+
+/** Devices behind the horizon of which a put waits until they could learn that they need a snapshot. */
+export const deferredDevices = sqliteTable('deferred_devices', {
+  workspaceId: text('workspace_id').notNull(),
+  userId: text('user_id').notNull(),
+  /** As its cursor is kept. */
+  deviceId: text('device_id').notNull(),
+  /** Behind which it was when its put was deferred. */
+  horizon: integer('horizon').notNull(),
+  deferredAt: integer('deferred_at').notNull(),
+  /** 1 once a pull of its user could tell it. */
+  released: integer('released').notNull(),
+}, table => [
+  primaryKey({ columns: [table.workspaceId, table.userId, table.deviceId] }),
 ])
 
 /** What the server itself remembers across restarts: the key that signs page tokens, when it last cleaned up. */

@@ -1,7 +1,8 @@
 /** Lists follow their table change by change, and only those that a change belongs to move. */
 import fc from 'fast-check'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { createList, type LiveList } from '../../../client/list.ts'
+import type { JsonObject } from '../../../shared/protocol.ts'
+import { createList } from '../../../client/list.ts'
 import { defineSyncedTable } from '../../../client/index.ts'
 import { runs } from '../../property/scale.ts'
 import { openLeading } from './devices.ts'
@@ -44,9 +45,12 @@ describe('a list', () => {
     const row = fc.record({ id: fc.constantFrom(...'abcdefghij'), rank: fc.nat(3), done: fc.boolean() })
     const batch = fc.array(fc.tuple(row, fc.boolean()), { minLength: 1, maxLength: 30 })
     fc.assert(fc.property(fc.array(batch, { maxLength: 8 }), (batches) => {
-      const rows = new Map<string, { id: string, rank: number, done: boolean }>()
-      const options = { where: (one: object) => !(one as Task).done, sort: (a: object, b: object) => (a as Task).rank - (b as Task).rank }
-      const list: LiveList = createList([], options, 'id', () => {})
+      const rows = new Map<string, { id: string, rank: number, done: boolean } & JsonObject>()
+      const options = {
+        where: (one: JsonObject) => !one['done'],
+        sort: (a: JsonObject, b: JsonObject) => Number(a['rank']) - Number(b['rank']),
+      }
+      const list = createList([], options, 'id', () => {})
       for (const changes of batches) {
         const before = new Map(rows)
         for (const [one, isPut] of changes) {
@@ -54,8 +58,11 @@ describe('a list', () => {
           else rows.delete(one.id)
         }
         const ids = new Set(changes.map(([{ id }]) => id))
-        list.take(Array.from(ids, pk => ({ pk, before: before.get(pk), after: rows.get(pk) })).filter(one => one.before !== one.after) as never[] as Parameters<LiveList['take']>[0])
-        const expected = [...rows.values()].filter(one => !one.done).sort((a, b) => a.rank - b.rank || (a.id < b.id ? -1 : 1))
+        const told = Array.from(ids, pk => ({ pk, before: before.get(pk), after: rows.get(pk) }))
+        list.take(told.filter(one => one.before !== one.after))
+        const expected = [...rows.values()]
+          .filter(one => !one.done)
+          .sort((a, b) => a.rank - b.rank || (a.id < b.id ? -1 : 1))
         expect(list.rows).toEqual(expected)
       }
     }), runs(200))

@@ -2,8 +2,9 @@
  * A tab that can die at any step of its storage: from then on nothing that it began goes on, its lock is free and its
  * channel closed, as when the browser ends it. What a transaction had stored stays.
  */
-import { createIndexedDbStorage, type Storage, type StoreFile, type SyncClientOptions, type SyncStore } from '../../../client/index.ts'
-import { createSyncClient } from '../../../client/index.ts'
+import {
+  createIndexedDbStorage, createSyncClient, type Storage, type StoreFile, type SyncClientOptions, type SyncStore,
+} from '../../../client/index.ts'
 import { posts } from './devices.ts'
 
 export interface MortalTab {

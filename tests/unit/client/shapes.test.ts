@@ -10,7 +10,10 @@ const fill = (row: object) => ({ ...common, content: '', ...row })
 const first = defineSyncedTable<{ id: string, title: string }>('posts', { primaryKey: 'id', fill })
 const second = defineSyncedTable<{ id: string, title: string, words: number }>('posts', {
   primaryKey: 'id', fill, version: 2,
-  migrate: row => ({ ...row, id: String(row['id']), title: String(row['title']), words: String(row['title']).split(' ').length }),
+  migrate(row) {
+    const title = String(row['title'])
+    return { ...row, id: String(row['id']), title, words: title.split(' ').length }
+  },
 })
 
 /** A start of the app with these tables, on the same browser where it is named. */
@@ -103,10 +106,12 @@ describe('a definition', () => {
   })
 
   it('checks local writes by its schema, before anything is stored', async () => {
-    const checked = defineSyncedTable('posts', { primaryKey: 'id', schema: z.looseObject({ id: z.string(), title: z.string().max(5) }) })
+    const schema = z.looseObject({ id: z.string(), title: z.string().max(5) })
+    const checked = defineSyncedTable('posts', { primaryKey: 'id', schema })
     const server = await startServer()
     const store = await start(server, checked)
-    expect(() => store.table(checked).put({ id: 'p1', title: 'too long' })).toThrow(/does not fit the table "posts": title/)
+    expect(() => store.table(checked).put({ id: 'p1', title: 'too long' }))
+      .toThrow(/does not fit the table "posts": title/)
     expect(() => store.table(checked).put({ id: '', title: 'x' })).toThrow('needs its key in "id"')
     expect(() => store.table(checked).patch('p1', { title: 'x' })).toThrow('no row "p1"')
     expect(store.status.pending).toBe(0)

@@ -1,6 +1,8 @@
 /** Several tabs of one browser: one talks to the server, all read and write at once; with Web Locks and without. */
 import { describe, expect, it } from 'vitest'
-import { createIndexedDbStorage, createSyncClient, type SyncClientOptions } from '../../../client/index.ts'
+import {
+  createIndexedDbStorage, createSyncClient, type SyncClientOptions, type SyncStore, type Transport,
+} from '../../../client/index.ts'
 import { createBrowser, fingerprint, openLeading, openTab, posts, until } from './devices.ts'
 import { openMortalTab } from './mortal-tab.ts'
 import { startServer } from './server.ts'
@@ -73,16 +75,40 @@ describe('two tabs', () => {
     expect(first.status.deviceId).toBe(second.status.deviceId)
   })
 
+  it('do not overwrite each other\'s newer rows, also where one does not hear of the other', async () => {
+    const server = await startServer()
+    const profile = createBrowser()
+    let hold: (() => void) | undefined
+    let isHolding = false
+    const slow = server.transportOf('user-1', { after: async (route) => {
+      if (isHolding && route === 'pull') await new Promise<void>(resolve => (hold = resolve))
+    } })
+    const late = await openLeading(slow, { profile, locks: null })
+    await late.sync()
+    const silent = await openSilently(() => openLeading(server.transportOf(), { profile, locks: null }))
+    const other = await openLeading(server.transportOf())
+    other.table(posts).put({ id: 'p1', title: 'older' })
+    await other.sync()
+    isHolding = true
+    const syncing = late.sync()
+    await until(() => hold !== undefined)
+    isHolding = false
+    other.table(posts).patch('p1', { title: 'newer' })
+    await other.sync()
+    await silent.sync()
+    hold!()
+    await syncing
+    await Promise.all([late.close(), silent.close()])
+    const again = await openLeading(server.transportOf(), { profile })
+    expect(again.status.cursor).toBe(2)
+    expect(again.table(posts).get('p1')?.title).toBe('newer')
+  })
+
   it('load the store again where a message was missed', async () => {
     const server = await startServer()
     const profile = createBrowser()
-    const Original = globalThis.BroadcastChannel
     const deaf = await openTab(server.transportOf(), { profile }).open(id)
-    globalThis.BroadcastChannel = class extends Original {
-      override postMessage() {}
-    }
-    const silent = await openTab(server.transportOf(), { profile }).open(id)
-    globalThis.BroadcastChannel = Original
+    const silent = await openSilently(() => openTab(server.transportOf(), { profile }).open(id))
     await silent.table(posts).put({ id: 'p1', title: 'unheard' }).saved
     await deaf.table(posts).put({ id: 'p2', title: 'own' }).saved
     await until(() => deaf.table(posts).get('p1') !== undefined)
@@ -158,22 +184,39 @@ describe('a copied profile', () => {
     const slow = server.transportOf('user-1', { before: (route) => {
       if (route === 'pull' && pulls++ > 0) throw new Error('one pull is enough')
     } })
-    const again = await openLeading({ ...slow, pull: request => slow.pull({ ...request, limit: 1 }).then(page => ({ ...page, hasMore: false })) }, { profile })
+    const onePage: Transport = {
+      ...slow, pull: async request => ({ ...await slow.pull({ ...request, limit: 1 }), hasMore: false }),
+    }
+    const again = await openLeading(onePage, { profile })
     await again.sync()
     await until(() => again.status.deviceId !== deviceId)
   })
 })
 
+/** A tab that tells the others nothing. */
+async function openSilently(open: () => Promise<SyncStore>): Promise<SyncStore> {
+  const Original = globalThis.BroadcastChannel
+  globalThis.BroadcastChannel = class extends Original {
+    override postMessage() {}
+  }
+  const store = await open()
+  globalThis.BroadcastChannel = Original
+  return store
+}
+
 async function copyDatabase(from: string, to: string): Promise<void> {
   const source = await openRaw(from)
-  const target = createSyncClient({ storage: createIndexedDbStorage(), isAutomatic: false, profile: to.slice(9).split('/')[0]! })
+  const profile = to.slice('or3-sync:'.length).split('/')[0]
+  const target = createSyncClient({ storage: createIndexedDbStorage(), isAutomatic: false, profile })
   await (await target.open(id)).close()
   const copy = await openRaw(to)
   for (const name of source.objectStoreNames) {
     const [keys, values] = await Promise.all([read(source, name, 'getAllKeys'), read(source, name, 'getAll')])
     const store = copy.transaction(name, 'readwrite').objectStore(name)
     await settle(store.clear())
-    for (const [at, value] of values.entries()) await settle(store.keyPath ? store.put(value) : store.put(value, keys[at] as IDBValidKey))
+    for (const [at, value] of values.entries()) {
+      await settle(store.keyPath ? store.put(value) : store.put(value, keys[at] as IDBValidKey))
+    }
   }
   source.close()
   copy.close()
@@ -184,7 +227,8 @@ function openRaw(name: string): Promise<IDBDatabase> {
 }
 
 function read(database: IDBDatabase, name: string, method: 'getAll' | 'getAllKeys'): Promise<unknown[]> {
-  return settle<unknown[]>(database.transaction(name).objectStore(name)[method]())
+  const store = database.transaction(name).objectStore(name)
+  return method === 'getAll' ? settle(store.getAll()) : settle<unknown[]>(store.getAllKeys())
 }
 
 function settle<T>(request: IDBRequest<T>): Promise<T> {

@@ -11,9 +11,14 @@ const root = fileURLToPath(new URL('../../..', import.meta.url))
 const source = `
 import { z } from 'zod'
 import { createSyncClient, defineSyncedTable, type RowOf } from '${root}client/index.ts'
-const notes = defineSyncedTable('notes', { primaryKey: 'id', indexes: ['list'], schema: z.looseObject({ id: z.string(), text: z.string(), list: z.string().optional(), done: z.boolean() }) })
+const notes = defineSyncedTable('notes', {
+  primaryKey: 'id', indexes: ['list'],
+  schema: z.looseObject({ id: z.string(), text: z.string(), list: z.string().optional(), done: z.boolean() }),
+})
 interface Task { id: string, rank: number }
-const tasks = defineSyncedTable<Task>('tasks', { primaryKey: 'id', version: 2, migrate: row => ({ id: String(row['id']), rank: 0 }) })
+const tasks = defineSyncedTable<Task>('tasks', {
+  primaryKey: 'id', version: 2, migrate: row => ({ id: String(row['id']), rank: 0 }),
+})
 const store = await createSyncClient({ tables: [notes, tasks] }).open({ userId: 'u', workspaceId: 'w' })
 const table = store.table(notes)
 const row: RowOf<typeof notes> | undefined = table.get('1')
@@ -44,7 +49,9 @@ it('wrong fields, keys and types do not compile; right ones do', async () => {
     await writeFile(`${folder}/app.ts`, source)
     const options = {
       extends: `${root}tsconfig.json`,
-      compilerOptions: { types: [], exactOptionalPropertyTypes: true, noPropertyAccessFromIndexSignature: true, paths: {} },
+      compilerOptions: {
+        types: [], exactOptionalPropertyTypes: true, noPropertyAccessFromIndexSignature: true, paths: {},
+      },
       include: [`${folder}/app.ts`], exclude: [],
     }
     await writeFile(`${folder}/tsconfig.json`, JSON.stringify(options))
