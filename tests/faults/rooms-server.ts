@@ -89,7 +89,7 @@ const early: SyncDatabase = {
     add: async (kind, item) => {
       const adding = opened.grouped!.add(kind, item)
       adding.catch(() => {})
-      return guessOutcome(item as never, adding) as never
+      return guessOutcome(item as never, adding as never) as never
     },
   },
 }
@@ -118,7 +118,6 @@ async function serve(request: IncomingMessage): Promise<unknown> {
       return REMEMBER_HEAD ? asRemembered(answer, JSON.parse(body) as PullRequest) : answer
     }
     case '/api/sync/push': return adapterOf(database).push(eventOf(user), JSON.parse(body) as PushBatch)
-    case '/api/sync/pull': return adapterOf(database).pull(eventOf(user), JSON.parse(body) as PullRequest)
     case '/clean-up':
       phase = 'clean-up'
       return engineOf(database).cleanAllWorkspaces({ retentionSeconds: 3_600 })
