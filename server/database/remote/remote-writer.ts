@@ -7,15 +7,15 @@ import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { LibsqlError, type InStatement, type ResultSet, type Transaction } from '@libsql/core/api'
 import { drizzle } from 'drizzle-orm/libsql/web'
 import { createSyncError } from '../../errors.ts'
-import { type Condition, createCondition } from '../condition.ts'
 import { delegate } from '../delegate.ts'
+import { createCondition } from '../condition.ts'
 import { toPublicError } from '../driver-error.ts'
 import type { WriteJob, WriterActivity, WriteTransaction } from '../writer.ts'
 import { backOff } from './back-off.ts'
 import type { RemoteConnection, Session } from './connection.ts'
 import type { GroupedWrite, GroupedWrites } from './grouped-writes.ts'
 import { createRemoteClient } from './remote-client.ts'
-import { isOutcomeUnknown, isPassing } from './remote-error.ts'
+import { codeOf, isOutcomeUnknown, isPassing } from './remote-error.ts'
 
 export interface RemoteWriter extends GroupedWrites {
   write<T>(job: WriteJob<T>): Promise<T>
@@ -41,13 +41,11 @@ const maxItemsPerGroup = 128
 /** A queue this long will not be served in time: refusing at once beats refusing late. */
 const maxQueued = 10_000
 
-export function createRemoteWriter(
-  connection: RemoteConnection,
-  { busyTimeoutMs, condition = createCondition() }: { busyTimeoutMs: number, condition?: Condition },
-): RemoteWriter {
+export function createRemoteWriter(connection: RemoteConnection, { busyTimeoutMs }: { busyTimeoutMs: number }): RemoteWriter {
   const client = createRemoteClient(connection)
   const queue: Waiting[] = []
   const counts = { commits: 0, jobs: 0, busyWaits: 0 }
+  const condition = createCondition()
   const isLast = !connection.keepsSessions
   let session: Session | undefined
   let running: Promise<void> | undefined
@@ -229,7 +227,7 @@ export function createRemoteWriter(
         return condition.problem
       },
       get isWritable() {
-        return condition.problem === null || !condition.isWriteFailing
+        return !condition.isWriteFailing
       },
     },
   }
