@@ -5,7 +5,7 @@
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { LibsqlError, type InStatement, type ResultSet, type Transaction } from '@libsql/core/api'
-import { drizzle } from 'drizzle-orm/libsql'
+import { drizzle } from 'drizzle-orm/libsql/web'
 import { createSyncError } from '../../errors.ts'
 import { delegate } from '../delegate.ts'
 import { createCondition } from '../condition.ts'
