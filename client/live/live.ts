@@ -9,7 +9,7 @@ import type { TransportError, Transport } from '../transport.ts'
 import { type Connection, type Ending, openConnection } from './connection.ts'
 import { longPoll } from './long-poll.ts'
 import { createPacer } from './pacer.ts'
-import { createPage, type Page } from './page.ts'
+import type { Page } from './page.ts'
 
 export interface LiveOptions {
   workspaceId: string
@@ -23,7 +23,7 @@ export interface LiveOptions {
   /** True: hints come, or nobody looks, and polling may be slow. */
   setSlow(isSlow: boolean): void
   show(live: SharedStatus['live']): void
-  page?: Page | undefined
+  page: Page
   /** From 0 up to 1. */
   random?: (() => number) | undefined
 }
@@ -52,7 +52,7 @@ const hiddenMs = 300_000
 
 /** Creates the live connection of one store; it does nothing before `start`. */
 export function createLive(options: LiveOptions): Live {
-  const { workspaceId, transport, random = Math.random, page = createPage() } = options
+  const { workspaceId, transport, page, random = Math.random } = options
   const clientId = createUuid()
   const pacer = createPacer(options.hint)
   let isRunning = false

@@ -4,6 +4,7 @@
  */
 import { connect, type Socket } from 'node:net'
 import { createLive } from '../../client/live/live.ts'
+import { createPage } from '../../client/live/page.ts'
 import { createHttpTransport } from '../../client/index.ts'
 import { addMembers, createCrowd, meetPeople, type People } from '../bench/live-crowd.ts'
 import { readRssMb } from '../helpers/memory.ts'
@@ -85,6 +86,7 @@ function createDevices({ users, workspaceId }: People, count: number, server: ()
     const transport = { ...createHttpTransport(), openLive }
     return createLive({
       workspaceId, transport,
+      page: createPage(),
       head: () => 0, hint() {}, requestPull() {}, setSlow() {},
       show({ mode, reason }) {
         if (reason === 'the server restarts') told++

@@ -120,7 +120,7 @@ export function createLiveStream(options: LiveStreamOptions): LiveStream {
         leave()
         response.destroy()
       }
-      else if (now >= endAt || (expiresAt ?? Infinity) <= Date.now()) close('reopen')
+      else if (now >= endAt) close('reopen')
       else if (checking && now - checkStartedAt > checkTimeoutMs) close('unavailable')
       else if (!checking && now >= checkAt) void checkOrClose()
       else if (!isWriting && now - wroteAt >= liveHeartbeatMs) write(':\n\n')
