@@ -1,12 +1,13 @@
 /**
- * The package's command line, started by bin/or3-layer-sqlite.js: `backup`, `restore` and `import`. The environment names
- * the database, as it does for the server.
+ * The package's command line, started by bin/or3-layer-sqlite.js: `backup`, `restore`, `copy` and `import`. The environment
+ * names the database, as it does for the server.
  */
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { readDatabaseConfig } from '../server/config/database.ts'
+import { copyDatabase } from './copy/run.ts'
 import { createProgressBar } from './import/progress-bar.ts'
 import { runImport } from './import/run.ts'
 import { writeSummary } from './import/summary.ts'
@@ -16,6 +17,7 @@ import { toText } from '../server/config/setting.ts'
 
 const usage = `Usage: or3-layer-sqlite backup                           copies the database, the server running or stopped
        or3-layer-sqlite restore <copy>                   puts it back, the server stopped; keeps what it replaces
+       or3-layer-sqlite copy <from> <to>                 copies a file into a database server or back, the servers stopped
        or3-layer-sqlite import <old.db> [--to <new.db>]  copies a database of or3-provider-sqlite, the server stopped
 
 The database is the file that OR3_SQLITE_DB_PATH names. import makes it anew, or the one of --to, and compares the two;
@@ -45,6 +47,7 @@ export async function runCommand(
     if (help) stdout.write(usage)
     else if (command === 'backup' && files.length === 0 && to === undefined) await backup(context)
     else if (command === 'restore' && files.length === 1 && to === undefined) await restore(files[0]!, context)
+    else if (command === 'copy' && files.length === 2 && to === undefined) await copy(files[0]!, files[1]!, context)
     else if (command === 'import' && files.length === 1) await importOld(files[0]!, to, context)
     else throw new Error(usage.trimEnd())
     return 0
@@ -68,6 +71,13 @@ async function restore(file: string, context: Context) {
   const { workspaces, changes, replaced } = restored
   context.stdout.write(`${path} is now ${file}: ${workspaces} workspaces, ${changes} changes.\n`)
   if (replaced) context.stdout.write(`What was there is kept as ${replaced}\n`)
+}
+
+async function copy(from: string, to: string, { env, stdout, stderr, signal }: Context) {
+  const onProgress = stderr.isTTY ? (table: string, rows: number) => stderr.write(`\r${rows} rows, ${table}\x1b[K`) : undefined
+  const { tables, rows, copied, fingerprint, tookMs } = await copyDatabase({ from, to, env, migrations: migrations(), signal, onProgress })
+  if (stderr.isTTY) stderr.write('\r\x1b[K')
+  stdout.write(`${rows} rows of ${tables} tables, ${copied} of them now, verified (${fingerprint.slice(0, 16)}), in ${tookMs} ms\n`)
 }
 
 async function importOld(from: string, to: string | undefined, { env, stdout, stderr, signal }: Context) {

@@ -22,9 +22,9 @@ export interface SyncLayerOptions {
 }
 
 const runtimeDefaults = {
-  dbPath: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '',
+  dbPath: '', authToken: '', replicaUrl: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '',
   limits: {
-    maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '', maxBytesInFlight: '', maxUserBytesInFlight: '',
+    maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '', servers: '', maxBytesInFlight: '', maxUserBytesInFlight: '',
     maxRequestsInFlight: '', maxUserRequestsInFlight: '', maxRequestsPerSocket: '', idleSeconds: '', maxWorkspaceBytes: '',
     maxWorkspaceRows: '', maxOwnerBytes: '', maxOwnerRows: '', diskReserveBytes: '', maxDevicesPerUser: '',
     logLinesPerMinute: '',

@@ -3,10 +3,12 @@
  * and route awaits, and closed once at the end.
  */
 import { consola } from 'consola'
-import type { DatabaseConfig } from './config/database.ts'
+import type { DatabaseConfig, RemoteConfig } from './config/database.ts'
 import { MigrationError } from './database/migrate.ts'
 import { openDatabase, type OpenOptions } from './database/local/open.ts'
 import type { Migrations, SyncDatabase } from './database/types.ts'
+import { openRemoteDatabase } from './database/remote/open-remote.ts'
+import { RemoteDatabaseError } from './database/remote/remote-database-error.ts'
 import { DatabaseInUseError } from './database/local/owner-lock.ts'
 import { createSyncError } from './errors.ts'
 import { describeContents } from './operations/contents.ts'
@@ -38,13 +40,14 @@ export function openedEngine(): SyncEngine | undefined {
  * sentence for the operator, also where `configure` throws.
  */
 export function startLayer(
-  configure: () => DatabaseConfig,
+  configure: () => DatabaseConfig | RemoteConfig,
   migrations: Migrations,
   onFailure: (sentence: string) => void,
   readOptions: () => OpenOptions = () => ({}),
 ): void {
   const open = async () => {
     const config = configure()
+    if ('url' in config) return openRemoteDatabase(config, migrations, readOptions())
     if (config.warning) consola.withTag('or3-sync').warn(config.warning)
     const database = await openDatabase(config, migrations, readOptions()).catch((error: unknown) => {
       throw isSentence(error) ? error : new Error(`The database ${config.path} could not be opened: ${findReason(error)}.`, { cause: error })
@@ -76,7 +79,7 @@ export async function stopLayer(): Promise<void> {
 
 /** True for errors whose message is written for the operator. */
 function isSentence(error: unknown): boolean {
-  return error instanceof DatabaseInUseError || error instanceof MigrationError
+  return error instanceof DatabaseInUseError || error instanceof MigrationError || error instanceof RemoteDatabaseError
 }
 
 /** The message of the driver or the operating system, without its wrappers. */

@@ -113,3 +113,6 @@ export const snapshotTtlSeconds = 1_800
 
 /** A deferred put is sent again after this long: a device polls about every two seconds. */
 export const deferredRetrySeconds = 2
+
+/** A database server answers with rows of at most 5 MB: payloads and stamps of one read stay below, whatever they hold. */
+export const maxAnswerBytes = 3 * 1024 * 1024

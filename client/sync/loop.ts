@@ -40,6 +40,7 @@ export interface SyncLoopOptions {
 const afterWriteMs = 30
 const firstBackOffMs = 1_000
 const maxBackOffMs = 60_000
+const stopWaitMs = 1_000
 /** A hint that no pull reaches, as of a server that is being restored, must not make it pull in a circle. */
 const maxHintRounds = 5
 
@@ -173,7 +174,8 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
     async stop() {
       isStopped = true
       clearTimeout(timer)
-      await running
+      // A request without an answer must not keep a page from another workspace; what it brings is dropped then.
+      await Promise.race([running, new Promise(resolve => setTimeout(resolve, stopWaitMs))])
     },
   }
 }

@@ -18,6 +18,7 @@ import { dropSessionContext, sessionContextKey, type SignedInSession, type Signe
 export const storeId = 'sqlite'
 
 const usersByRequest = new WeakMap<H3Event, Promise<SignedInUser | null>>()
+const accountsByRequest = new WeakMap<H3Event, Promise<SignedInAccount | null>>()
 const sessionsByRequest = new WeakMap<H3Event, Promise<SignedInSession | null>>()
 
 /**
@@ -38,6 +39,7 @@ export function resolveSession(event: H3Event): Promise<SignedInSession | null> 
 
 /** Forgets the request's user and session. After a long wait, either may have ended. */
 export function forgetSession(event: H3Event): void {
+  accountsByRequest.delete(event)
   usersByRequest.delete(event)
   sessionsByRequest.delete(event)
   dropSessionContext(event)
@@ -130,9 +132,14 @@ function once<T>(cache: WeakMap<H3Event, Promise<T>>, event: H3Event, read: () =
 async function readUser(event: H3Event): Promise<SignedInUser | null> {
   const signedIn = await readAccount(event)
   if (!signedIn) return null
-  const { account, session } = signedIn
-  const { userId } = await requireStore().getOrCreateUser(account)
+  const { userId } = await requireStore().getOrCreateUser(signedIn.account)
   admitUser(event, userId)
+  return toUser(signedIn, userId)
+}
+
+interface SignedInAccount { account: AccountInput, session: AuthSession }
+
+function toUser({ account, session }: SignedInAccount, userId: string): SignedInUser {
   const { provider, providerUserId, email, displayName } = account
   return {
     authenticated: true,
@@ -147,10 +154,26 @@ async function readUser(event: H3Event): Promise<SignedInUser | null> {
 async function readSession(event: H3Event): Promise<SignedInSession | null> {
   const provider = activeAuthProviderId()
   if (provider === null) return null
-  const user = await resolveUser(event)
-  const session = user && { ...user, ...await readActiveWorkspace(user.user.id) }
+  const session = await readKnownSession(event) ?? await readNewSession(event)
   event.context[sessionContextKey(randomUUID(), provider)] = session ?? { authenticated: false }
   return session
+}
+
+/** The session of a known user with an active workspace takes one query; null where there is more to do. */
+async function readKnownSession(event: H3Event): Promise<SignedInSession | null> {
+  // Where the user has been read already, only the workspace is left.
+  const signedIn = usersByRequest.has(event) ? null : await readAccount(event)
+  const known = signedIn && await requireStore().findKnownSession(signedIn.account)
+  if (!known) return null
+  admitUser(event, known.userId)
+  const user = toUser(signedIn, known.userId)
+  usersByRequest.set(event, Promise.resolve(user))
+  return { ...user, workspace: { id: known.workspaceId, name: known.workspaceName }, role: known.role }
+}
+
+async function readNewSession(event: H3Event): Promise<SignedInSession | null> {
+  const user = await resolveUser(event)
+  return user && { ...user, ...await readActiveWorkspace(user.user.id) }
 }
 
 /** A membership can end between the two reads; the next try finds the workspace that took its place. */
@@ -164,7 +187,12 @@ async function readActiveWorkspace(userId: string): Promise<Pick<SignedInSession
   throw createSyncError('AUTH_UNAVAILABLE', 'The session\'s workspace changed while it was read; try again.')
 }
 
-async function readAccount(event: H3Event): Promise<{ account: AccountInput, session: AuthSession } | null> {
+/** The provider is asked once a request. */
+function readAccount(event: H3Event): Promise<SignedInAccount | null> {
+  return once(accountsByRequest, event, () => askProvider(event))
+}
+
+async function askProvider(event: H3Event): Promise<SignedInAccount | null> {
   const provider = activeAuthProviderId()
   const session = provider === null ? null : await readAuthSession(event)
   if (provider === null || !session) return null
@@ -179,7 +207,7 @@ function unauthenticated() {
 
 const optionalMethods = [
   'getUser', 'createInvite', 'listInvites', 'revokeInvite', 'validateInvite', 'acceptInviteAndProvisionUser',
-  'consumeInvite', 'getMembership', 'listMembers', 'setMemberRole', 'removeMember',
+  'consumeInvite', 'findKnownSession', 'getMembership', 'listMembers', 'setMemberRole', 'removeMember',
 ] as const satisfies readonly (keyof AuthWorkspaceStore)[]
 
 function isComplete(store: AuthWorkspaceStore): store is Required<AuthWorkspaceStore> {

@@ -17,11 +17,22 @@ export interface DatabaseConfig {
   warning?: string | undefined
 }
 
+/** A database on a libsql-server, which several servers of this layer may share. */
+export interface RemoteConfig {
+  /** `libsql:`, `ws:`, `wss:`, `http:` or `https:`, without a token. */
+  url: string
+  authToken?: string | undefined
+  /** A read replica of it; reads go there where it is far enough. */
+  replicaUrl?: string | undefined
+  /** The least that the server's `PRAGMA synchronous` may be. */
+  synchronous: Synchronous
+}
+
 /** Without MEMORY and OFF: a crash in these modes can corrupt the file. */
 const journalModes = ['WAL', 'DELETE', 'TRUNCATE', 'PERSIST'] as const
 const synchronousModes = ['OFF', 'NORMAL', 'FULL', 'EXTRA'] as const
 type JournalMode = typeof journalModes[number]
-type Synchronous = typeof synchronousModes[number]
+export type Synchronous = typeof synchronousModes[number]
 
 /** The same settings in `runtimeConfig.or3Sqlite`. Nuxt turns a `NUXT_OR3_SQLITE_…` override into a number or boolean. */
 export interface DatabaseSettings {
@@ -30,15 +41,57 @@ export interface DatabaseSettings {
   allowInMemory?: boolean | number | string | undefined
   journalMode?: string | undefined
   synchronous?: string | undefined
+  authToken?: string | undefined
+  replicaUrl?: string | undefined
 }
 
 export const defaultPath = '.data/or3-layer.db'
 
+/** The database of the server: a file, or a database server. Throws `ConfigError`. */
+export function readDatabaseTarget(env: Record<string, string | undefined>, settings: DatabaseSettings = settingsOf(env)): DatabaseConfig | RemoteConfig {
+  const read = (name: string, setting: unknown) => ({ name, value: toText(env[name]) || toText(setting) })
+  if (read('OR3_SQLITE_SYNC_URL', undefined).value !== '') throw new ConfigError(noEmbeddedReplica)
+  const url = read('OR3_SQLITE_DB_PATH', settings.dbPath).value
+  if (!isServerUrl(url)) return readDatabaseConfig(env, settings)
+  const replicaUrl = read('OR3_SQLITE_REPLICA_URL', settings.replicaUrl).value
+  if (replicaUrl !== '') assertServerUrl('OR3_SQLITE_REPLICA_URL', replicaUrl)
+  assertServerUrl('OR3_SQLITE_DB_PATH', url)
+  return {
+    url,
+    authToken: read('OR3_SQLITE_AUTH_TOKEN', settings.authToken).value || undefined,
+    replicaUrl: replicaUrl || undefined,
+    synchronous: readChoice(read('OR3_SQLITE_PRAGMA_SYNCHRONOUS', settings.synchronous), synchronousModes, 'FULL'),
+  }
+}
+
+/** A command has no runtime config and reads its overrides from the environment. */
+function settingsOf(env: Record<string, string | undefined>): DatabaseSettings {
+  return {
+    dbPath: env['NUXT_OR3_SQLITE_DB_PATH'], authToken: env['NUXT_OR3_SQLITE_AUTH_TOKEN'], replicaUrl: env['NUXT_OR3_SQLITE_REPLICA_URL'],
+  }
+}
+
+/** True for the address of a database server. */
+export function isServerUrl(given: string): boolean {
+  return /^(libsql|wss?|https?):/i.test(given)
+}
+
+/** Throws `ConfigError` where it is no usable address, or carries a secret that a log would show. */
+export function assertServerUrl(name: string, given: string): void {
+  const url = isServerUrl(given) && URL.canParse(given) ? new URL(given) : undefined
+  if (!url?.host) throw new ConfigError(`${name} is not the address of a database server: write it as libsql://host, wss://host or http://host:port.`)
+  if (url.username || url.password || url.searchParams.has('authToken')) {
+    throw new ConfigError(`${name} must not carry a token, which logs would show: set OR3_SQLITE_AUTH_TOKEN.`)
+  }
+  if (url.searchParams.has('syncUrl')) throw new ConfigError(noEmbeddedReplica)
+}
+
+const noEmbeddedReplica = 'Embedded replicas (syncUrl) are not supported: set OR3_SQLITE_DB_PATH to the primary, and OR3_SQLITE_REPLICA_URL to a read replica of the server.'
 /** A new database for each start, in the system's folder for temporary files: for an app's own tests. */
 const temporaryPath = ':temporary:'
 
 /** `settings` are the server's runtime config. A command has none and reads the override from the environment. */
-export function readDatabaseConfig(env: Record<string, string | undefined>, settings: DatabaseSettings = { dbPath: env['NUXT_OR3_SQLITE_DB_PATH'] }): DatabaseConfig {
+export function readDatabaseConfig(env: Record<string, string | undefined>, settings: DatabaseSettings = settingsOf(env)): DatabaseConfig {
   const read = (name: string, setting: unknown) => ({ name, value: toText(env[name]) || toText(setting) })
   if (typeof settings.dbPath === 'object') {
     throw new ConfigError('or3Sqlite.dbPath (or NUXT_OR3_SQLITE_DB_PATH) is an object: set it to the path of the database file, as text.')
@@ -106,8 +159,11 @@ function readPath(given: string): string {
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(given)?.[1]?.toLowerCase()
   if (scheme === undefined) return resolve(given)
   if (scheme !== 'file') {
-    throw new ConfigError(`OR3_SQLITE_DB_PATH has the scheme "${scheme}:", and remote databases are not supported yet: set it to a file path or a file: URL.`)
+    throw new ConfigError(isServerUrl(given)
+      ? 'OR3_SQLITE_DB_PATH is the address of a database server, and this works on a file only: set it to a file path or a file: URL.'
+      : `OR3_SQLITE_DB_PATH has the scheme "${scheme}:": set it to a file path, a file: URL, or the address of a database server.`)
   }
+  if (/[?&]syncUrl=/.test(given)) throw new ConfigError(noEmbeddedReplica)
   if (/[?#]/.test(given)) throw new ConfigError('OR3_SQLITE_DB_PATH must not have URL parameters: give the plain path; OR3_SQLITE_PRAGMA_* set what they would.')
   try {
     return given.startsWith('file://') ? fileURLToPath(given) : resolve(decodeURIComponent(given.slice('file:'.length)))

@@ -40,6 +40,8 @@ export interface SyncSettingsInput extends Partial<Record<keyof FairnessSettings
   maxOpsPerPush?: number | string
   rateLimits?: boolean | string | Partial<Record<RateLimitedOperation, number | string | boolean>>
   trustedProxies?: number | string
+  /** How many servers share the database and the requests: each allows its part of the rate limits. */
+  servers?: number | string
 }
 
 const defaults: SyncSettings = { maxBodyBytes, maxOpsPerPush, rateLimits: requestsPerMinute, trustedProxies: 0, ...fairness }
@@ -56,7 +58,7 @@ export function configureSync(input: SyncSettingsInput = {}): void {
   settings = {
     maxBodyBytes: read('maxBodyBytes', input.maxBodyBytes) ?? defaults.maxBodyBytes,
     maxOpsPerPush: read('maxOpsPerPush', input.maxOpsPerPush) ?? defaults.maxOpsPerPush,
-    rateLimits: readRateLimits(input.rateLimits),
+    rateLimits: divide(readRateLimits(input.rateLimits), read('servers', input.servers) ?? 1),
     trustedProxies: readProxies(input.trustedProxies),
     ...readFairness(input),
   }
@@ -82,6 +84,13 @@ function readAllRateLimits(input: boolean | string | undefined): SyncSettings['r
   if (toText(input) === '' || parseBoolean(input) === true) return defaults.rateLimits
   if (parseBoolean(input) === false) return { 'push': null, 'pull': null, 'snapshot': null, 'update-cursor': null, 'live': null, 'gc': null, 'workspaces': null, 'session': null }
   throw new ConfigError(`or3Sqlite.limits.rateLimits is ${JSON.stringify(input)}: set it to true or false, or to a number for each operation.`)
+}
+
+/** Each server counts for itself: to count in a shared database would cost a write for each request. */
+function divide(limits: SyncSettings['rateLimits'], servers: number): SyncSettings['rateLimits'] {
+  if (servers === 1) return limits
+  const parts = Object.entries(limits).map(([operation, limit]) => [operation, limit === null ? null : Math.ceil(limit / servers)])
+  return Object.fromEntries(parts) as Record<RateLimitedOperation, number | null>
 }
 
 function isRateLimited(operation: string): operation is RateLimitedOperation {

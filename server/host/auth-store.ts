@@ -7,6 +7,7 @@ import type { SyncDatabase } from '../database/types.ts'
 import { answerHost } from './errors.ts'
 import { acceptInviteAndProvisionUser, consumeInvite, validateInvite } from '../workspaces/invite-acceptance.ts'
 import { createInvite, listInvites, revokeInvite } from '../workspaces/invites.ts'
+import { findKnownSession } from '../workspaces/known-session.ts'
 import { getMembership, getWorkspaceRole, listMembers, removeMember, setMemberRole } from '../workspaces/members.ts'
 import { getOrCreateUser, getUser } from '../workspaces/users.ts'
 import {
@@ -21,6 +22,7 @@ export function createAuthWorkspaceStore(database: () => Promise<SyncDatabase>):
     answerHost('The user and workspace store', async () => run(await database(), input))
   return {
     getUser: serve(getUser),
+    findKnownSession: serve(findKnownSession),
     getOrCreateUser: serve(getOrCreateUser),
     getOrCreateDefaultWorkspace: serve(getOrCreateDefaultWorkspace),
     getWorkspaceRole: serve(getWorkspaceRole),

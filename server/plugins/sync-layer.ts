@@ -13,7 +13,7 @@ import { defineNitroPlugin, useRuntimeConfig } from 'nitropack/runtime'
 import { selectAuthProvider } from '../auth/provider.ts'
 import { warnWithoutProvider } from '../auth/session.ts'
 import { createAuthWorkspaceStore } from '../host/auth-store.ts'
-import { readDatabaseConfig } from '../config/database.ts'
+import { readDatabaseTarget } from '../config/database.ts'
 import { registerWithHost } from '../host/register.ts'
 import { layerStarted, startLayer, stopLayer, useSyncDatabase, useSyncEngine } from '../layer.ts'
 import { createSyncGatewayAdapter, providerId } from '../host/sync-adapter/adapter.ts'
@@ -50,7 +50,7 @@ export default defineNitroPlugin((nitroApp) => {
     // A wrong setting is refused now, not at the first backup.
     readKeep()
     watchRequests(nitroApp.hooks)
-    return readDatabaseConfig(process.env, config.or3Sqlite)
+    return readDatabaseTarget(process.env, config.or3Sqlite)
   }
   startLayer(configure, migrations, (sentence) => {
     consola.withTag('or3-sync').error(sentence)

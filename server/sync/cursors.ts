@@ -9,7 +9,6 @@ import { countLimited } from '../lib/limited.ts'
 import { deviceCursors, logs } from '../database/schema/index.ts'
 import { createSyncError } from '../errors.ts'
 import { assertScope, type UserCaller } from './caller.ts'
-import { nowSeconds } from '../lib/clock.ts'
 import type { UpdateCursorRequest } from '../../shared/protocol.ts'
 import { isCleanText } from './json.ts'
 import { maxIdLength } from '../../shared/limits.ts'
@@ -46,7 +45,7 @@ export async function updateCursor(database: SyncDatabase, caller: UserCaller, r
     }
     if (!known) await dropSilent(tx, caller)
     await tx.insert(deviceCursors)
-      .values({ workspaceId, deviceId, userId, cursor: version, updatedAt: nowSeconds() })
+      .values({ workspaceId, deviceId, userId, cursor: version, updatedAt: sql`coalesce(${database.now()}, unixepoch())` })
       .onConflictDoUpdate({
         target: [deviceCursors.workspaceId, deviceCursors.userId, deviceCursors.deviceId],
         set: { cursor: sql`excluded.cursor`, updatedAt: sql`excluded.updated_at` },

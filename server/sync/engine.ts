@@ -1,6 +1,6 @@
 /**
- * The sync engine of one open database. It owns all that is remembered between requests: cached heads, deferred devices,
- * the key of page tokens, the state of maintenance. After each commit it tells its listeners the workspace's new head.
+ * The sync engine of one open database. It owns all that is remembered between requests: cached heads, the
+ * key of page tokens, the state of maintenance. After each commit it tells its listeners the workspace's new head.
  */
 import type {
   CleanUpRequest, CleanUpResult, PullRequest, PullResponse, PushBatch, PushResult, SnapshotRequest, SnapshotResponse,
@@ -11,16 +11,18 @@ import type { Caller, UserCaller } from './caller.ts'
 import { type CommitListener, createCommitFeed } from './commits.ts'
 import type { EngineContext } from './context.ts'
 import { updateCursor } from './cursors.ts'
-import { createDeferredDevices } from './deferred-devices.ts'
 import { createDiskReserve } from './disk-reserve.ts'
 import { pull, pullText } from './pull.ts'
+import { followForeignCommits } from './foreign-commits.ts'
 import { readHead } from './log.ts'
+import { createGroupedPushes } from './push/grouped-pushes.ts'
 import { createHeadCache } from './push/heads.ts'
 import { type LazyPushBatch, push, type PushText, pushText } from './push/push.ts'
 import { createQuotas, type WorkspaceUsage } from './quota.ts'
 import { type CleanAllOptions, type CleanAllResult, cleanAllWorkspaces } from './retention/all-workspaces.ts'
 import { type CleanUpOptions, gcChangeLog, gcTombstones } from './retention/clean-up.ts'
 import { createMaintenanceLog, type MaintenanceLog } from './retention/maintenance-log.ts'
+import { createReplicaReads } from './replica.ts'
 import { snapshot, snapshotText } from './snapshot.ts'
 import { createTokenKey } from './snapshot-token.ts'
 
@@ -45,22 +47,28 @@ export interface SyncEngine {
   cleanAllWorkspaces(options: CleanAllOptions): Promise<CleanAllResult>
   /** The workspace's head: 0 before its first change. */
   readHead(caller: Caller): Promise<number>
-  /** Calls `listener` after each commit that moved a head, of one workspace or of all; returns what ends that. */
+  /**
+   * Calls `listener` after each commit that moved a head, of one workspace or of all; returns what ends that. Only a listener
+   * of one workspace also hears of the commits of other servers on the same database.
+   */
   onCommit(listener: CommitListener, workspaceId?: string): () => void
 }
 
-/** Makes the engine; once per open database, since a second one would not know of the first one's deferred devices. */
+/** Makes the engine; once per open database. */
 export function createSyncEngine(database: SyncDatabase): SyncEngine {
   const commits = createCommitFeed()
+  const quotas = createQuotas(database)
   const context: EngineContext = {
     database,
     heads: createHeadCache(),
-    deferredDevices: createDeferredDevices(),
+    groupedPushes: createGroupedPushes(database.now, quotas),
+    replica: createReplicaReads(database),
     readTokenKey: createTokenKey(database),
-    quotas: createQuotas(database),
+    quotas,
     disk: createDiskReserve(database),
     commits,
   }
+  followForeignCommits(database, commits)
   const maintenance = createMaintenanceLog(database)
   return {
     database,

@@ -5,13 +5,14 @@
  * and P10.
  */
 import { type SQL, sql } from 'drizzle-orm'
-import { compileSql, readRows } from '../database/statement.ts'
+import { compileSql, type Executor, readRows } from '../database/statement.ts'
 import { assertScope, type UserCaller } from './caller.ts'
 import type { EngineContext } from './context.ts'
+import { isDeferred, releaseDevices } from './deferred-devices.ts'
 import { splitTexts } from './json.ts'
 import { logOf } from './log.ts'
 import { createPartSize } from './part-size.ts'
-import { maxPageTextLength } from '../../shared/limits.ts'
+import { maxAnswerBytes, maxPageTextLength } from '../../shared/limits.ts'
 import type { PullRequest, PullResponse, SyncChange, SyncOperation } from '../../shared/protocol.ts'
 import { readGreatest, visibleTo } from './page-winners.ts'
 import { isEverySyncedTable } from './tables.ts'
@@ -26,6 +27,8 @@ interface Page {
   count: number
   last: number | null
   more: number
+  /** 1 where a device of the user waits to be released. */
+  deferred: number
   /** The newest version that a change of the part made obsolete. A losing change makes itself obsolete. */
   obsoleted: number | null
   /** For `splitTexts`: in text form the changes as JSON; in column form their stamps as JSON, with `payloads` beside. */
@@ -35,7 +38,9 @@ interface Page {
 
 /** How an answer's changes are read: as JSON text, or as values. */
 interface Form<Item> {
-  statements: Record<keyof typeof sources, PageStatement>
+  statements: PageStatements
+  /** For a database server, which bounds its answers: SQL ends a page before it is too long. */
+  boundedStatements: PageStatements
   toItems: (part: Page) => Item[]
   versionOf: (item: Item) => number
 }
@@ -58,39 +63,44 @@ export async function pullText(context: EngineContext, caller: UserCaller, reque
 async function readPage<Item>(context: EngineContext, caller: UserCaller, request: PullRequest, form: Form<Item>) {
   const { scope, cursor, limit, tables, history } = parseRequest(pullRequest, request, 'Invalid pull request')
   assertScope(caller, scope)
-  const { read } = context.database
+  const { database } = context
+  const isBounded = database.grouped !== null
   const names = tables && [...new Set(tables)]
   const source = chooseSource(names)
   const { workspaceId, userId } = caller
   const values = { workspaceId, userId, tables: names ? JSON.stringify(names) : null, table: names?.[0] ?? null }
-  const parts: Page[] = []
-  const turns = createTurns()
-  const partSize = createPartSize(async (after: number, size) => {
-    const [part] = await readRows(read.$client, measures[source]({ ...values, cursor: after, limit: size }))
-    return part!.bytes
-  })
-  let [after, rest, textLength] = [cursor, limit, 0]
-  for (let isDone = false; !isDone;) {
-    const size = await partSize.next(after, rest)
-    const statement = form.statements[source]({ ...values, cursor: after, limit: size })
-    const part = (await readRows(read.$client, statement))[0]!
-    parts.push(part)
-    after = part.last ?? after
-    rest -= part.count
-    textLength += (part.changes?.length ?? 0) + (part.payloads?.length ?? 0)
-    isDone = part.more === 0 || rest === 0 || textLength >= maxPageTextLength
-    if (!isDone) await turns.pause()
+  const statement = (isBounded ? form.boundedStatements : form.statements)[source]
+  const readParts = async (client: Executor) => {
+    const parts: Page[] = []
+    const turns = createTurns()
+    const partSize = createPartSize(async (after: number, size) => {
+      const [part] = await readRows(client, measures[source]({ ...values, cursor: after, limit: size }))
+      return part!.bytes
+    })
+    let [after, rest, textLength] = [cursor, limit, 0]
+    for (let isDone = false; !isDone;) {
+      const size = isBounded ? rest : await partSize.next(after, rest)
+      const part = (await readRows(client, statement({ ...values, cursor: after, limit: size })))[0]!
+      parts.push(part)
+      after = part.last ?? after
+      rest -= part.count
+      textLength += (part.changes?.length ?? 0) + (part.payloads?.length ?? 0)
+      isDone = part.more === 0 || rest === 0 || textLength >= maxPageTextLength
+      if (!isDone) await turns.pause()
+    }
+    return { client, parts, after }
   }
+  const { client, parts, after } = await context.replica.read(workspaceId, cursor, readParts)
   let items = parts.flatMap(form.toItems)
   let { horizon } = parts.at(-1)!
   // A key that is twice in the page has a change there that made one of the page obsolete, be it itself.
   if (!history && parts.some(({ obsoleted }) => (obsoleted ?? 0) > cursor)) {
-    const kept = await readGreatest(read.$client, source, { ...values, cursor, last: after })
+    const kept = await readGreatest(client, source, { ...values, cursor, last: after })
     items = items.filter(item => kept.versions.has(form.versionOf(item)))
     // Changes that a clean-up dropped between the two reads are left out too: the answer is as of the later one.
     horizon = kept.horizon
   }
-  context.deferredDevices.release(caller, cursor < (horizon ?? 0))
+  if (parts.at(-1)!.deferred === 1) await releaseDevices(database, caller, cursor < (horizon ?? 0))
   return { items, answer: toAnswer({ ...parts.at(-1)!, horizon }, cursor) }
 }
 
@@ -201,26 +211,44 @@ const measures = mapSources(source => compileSql<PageValues, { bytes: number }>(
   return sql`select coalesce(sum(bytes), 0) as bytes from (${rows}) limit 1`
 }))
 
+/** A text may take twice its length in JSON. */
+const rowBytes = sql.raw(`coalesce(octet_length(payload), 0) + 200
+  + 2 * (octet_length(pk) + octet_length(hlc) + octet_length(device_id) + octet_length(table_name))`)
+
+/** Ends a page before it is too long for a database server. */
+function untilFull(rows: SQL): SQL {
+  return sql`
+    select ${pageColumns} from (
+      select ${pageColumns}, ${rowBytes} as bytes, sum(${rowBytes}) over (order by server_version) as bytes_so_far from (${rows}))
+    where bytes_so_far - bytes < ${sql.raw(String(maxAnswerBytes))} order by server_version`
+}
+
+type PageStatements = Record<keyof typeof sources, PageStatement>
+
 const asText: Form<string> = {
-  statements: compilePages(changeText),
+  statements: compilePages(changeText, false),
+  boundedStatements: compilePages(changeText, true),
   toItems: part => splitTexts(part.changes),
   versionOf: versionOfText,
 }
 const inColumns: Form<SyncChange> = {
-  statements: compilePages(changeColumns),
+  statements: compilePages(changeColumns, false),
+  boundedStatements: compilePages(changeColumns, true),
   toItems: toChanges,
   versionOf: change => change.serverVersion,
 }
 
-function compilePages(form: SQL): Record<keyof typeof sources, PageStatement> {
+function compilePages(form: SQL, isBounded: boolean): PageStatements {
   return mapSources(source => compileSql<PageValues, Page>((name) => {
     const value: Values = key => sql`${name(key)}`
     const { rows, more } = source(value)
+    const mayHaveMore = isBounded ? sql`1` : sql`page.count = ${value('limit')}`
     return sql`
       select l.head, l.horizon, page.count, page.last, page.obsoleted, page.changes, page.payloads,
-        page.count = ${value('limit')} and exists (${more}) as more
+        ${mayHaveMore} and exists (${more}) as more, ${isDeferred(value('workspaceId'), value('userId'))} as deferred
       from (
-        select count(*) as count, max(server_version) as last, max(obsoletes) as obsoleted, ${form} from (${rows})) as page
+        select count(*) as count, max(server_version) as last, max(obsoletes) as obsoleted, ${form}
+        from (${isBounded ? untilFull(rows) : rows})) as page
       left join logs l on l.workspace_id = ${value('workspaceId')}
       limit 1`
   }))

@@ -6,7 +6,6 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import { eq } from 'drizzle-orm'
 import type { SyncDatabase } from '../database/types.ts'
 import { layerState } from '../database/schema/index.ts'
-import { nowSeconds } from '../lib/clock.ts'
 import { createSyncError } from '../errors.ts'
 import type { UserCaller } from './caller.ts'
 import type { EngineContext } from './context.ts'
@@ -25,10 +24,10 @@ export interface SnapshotPosition {
 type Header = [snapshotId: string, highWatermark: number, tableName: string, expiresAt: number,
   workspace: string, user: string, filter: string]
 
-/** Makes the token, at most 4,096 characters for every key: the pk travels as UTF-16, outside of the JSON. */
-export async function writeSnapshotToken({ readTokenKey }: EngineContext, caller: UserCaller, position: SnapshotPosition): Promise<string> {
+/** Makes the token; `now` is the database's moment. At most 4,096 characters for every key: the pk travels as UTF-16, outside of the JSON. */
+export async function writeSnapshotToken({ readTokenKey }: EngineContext, caller: UserCaller, position: SnapshotPosition, now: number): Promise<string> {
   const header: Header = [
-    position.snapshotId, position.highWatermark, position.tableName, nowSeconds() + snapshotTtlSeconds,
+    position.snapshotId, position.highWatermark, position.tableName, now + snapshotTtlSeconds,
     digest(caller.workspaceId), digest(caller.userId), digest(position.filter),
   ]
   const body = `${encode(JSON.stringify(header), 'utf8')}.${encode(position.pk, 'utf16le')}`
@@ -36,7 +35,7 @@ export async function writeSnapshotToken({ readTokenKey }: EngineContext, caller
 }
 
 /** Reads and checks a token. Throws INVALID_REQUEST, FORBIDDEN or SNAPSHOT_EXPIRED: see `snapshot`. */
-export async function readSnapshotToken({ readTokenKey }: EngineContext, caller: UserCaller, token: string, filter: string | null): Promise<SnapshotPosition> {
+export async function readSnapshotToken({ readTokenKey }: EngineContext, caller: UserCaller, token: string, filter: string | null, now: number): Promise<SnapshotPosition> {
   const body = token.slice(0, token.lastIndexOf('.'))
   const [header, pk] = body.split('.')
   const expected = Buffer.from(sign(await readTokenKey(), body))
@@ -49,7 +48,7 @@ export async function readSnapshotToken({ readTokenKey }: EngineContext, caller:
     throw createSyncError('FORBIDDEN', 'The pageToken is of another workspace or user')
   }
   if (tables !== digest(filter)) throw createSyncError('INVALID_REQUEST', 'Invalid snapshot request: tables: must stay the same from page to page')
-  if (expiresAt < nowSeconds()) throw createSyncError('SNAPSHOT_EXPIRED', 'The snapshot has expired: start over without a pageToken')
+  if (expiresAt < now) throw createSyncError('SNAPSHOT_EXPIRED', 'The snapshot has expired: start over without a pageToken')
   return { snapshotId, highWatermark, filter, tableName, pk: Buffer.from(pk, 'base64url').toString('utf16le') }
 }
 

@@ -14,7 +14,7 @@ import { assertScope, type UserCaller } from './caller.ts'
 import type { EngineContext } from './context.ts'
 import type { SnapshotItem, SnapshotRequest, SnapshotResponse, SyncOperation } from '../../shared/protocol.ts'
 import { splitTexts } from './json.ts'
-import { maxPageTextLength, maxRowsPerRead, maxRowsPerRewind, maxStepsBack } from '../../shared/limits.ts'
+import { maxAnswerBytes, maxPageTextLength, maxRowsPerRead, maxRowsPerRewind, maxStepsBack } from '../../shared/limits.ts'
 import { logOf } from './log.ts'
 import { createPartSize } from './part-size.ts'
 import { compareCodePoints } from '../../shared/revision.ts'
@@ -66,27 +66,32 @@ async function readAnswer(context: EngineContext, caller: UserCaller, request: S
   const { scope, pageSize, pageToken, tables } = parseRequest(snapshotRequest, request, 'Invalid snapshot request')
   assertScope(caller, scope)
   const { workspaceId } = caller
-  const { head, horizon } = await readCounters(context.database, workspaceId)
+  const { head, horizon, now } = await readCounters(context.database, workspaceId)
   const filter = tables === undefined ? null : JSON.stringify([...new Set(tables)].sort(compareCodePoints))
   const position = pageToken === undefined
     ? { snapshotId: randomUUID(), highWatermark: head, filter, tableName: '', pk: '' }
-    : await readSnapshotToken(context, caller, pageToken, filter)
+    : await readSnapshotToken(context, caller, pageToken, filter, now)
   const { snapshotId, highWatermark } = position
   if (highWatermark > head) throw expired('it is of a later state than the server now has')
   if (highWatermark < horizon) throw expired('a row it may hold has been deleted and cleaned up since')
 
   const { winners, next } = await readPage(context.database, caller, position, pageSize)
-  const nextPageToken = next ? await writeSnapshotToken(context, caller, { ...position, ...next }) : null
+  const nextPageToken = next ? await writeSnapshotToken(context, caller, { ...position, ...next }, now) : null
   return { workspaceId, snapshotId, highWatermark, nextPageToken, winners }
 }
 
-async function readCounters(database: SyncDatabase, workspaceId: string): Promise<{ head: number, horizon: number }> {
-  const [row] = await readRows(database.read.$client, selectCounters({ workspaceId }))
-  return row ?? { head: 0, horizon: 0 }
+interface Counters { head: number, horizon: number, now: number }
+
+async function readCounters(database: SyncDatabase, workspaceId: string): Promise<Counters> {
+  const [row] = await readRows(database.read.$client, selectCounters({ workspaceId, now: database.now() }))
+  return row!
 }
 
-const selectCounters = compileSql<{ workspaceId: string }, { head: number, horizon: number }>(value => sql`
-  select head, horizon from logs where workspace_id = ${value('workspaceId')} limit 1`)
+const selectCounters = compileSql<{ workspaceId: string, now: number | null }, Counters>(value => sql`
+  select coalesce((select head from logs where workspace_id = ${value('workspaceId')}), 0) as head,
+    coalesce((select horizon from logs where workspace_id = ${value('workspaceId')}), 0) as horizon,
+    coalesce(${value('now')}, unixepoch()) as now
+  limit 1`)
 
 interface Key { tableName: string, pk: string }
 
@@ -110,8 +115,9 @@ async function readPage(database: SyncDatabase, caller: UserCaller, position: Sn
     let after: Key = table === undefined || table === position.tableName ? position : { tableName: table, pk: '' }
     for (let hasRest = true; hasRest;) {
       // A full page only asks whether another table has more.
-      const wanted = isFull() ? 0 : await partSize.next({ table, after }, Math.min(rest, maxRowsPerRead))
-      const records = await readRecords(database, caller, table, after, wanted + 1)
+      const most = Math.min(rest, maxRowsPerRead)
+      const wanted = isFull() ? 0 : database.grouped === null ? await partSize.next({ table, after }, most) : most
+      const { records, found } = await readRecords(database, caller, table, after, wanted + 1)
       const part = records.slice(0, wanted)
       const rewound = await rewind(database, caller.workspaceId, part, position.highWatermark)
       winners.push(...rewound.winners)
@@ -120,7 +126,7 @@ async function readPage(database: SyncDatabase, caller: UserCaller, position: Sn
       rest -= part.length
       const key = part.at(-1)
       if (key) after = last = { tableName: key.tableName, pk: key.pk }
-      hasRest = records.length > wanted
+      hasRest = found > part.length
       if (hasRest && isFull()) return { winners, next: last }
       await turns.pause()
     }
@@ -133,18 +139,22 @@ function tablesFrom({ filter, tableName }: SnapshotPosition): (string | undefine
   return filter === null ? [undefined] : (JSON.parse(filter) as string[]).filter(table => compareCodePoints(table, tableName) >= 0)
 }
 
-/** The records after a key, of one table or of all. */
+/** The records after a key, of one table or of all; `found` may be more than fit into an answer of a database server. */
 async function readRecords(
   database: SyncDatabase,
   { workspaceId, userId }: UserCaller,
   table: string | undefined,
   { tableName, pk }: Key,
   limit: number,
-): Promise<Winner[]> {
-  const { read } = table === undefined ? recordsAfter : recordsOfTable
-  const [part] = await readRows(database.read.$client, read({ workspaceId, userId, tableName, pk, limit }))
-  return toWinners(part!)
+): Promise<{ records: Winner[], found: number }> {
+  const { read, readBounded } = table === undefined ? recordsAfter : recordsOfTable
+  const statement = database.grouped === null ? read : readBounded
+  const [part] = await readRows(database.read.$client, statement({ workspaceId, userId, tableName, pk, limit }))
+  const records = toWinners(part!)
+  return { records, found: part!.found ?? records.length }
 }
+
+interface RecordTexts extends Texts { found?: number }
 
 interface RecordsValues extends Key { workspaceId: string, userId: string, limit: number }
 
@@ -158,9 +168,17 @@ function compileRecords(after: (value: (name: keyof RecordsValues) => Placeholde
     where r.log_id = ${logOf(value('workspaceId'))} and ${after(value)} and (c.owner_user_id is null or c.owner_user_id = ${value('userId')})
     order by r.table_name, r.pk limit ${value('limit')}`
   return {
-    read: compileSql<RecordsValues, Texts>(value => sql`
+    read: compileSql<RecordsValues, RecordTexts>(value => sql`
       select ${texts('stamp', 'payload')} from (
         select json_array(${sql.raw(stampColumns)}, 0) as stamp, c.payload as payload ${from(value)}) as page
+      limit 1`),
+    readBounded: compileSql<RecordsValues, RecordTexts>(value => sql`
+      with page as materialized (select json_array(${sql.raw(stampColumns)}, 0) as stamp, c.payload as payload ${from(value)}),
+      numbered as materialized (
+        select row_number() over () as place, stamp, payload, octet_length(stamp) + coalesce(octet_length(payload), 0) as bytes from page)
+      select (select count(*) from page) as found, ${texts('stamp', 'payload')} from (
+        select stamp, payload from (select *, sum(bytes) over (order by place) - bytes as bytes_before from numbered)
+        where bytes_before < ${sql.raw(String(maxAnswerBytes))} order by place) as fitting
       limit 1`),
     /** How many bytes of payloads the next records have. */
     measure: compileSql<RecordsValues, { bytes: number }>(value => sql`

@@ -95,7 +95,8 @@ export function readProfile(input: { email?: string | null | undefined, displayN
   return profile
 }
 
-function differs(user: UserRow, profile: Profile): boolean {
+/** True where the profile says something else than is stored. */
+export function differs(user: Omit<UserRow, 'id'>, profile: Profile): boolean {
   return (profile.email !== undefined && profile.email !== user.email)
     || (profile.displayName !== undefined && profile.displayName !== user.displayName)
 }

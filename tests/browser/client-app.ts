@@ -42,7 +42,8 @@ const transport: Transport = {
     }
   },
   async pull({ cursor }) {
-    const changes = log.slice(Math.max(0, cursor - count)).map(({ tableName, pk, operation, payload, stamp }, index) => (
+    const news = log.slice(Math.max(0, cursor - count))
+    const changes = news.map(({ tableName, pk, operation, payload, stamp }, index) => (
       { serverVersion: Math.max(cursor, count) + index + 1, tableName, pk, op: operation, payload, stamp }
     ))
     const nextCursor = cursor + changes.length

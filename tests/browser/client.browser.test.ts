@@ -1,7 +1,7 @@
 /** The engine in a real Chromium: starts from disk, tabs that die, a store deleted under a page. Upholds P12. */
 import type { BrowserContext } from 'playwright-core'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
-import { scaled } from '../property/scale.ts'
+import { scaled, timeoutMs } from '../property/scale.ts'
 import { type ClientPages, startClientPages } from './client-page.ts'
 
 let pages: ClientPages
@@ -32,9 +32,9 @@ it('shows 20,000 rows from disk', async () => {
   console.log(`20,000 rows from disk: ${Math.round(startMs)} ms`)
 })
 
-it('loses nothing that was saved when the tab is killed, and writes nothing twice', async () => {
+it('loses nothing that was saved when the tab is killed, and writes nothing twice', { timeout: timeoutMs(120) }, async () => {
   const context = await openContext()
-  const kills = scaled(20)
+  const kills = scaled(10)
   for (let round = 0; round < kills; round++) {
     const page = await pages.open(context)
     expect(await page.evaluate(at => window.app.put(`w${at}`, 'saved'), round)).toBe(true)

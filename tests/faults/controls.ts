@@ -17,6 +17,7 @@ import { runNthCall } from './nth-call.ts'
 import { startBuilt, startRooms } from './process.ts'
 import { type RestoreOptions, runRestore } from './restore.ts'
 import { maxWalBytes, type Scenario } from './scenarios.ts'
+import { runSeveralServers } from './several-servers.ts'
 
 /** A loss is found with the first or second; on a slow machine later. */
 const mostKills = 20
@@ -27,6 +28,16 @@ export const serverControls: Record<string, Scenario> = {
     const start = (path: string) => startRooms(path, { ACK_EARLY: '1' })
     const { lost, acked, kills } = await runKillLoop({ start, dbPath: join(folder, 'early.db'), kills: mostKills })
     return { ok: lost > 0, figures: { lost, acked, kills } }
+  },
+  async ackBeforeBatch(folder) {
+    const start = (path: string) => startRooms(path, { ACK_EARLY: '1' })
+    const { lost, acked } = await runSeveralServers({ start, folder, serverKills: mostKills, sqldKills: 0, awayMs: 0, untilWrong: true })
+    return { ok: lost > 0, figures: { lost, acked } }
+  },
+  async headRemembered(folder) {
+    const start = (path: string) => startRooms(path, { REMEMBER_HEAD: '1' })
+    const { missing, falseSnapshots, acked } = await runSeveralServers({ start, folder, serverKills: mostKills, sqldKills: 0, awayMs: 0, untilWrong: true })
+    return { ok: missing + falseSnapshots > 0, figures: { missing, falseSnapshots, acked } }
   },
   async answerBeforeCrash(folder) {
     const start = (path: string, env?: Record<string, string>) => startRooms(path, { ...env, ACK_EARLY: '1' })

@@ -9,6 +9,8 @@ export interface Ledger {
   sent(workspaceId: string, ops: readonly PendingOp[]): void
   told(workspaceId: string, receipts: readonly PushResultItem[]): void
   readonly acked: number
+  /** The newest version that an op of the device was answered with. */
+  newestOf(deviceId: string): number | undefined
   /** Two answers to one op that name different versions, or an op that was refused. */
   readonly contradictions: string[]
   check(dbPath: string): Check
@@ -30,7 +32,14 @@ export function createLedger(): Ledger {
   const sent = new Map<string, PendingOp>()
   const acked = new Map<string, number>()
   const contradictions: string[] = []
+  const newest = new Map<string, number>()
   const idOf = (workspaceId: string, opId: string) => `${workspaceId} ${opId}`
+
+  function noteAcked(id: string, version: number) {
+    acked.set(id, version)
+    const device = sent.get(id)?.stamp.deviceId ?? ''
+    newest.set(device, Math.max(newest.get(device) ?? 0, version))
+  }
 
   function check(dbPath: string): Check {
     const database = new DatabaseSync(dbPath, { readOnly: true, timeout: 5_000 })
@@ -84,9 +93,10 @@ export function createLedger(): Ledger {
         const id = idOf(workspaceId, opId)
         if (!success || serverVersion === undefined) contradictions.push(`${opId}: ${errorCode} ${error}`)
         else if ((acked.get(id) ?? serverVersion) !== serverVersion) contradictions.push(`${opId}: ${acked.get(id)} and ${serverVersion}`)
-        else acked.set(id, serverVersion)
+        else noteAcked(id, serverVersion)
       }
     },
+    newestOf: deviceId => newest.get(deviceId),
     get acked() {
       return acked.size
     },

@@ -2,7 +2,8 @@
  * The rooms of the layer in a server that dies, or lies, where it is told to: what a random kill seldom hits. It stands
  * outside of the layer, which has no such switch: it counts what passes between a connection and Drizzle.
  * `CRASH_POINT=phase:where` and `CRASH_AT=n`, or a request to `/arm/phase:where/n`: at the n-th time. `ACK_EARLY=1`:
- * answers before the commit (a control). `FILE_UNCHECKED=1`: the file is taken for the same for ever (a control).
+ * answers before the commit; `REMEMBER_HEAD=1`: pulls are answered by a head of a moment ago; `FILE_UNCHECKED=1`: the file is
+ * taken for the same for ever (controls). A database server takes the place of the file where the address of one is given.
  */
 import fs from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
@@ -12,8 +13,9 @@ import { fileURLToPath } from 'node:url'
 import type { Client, InStatement, Transaction } from '@libsql/core/api'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { isError, type H3Event } from 'h3'
-import { readDatabaseConfig } from '../../server/config/database.ts'
+import { readDatabaseTarget } from '../../server/config/database.ts'
 import { openDatabase } from '../../server/database/local/open.ts'
+import { openRemoteDatabase } from '../../server/database/remote/open-remote.ts'
 import type { SyncDatabase } from '../../server/database/types.ts'
 import { isSyncError } from '../../server/errors.ts'
 import { backUp } from '../../server/operations/backup.ts'
@@ -21,9 +23,10 @@ import { readHealth } from '../../server/operations/health.ts'
 import { delegate } from '../../server/database/delegate.ts'
 import { errorKinds } from '../../shared/error-codes.ts'
 import type { PullRequest, PushBatch } from '../../shared/protocol.ts'
+import { asRemembered, guessOutcome } from './wrong-remote.ts'
 import { adapterOf, engineOf } from '../helpers/engine.ts'
 
-const { CRASH_POINT = '', CRASH_AT = '1', ACK_EARLY, FILE_UNCHECKED } = process.env
+const { CRASH_POINT = '', CRASH_AT = '1', ACK_EARLY, REMEMBER_HEAD, FILE_UNCHECKED } = process.env
 const slowCommitMs = 30
 
 if (FILE_UNCHECKED) forgetFiles()
@@ -63,11 +66,12 @@ const wrapClient = (client: Client) => delegate(client, {
 })
 
 const migrations = { layer: readMigrationFiles({ migrationsFolder: fileURLToPath(new URL('../../drizzle', import.meta.url)) }), app: [] }
-const opened = await openDatabase(readDatabaseConfig(process.env), migrations, { wrapClient, ownerTimeoutMs: 1_000 })
-  .catch((error: unknown) => {
-    console.error(error instanceof Error ? error.message : error)
-    process.exit(1)
-  })
+const target = readDatabaseTarget(process.env)
+const opening = 'url' in target ? openRemoteDatabase(target, migrations) : openDatabase(target, migrations, { wrapClient, ownerTimeoutMs: 1_000 })
+const opened = await opening.catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error)
+  process.exit(1)
+})
 phase = 'push'
 
 /** The control: a job's value is told as soon as it has run. */
@@ -80,6 +84,14 @@ const early: SyncDatabase = {
       return value
     }).catch(reject)
   }),
+  grouped: opened.grouped && {
+    // What it will become is told while the request to the database is under way.
+    add: async (kind, item) => {
+      const adding = opened.grouped!.add(kind, item)
+      adding.catch(() => {})
+      return guessOutcome(item as never, adding) as never
+    },
+  },
 }
 const database = ACK_EARLY ? early : opened
 
@@ -101,6 +113,10 @@ async function serve(request: IncomingMessage): Promise<unknown> {
   }
   switch (request.url) {
     case '/api/auth/session': return { session: sessionOf(user) }
+    case '/api/sync/pull': {
+      const answer = await adapterOf(database).pull(eventOf(user), JSON.parse(body) as PullRequest)
+      return REMEMBER_HEAD ? asRemembered(answer, JSON.parse(body) as PullRequest) : answer
+    }
     case '/api/sync/push': return adapterOf(database).push(eventOf(user), JSON.parse(body) as PushBatch)
     case '/api/sync/pull': return adapterOf(database).pull(eventOf(user), JSON.parse(body) as PullRequest)
     case '/clean-up':

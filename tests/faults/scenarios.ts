@@ -12,6 +12,7 @@ import { runLoopDelay } from './loop-delay.ts'
 import { runNthCall } from './nth-call.ts'
 import { startBuilt } from './process.ts'
 import { runRestore } from './restore.ts'
+import { runSeveralServers } from './several-servers.ts'
 import type { Sizes } from './sizes.ts'
 
 export interface Outcome { ok: boolean, figures: object }
@@ -26,6 +27,12 @@ export const serverScenarios: Record<string, Scenario> = {
   async killLoop(folder, { kills }) {
     const figures = await runKillLoop({ start: startBuilt, dbPath: join(folder, 'kill.db'), kills })
     return { ok: isClean(figures) && figures.kills === kills && figures.acked > kills, figures }
+  },
+  async severalServers(folder, { serverKills, sqldKills, awayMs }) {
+    const figures = await runSeveralServers({ start: startBuilt, folder, serverKills, sqldKills, awayMs, restarts: 6 })
+    const { missing, falseSnapshots, wrongAnswers, contradictions, longestRecoveryMs, servedWhileAway, acked } = figures
+    const wrong = missing + falseSnapshots + wrongAnswers.length + contradictions.length + servedWhileAway
+    return { ok: isClean(figures) && wrong === 0 && longestRecoveryMs <= 5_000 && acked > serverKills, figures }
   },
   async crashPoints(folder, { crashesPerPoint }) {
     const figures = await runCrashPoints(folder, crashesPerPoint)

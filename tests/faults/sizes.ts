@@ -3,6 +3,11 @@ import process from 'node:process'
 
 export interface Sizes {
   kills: number
+  /** Of three servers on one database server, and of that itself. */
+  serverKills: number
+  sqldKills: number
+  /** How long the database server answers nothing. */
+  awayMs: number
   crashesPerPoint: number
   /** Another process holds the write lock at least a hundred times in a minute. */
   busyMs: number
@@ -22,14 +27,14 @@ export interface Sizes {
 
 /** Under a minute, to look at after a change. */
 export const quick: Sizes = {
-  kills: 4, crashesPerPoint: 1, busyMs: 1_500, diskCycles: 1, restores: 1, rows: 2_000, loadMs: 1_000, idleClients: 200, attackMs: 2_000,
-  listeners: 200, stalledMs: 2_000,
+  kills: 4, serverKills: 3, sqldKills: 2, awayMs: 6_000, crashesPerPoint: 1, busyMs: 1_500, diskCycles: 1, restores: 1, rows: 2_000,
+  loadMs: 1_000, idleClients: 200, attackMs: 2_000, listeners: 200, stalledMs: 2_000,
 }
 
 /** Within ten minutes: what a change is checked with. */
 const whole: Sizes = {
-  kills: 100, crashesPerPoint: 5, busyMs: 60_000, diskCycles: 20, restores: 10, rows: 20_000, loadMs: 10_000, idleClients: 1_000, attackMs: 5_000,
-  listeners: 1_000, stalledMs: 20_000,
+  kills: 100, serverKills: 30, sqldKills: 20, awayMs: 6_000, crashesPerPoint: 5, busyMs: 60_000, diskCycles: 20, restores: 10,
+  rows: 20_000, loadMs: 10_000, idleClients: 1_000, attackMs: 5_000, listeners: 1_000, stalledMs: 20_000,
 }
 
 export function readSizes(): Sizes {
@@ -37,7 +42,8 @@ export function readSizes(): Sizes {
   if (!(scale > 0)) throw new Error(`OR3_FAULTS_SCALE is ${JSON.stringify(process.env['OR3_FAULTS_SCALE'])}: set it to a number above 0.`)
   const times = (count: number) => Math.ceil(count * scale)
   return {
-    ...whole, kills: times(whole.kills), crashesPerPoint: times(whole.crashesPerPoint), busyMs: times(whole.busyMs),
+    ...whole, kills: times(whole.kills), serverKills: times(whole.serverKills), sqldKills: times(whole.sqldKills), awayMs: times(whole.awayMs),
+    crashesPerPoint: times(whole.crashesPerPoint), busyMs: times(whole.busyMs),
     diskCycles: times(whole.diskCycles), restores: times(whole.restores), loadMs: times(whole.loadMs), attackMs: times(whole.attackMs),
   }
 }

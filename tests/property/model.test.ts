@@ -6,9 +6,9 @@
  */
 import fc from 'fast-check'
 import { expect, it, vi } from 'vitest'
-import { makeTempFolder, openTestDatabase } from '../helpers/database.ts'
 import { startClock } from '../helpers/sync.ts'
-import { runs, timeoutMs, withoutFlushes } from './scale.ts'
+import { runs, timeoutMs } from './scale.ts'
+import { listStores } from './stores.ts'
 import { cleanUp, type Command, pull, pullPage, push, pushAgain, pushOutbox, report, reportCursor, restart, snapshotPage, takeSnapshot, turnClock, write } from './sync-commands.ts'
 import { applyPage, createDevice, liveRows, oldTombstones } from './sync-device.ts'
 import { snapshotModel } from './sync-model.ts'
@@ -46,13 +46,13 @@ const commands: fc.Arbitrary<Command>[] = [
   fc.constantFrom(1, hour + 1, hour + 1, hour + 1, hour + 1, 26 * hour, 366 * 24 * hour, -2 * hour, -366 * 24 * hour).map(turnClock),
 ]
 
-it('answers like the model, and every device ends up with the same rows', { timeout: timeoutMs(180) }, async () => {
-  const path = `${await makeTempFolder()}/sync.db`
+it.each(listStores())('on $name answers like the model, and every device ends up with the same rows', { timeout: timeoutMs(180) }, async ({ make, share }) => {
   startClock()
+  const store = await make()
   let world: World | undefined
   await fc.assert(fc.asyncProperty(fc.commands(commands, { maxCommands: 60, size: 'max' }), async (sequence) => {
     vi.setSystemTime(new Date('2026-01-01T00:00:00Z'))
-    world = await createWorld(() => openTestDatabase({ path, ...withoutFlushes }))
+    world = await createWorld(store)
     const made = world
     try {
       await fc.asyncModelRun(() => ({ model: made, real: made }), sequence)
@@ -61,7 +61,7 @@ it('answers like the model, and every device ends up with the same rows', { time
     finally {
       await world.close()
     }
-  }), { ...runs(300), endOnFailure: false })
+  }), { ...runs(300 * share), endOnFailure: false })
 })
 
 /** Every device pushes and pulls until nothing moves any more; then all are compared. */

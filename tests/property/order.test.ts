@@ -6,11 +6,10 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { PendingOp } from '../../shared/protocol.ts'
-import { openTestDatabase } from '../helpers/database.ts'
 import { deleteOf, eventOf, pullAll, putOf, snapshotAll } from '../helpers/sync.ts'
-import { runs, timeoutMs, withoutFlushes } from './scale.ts'
+import { runs, timeoutMs } from './scale.ts'
+import { listStores } from './stores.ts'
 import { isGreater, keyOf, revisionOf } from './sync-model.ts'
-import { adapterOf } from '../helpers/engine.ts'
 
 const op = fc.record({
   pk: fc.constantFrom('a', 'b', 'c'),
@@ -31,9 +30,8 @@ const course = ops.chain(set => fc.record({
 
 let workspaces = 0
 
-it('comes to the same rows in any order and any batches', { timeout: timeoutMs(60) }, async () => {
-  const database = await openTestDatabase(withoutFlushes)
-  const adapter = adapterOf(database)
+it.each(listStores())('on $name comes to the same rows in any order and any batches', { timeout: timeoutMs(90) }, async ({ make, share }) => {
+  const { adapter } = await (await make()).open()
   await fc.assert(fc.asyncProperty(course, async ({ set, courses }) => {
     const winners = new Map<string, PendingOp>()
     for (const one of set) {
@@ -55,5 +53,5 @@ it('comes to the same rows in any order and any batches', { timeout: timeoutMs(6
       expect(changes.map(change => change.serverVersion)).toEqual(set.map((_, index) => index + 1))
       expect(new Set(changes.map(change => change.stamp.opId))).toEqual(new Set(set.map(one => one.stamp.opId)))
     }
-  }), runs(200))
+  }), runs(200 * share))
 })

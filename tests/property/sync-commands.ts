@@ -83,7 +83,7 @@ export function pull(place: { workspace: number, device: number }, options: { li
 
 export async function pullPage(world: World, { workspaceId, model, device }: Place, cursor: number, { limit, tables }: { limit: number, tables?: string[] }) {
   const answer = await world.adapter.pull(eventOf(device.user, workspaceId), { scope: { workspaceId }, cursor, limit, tables })
-  expect(answer).toEqual(pullModel(model, device.user, cursor, limit, tables))
+  expect(answer).toEqual(pullModel(model, device.user, { cursor, limit, tables }, nowSeconds()))
   return answer
 }
 
@@ -151,7 +151,6 @@ export function cleanUp(workspace: number, options: { retentionSeconds: number, 
 
 export const restart: Command = command('restart', {}, async (world) => {
   await world.restart()
-  for (const places of world.places) for (const { model } of places) model.holds.clear()
 })
 
 export function turnClock(seconds: number): Command {

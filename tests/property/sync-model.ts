@@ -25,7 +25,7 @@ export interface WorkspaceModel {
   records: Map<string, Record>
   cursors: Map<string, { user: string, cursor: number, at: number }>
   /** Devices of which a put was held back, by user and device. */
-  holds: Map<string, { horizon: number, released: boolean }>
+  holds: Map<string, { horizon: number, at: number, released: boolean }>
 }
 
 export function createWorkspaceModel(): WorkspaceModel {
@@ -69,7 +69,7 @@ export function pushModel(model: WorkspaceModel, user: string, ops: readonly Pen
       const applied = record?.winner === earlier
       return { opId, success: true, serverVersion: earlier.version, replayed: true, applied, ...applied || !record ? {} : { winner: revisionOf(record.winner.op) } }
     }
-    if (!record && op.operation === 'put' && isHeld(model, user, deviceId)) return refuse('RATE_LIMITED')
+    if (!record && op.operation === 'put' && isHeld(model, user, deviceId, now)) return refuse('RATE_LIMITED')
 
     const applied = !record || isGreater(revisionOf(op), revisionOf(record.winner.op))
     const version = ++model.head
@@ -86,19 +86,22 @@ function contentOf({ tableName, pk, operation, payload, stamp }: PendingOp): str
 }
 
 /** A put of an unknown key waits where its device is behind the horizon and was not told since. */
-function isHeld(model: WorkspaceModel, user: string, deviceId: string): boolean {
+function isHeld(model: WorkspaceModel, user: string, deviceId: string, now: number): boolean {
   const device = model.cursors.get(deviceId)
   if (!device || device.cursor >= model.horizon) return false
   const name = `${user}/${deviceId}`
   const hold = model.holds.get(name)
   if (hold?.released && hold.horizon >= model.horizon) return false
-  if (!hold || hold.horizon < model.horizon) model.holds.set(name, { horizon: model.horizon, released: false })
+  if (!hold || hold.horizon < model.horizon) model.holds.set(name, { horizon: model.horizon, at: now, released: false })
   return true
 }
 
-export function pullModel(model: WorkspaceModel, user: string, cursor: number, limit: number, tables?: readonly string[]): PullResponse {
+export function pullModel(model: WorkspaceModel, user: string, request: { cursor: number, limit: number, tables?: readonly string[] | undefined }, now: number): PullResponse {
+  const { cursor, limit, tables } = request
   const told = cursor < model.horizon
-  for (const [name, hold] of model.holds) if (told && name.startsWith(`${user}/`)) hold.released = true
+  for (const [name, hold] of model.holds) {
+    if ((told || now - hold.at >= 10) && name.startsWith(`${user}/`)) hold.released = true
+  }
   const visible = [...model.log.values()].filter(one => one.version > cursor && isVisible(one, user) && (!tables || tables.includes(one.op.tableName)))
   const page = visible.slice(0, limit)
   const hasMore = visible.length > limit

@@ -1,9 +1,8 @@
-/** Where a model run takes place: a real database file that can be closed and opened again, and a model beside it. */
+/** Where a model run takes place: a real database that can be closed and opened again, and a model beside it. */
 import type { createSyncGatewayAdapter } from '../../server/host/sync-adapter/adapter.ts'
-import type { TestDatabase } from '../helpers/database.ts'
 import { createDevice, type Device } from './sync-device.ts'
 import { createWorkspaceModel, type WorkspaceModel } from './sync-model.ts'
-import { adapterOf } from '../helpers/engine.ts'
+import type { Store } from './stores.ts'
 
 /** A device in a workspace. */
 export interface Place { workspaceId: string, model: WorkspaceModel, device: Device }
@@ -23,24 +22,22 @@ const devices = [['device-1', 'user-1'], ['device-2', 'user-1'], ['device-3', 'u
 const workspaceCount = 3
 let worlds = 0
 
-/** `open` opens the database file; runs may share it, since each has workspaces of its own. */
-export async function createWorld(open: () => Promise<TestDatabase>): Promise<World> {
+/** Runs may share a store, since each has workspaces of its own. */
+export async function createWorld({ open }: Store): Promise<World> {
   worlds++
-  let database = await open()
-  let adapter = adapterOf(database)
+  let opened = await open()
   return {
     get adapter() {
-      return adapter
+      return opened.adapter
     },
     places: Array.from({ length: workspaceCount }, (_, index) => {
       const model = createWorkspaceModel()
       return devices.map(([deviceId, user]) => ({ workspaceId: `world-${worlds}-${index}`, model, device: createDevice(deviceId, user) }))
     }),
     async restart() {
-      await database.close()
-      database = await open()
-      adapter = adapterOf(database)
+      await opened.close()
+      opened = await open()
     },
-    close: () => database.close(),
+    close: () => opened.close(),
   }
 }

@@ -21,6 +21,7 @@ import { assertNotOpenElsewhere, DatabaseInUseError, takeOwnerLock } from './own
 import * as schema from '../schema/index.ts'
 import type { LocalFile, Migrations, SyncDatabase } from '../types.ts'
 import { createWriter, type Writer } from '../writer.ts'
+import { nowSeconds } from '../../lib/clock.ts'
 
 export interface OpenOptions {
   /** How long a write waits for another process's lock before it is refused, in milliseconds. */
@@ -146,6 +147,8 @@ function toDatabase(writer: Writer, reading: Client, local: LocalFile | null, cl
     activity: writer.activity,
     read: drizzle(reading),
     write: writer.write,
+    now: nowSeconds,
+    grouped: null,
     local,
     close: () => closing ??= close(),
   }
@@ -183,7 +186,8 @@ async function proveWritable(client: Client, path: string, busyTimeoutMs: number
   }
 }
 
-async function migrate(client: Client, migrations: Migrations) {
+/** Applies and verifies the layer's history, then the app's. Throws `MigrationError`. */
+export async function migrate(client: Client, migrations: Migrations): Promise<void> {
   await applyMigrations(client, { owner: 'the layer', ledger: ledgerTable, migrations: migrations.layer, required: requiredTables() })
   if (migrations.app.length > 0) {
     await applyMigrations(client, { owner: 'the app', ledger: appLedgerTable, migrations: migrations.app, required: [] })

@@ -81,6 +81,21 @@ export const deviceCursors = sqliteTable('device_cursors', {
   index('device_cursors_slowest').on(table.workspaceId, table.cursor, table.updatedAt),
 ])
 
+/** Devices behind the horizon of which a put waits until they could learn that they need a snapshot. */
+export const deferredDevices = sqliteTable('deferred_devices', {
+  workspaceId: text('workspace_id').notNull(),
+  userId: text('user_id').notNull(),
+  /** As its cursor is kept. */
+  deviceId: text('device_id').notNull(),
+  /** Behind which it was when its put was deferred. */
+  horizon: integer('horizon').notNull(),
+  deferredAt: integer('deferred_at').notNull(),
+  /** 1 once a pull of its user could tell it. */
+  released: integer('released').notNull(),
+}, table => [
+  primaryKey({ columns: [table.workspaceId, table.userId, table.deviceId] }),
+])
+
 /** What the server itself remembers across restarts: the key that signs page tokens, when it last cleaned up. */
 export const layerState = sqliteTable('layer_state', {
   name: text('name').primaryKey(),

@@ -62,6 +62,12 @@ export interface Merge {
   deferredDevices: Set<string>
 }
 
+/** What a push came to, however it was written. */
+export interface PushOutcome extends Pick<Merge, 'receipts' | 'head' | 'superseded'> {
+  /** True where an op was logged. */
+  isLogged: boolean
+}
+
 export interface Tombstone {
   tableName: string
   pk: string
@@ -160,7 +166,8 @@ export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredStat
 
 const quotaExceeded = 'QUOTA_EXCEEDED: the workspace, or its owner, may keep no more; deletes are still taken'
 
-function refuse(about: { opId: string }, errorCode: OpRefusalCode, error: string): PushResultItem {
+/** The receipt of an op that is refused. */
+export function refuse(about: { opId: string }, errorCode: OpRefusalCode, error: string): PushResultItem {
   return { ...about, success: false, errorCode, error, retryable: opRefusals[errorCode].retryable }
 }
 

@@ -11,7 +11,7 @@ import { parseRequest } from '../../lib/parse-request.ts'
 import { createTurns } from '../../lib/turns.ts'
 import { assertScope, type UserCaller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
-import type { Merge } from './merge.ts'
+import type { PushOutcome } from './merge.ts'
 import { readWinners, type WinnerRow } from './reads.ts'
 import { isValidOp, type Refusal, validateOp, type ValidOp } from './validate.ts'
 import { writeOptimistic } from './write-ops.ts'
@@ -48,7 +48,7 @@ export async function pushText(context: EngineContext, caller: UserCaller, batch
   return { results, text: `{"results":[${receipts.join()}],"serverVersion":${merge.head}}` }
 }
 
-async function applyBatch(context: EngineContext, caller: UserCaller, batch: LazyPushBatch): Promise<Merge> {
+async function applyBatch(context: EngineContext, caller: UserCaller, batch: LazyPushBatch): Promise<PushOutcome> {
   refuseTooManyOps(batch)
   const { scope, ops } = parseRequest(pushBatch, batch, 'Invalid push request')
   assertScope(caller, scope)
@@ -58,10 +58,17 @@ async function applyBatch(context: EngineContext, caller: UserCaller, batch: Laz
   const validated = isShort !== false && await isShort ? refusePuts(valid) : valid
   const preparing = context.quotas.prepare(caller.workspaceId)
   if (preparing) await preparing
-  const { merge, horizon } = await context.database.write(tx => writeOptimistic(context, tx, caller, validated))
-  if (merge.log.length > 0) context.commits.tell({ workspaceId: caller.workspaceId, head: merge.head })
-  context.deferredDevices.add(caller, merge.deferredDevices, horizon)
-  return merge
+  const outcome = await writePush(context, caller, validated)
+  if (outcome.isLogged) context.commits.tell({ workspaceId: caller.workspaceId, head: outcome.head })
+  return outcome
+}
+
+/** A database that runs writes in groups takes a push as a plan, any other one as a job of its own. */
+async function writePush(context: EngineContext, caller: UserCaller, ops: readonly (ValidOp | Refusal)[]): Promise<PushOutcome> {
+  const { database, groupedPushes } = context
+  if (database.grouped) return database.grouped.add(groupedPushes, { caller, ops })
+  const merge = await database.write(tx => writeOptimistic(context, tx, caller, ops))
+  return { ...merge, isLogged: merge.log.length > 0 }
 }
 
 /** Before the shape is checked: the issues of millions of wrong ops would fill the memory. */
@@ -100,7 +107,7 @@ function refusePuts(ops: (ValidOp | Refusal)[]): (ValidOp | Refusal)[] {
 }
 
 /** After the commit: the writer need not wait, and a change stays what it was. */
-async function readSuperseding({ database }: EngineContext, { workspaceId }: UserCaller, { superseded }: Merge): Promise<WinnerRow[]> {
+async function readSuperseding({ database }: EngineContext, { workspaceId }: UserCaller, { superseded }: PushOutcome): Promise<WinnerRow[]> {
   if (superseded.length === 0) return []
   return readWinners(database, workspaceId, superseded.map(one => one.winnerVersion)).catch((cause: unknown) => {
     throw createSyncError('DATABASE_UNAVAILABLE', 'The push was written, but its answer could not be read: send it again.', { cause })

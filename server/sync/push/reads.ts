@@ -2,7 +2,7 @@
 import type { InValue } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
-import { compileRowsSql, compileSql, inParts, readRows } from '../../database/statement.ts'
+import { compileRowsSql, compileSql, inParts, readRows, type Statement } from '../../database/statement.ts'
 import type { UserCaller } from '../caller.ts'
 import { cursorNameOf } from '../cursors.ts'
 import type { SyncOperation } from '../../../shared/protocol.ts'
@@ -28,24 +28,30 @@ export interface Found extends Omit<StoredState, 'deferred' | 'seen' | 'left'> {
 interface InWorkspace { workspaceId: string }
 
 /** `winners`: JSON arrays joined by commas. */
-interface BeforeRow { logId: number, head: number, horizon: number, winners: string | null }
+export interface BeforeRow { logId: number, head: number, horizon: number, winners: string | null }
 
 /** The counters, and the winners of the keys that `ops` touch. */
 export async function readStoredState(tx: WriteTransaction, workspaceId: string, ops: readonly ValidOp[]): Promise<Found> {
+  const rows: (BeforeRow | undefined)[] = []
+  for (const part of inParts(ops)) rows.push((await readRows(tx, selectBefore(workspaceId, part)))[0])
+  return toFound(ops, rows)
+}
+
+/** What the rows of `selectBefore`, one for each part of `ops`, say. */
+export function toFound(ops: readonly ValidOp[], rows: readonly (BeforeRow | undefined)[]): Found {
   const winners = new Map<string, StoredWinner>()
-  let counters: BeforeRow | undefined
-  for (const part of inParts(ops)) {
-    [counters] = await readRows(tx, selectBefore(workspaceId, part))
-    const tuples = JSON.parse(`[${counters?.winners ?? ''}]`) as WinnerTuple[]
+  ;[...inParts(ops)].forEach((part, index) => {
+    const tuples = JSON.parse(`[${rows[index]?.winners ?? ''}]`) as WinnerTuple[]
     for (const [place, serverVersion, operation, clock, hlc, opId, ownerUserId] of tuples) {
       winners.set(keyOf(part[place]!), { serverVersion, operation, clock, hlc, opId, ownerUserId })
     }
-  }
-  const { logId, head = 0, horizon = 0 } = counters ?? {}
+  })
+  const { logId, head = 0, horizon = 0 } = rows[0] ?? {}
   return { logId, head, horizon, winners }
 }
 
-function selectBefore(workspaceId: string, ops: readonly ValidOp[]) {
+/** Selects the counters, and the winners of the keys of one part of a push. */
+export function selectBefore(workspaceId: string, ops: readonly ValidOp[]) {
   const [first] = ops
   if (!first) return selectCounters({ workspaceId })
   return ops.length === 1
@@ -81,37 +87,44 @@ const selectBeforeOne = compileSql<InWorkspace & { tableName: string, pk: string
   left join changes c on c.log_id = l.id and c.server_version = r.server_version
   limit 1`)
 
-/** The devices of the batch that last reported a cursor behind the horizon. */
-export async function readBehind(tx: WriteTransaction, { workspaceId, userId }: UserCaller, ops: readonly ValidOp[]): Promise<string[]> {
-  const devices = [...new Set(ops.map(op => op.deviceId))]
-  const rows = await readRows(tx, selectBehind({ workspaceId, userId, devices: JSON.stringify(devices.map(cursorNameOf)) }))
-  const behind = new Set(rows.map(row => row.deviceId))
-  return devices.filter(device => behind.has(cursorNameOf(device)))
+/** Selects the devices of the batch whose puts of unknown rows must wait (deferred-devices.ts). */
+export function selectDeferred({ workspaceId, userId }: UserCaller, ops: readonly ValidOp[]): Statement<DeferredRow> {
+  const devices = [...new Set(ops.map(op => cursorNameOf(op.deviceId)))]
+  return selectBehind({ workspaceId, userId, devices: JSON.stringify(devices) })
 }
 
-const selectBehind = compileSql<InWorkspace & { userId: string, devices: string }, { deviceId: string }>(value => sql`
+export interface DeferredRow { deviceId: string }
+
+/** The device ids of `ops` that those rows mean. */
+export function toDeferred(ops: readonly ValidOp[], rows: readonly DeferredRow[]): Set<string> {
+  const names = new Set(rows.map(row => row.deviceId))
+  return new Set(ops.map(op => op.deviceId).filter(device => names.has(cursorNameOf(device))))
+}
+
+/** Those that last reported a cursor behind the horizon, and were not released since it rose. */
+const selectBehind = compileSql<InWorkspace & { userId: string, devices: string }, DeferredRow>(value => sql`
   select d.device_id as "deviceId" from logs l
   cross join json_each(${value('devices')}) v
   cross join device_cursors d on d.workspace_id = l.workspace_id and d.user_id = ${value('userId')} and d.device_id = v.value
     and d.cursor < l.horizon
-  where l.workspace_id = ${value('workspaceId')}`)
+  left join deferred_devices f on f.workspace_id = l.workspace_id and f.user_id = ${value('userId')} and f.device_id = d.device_id
+  where l.workspace_id = ${value('workspaceId')} and (f.released is not 1 or f.horizon < l.horizon)`)
 
 /** The ops of the batch that the log holds already, by `idOf`. */
 export async function readSeen(tx: WriteTransaction, workspaceId: string, ops: readonly ValidOp[]): Promise<Map<string, StoredOp>> {
   const seen = new Map<string, StoredOp>()
-  for (const part of inParts(ops)) {
-    const [row] = await readRows(tx, selectSeen(part, { workspaceId }))
-    addSeen(seen, part, JSON.parse(row!.seen) as SeenTuple[], splitTexts(row!.payloads))
-  }
+  for (const part of inParts(ops)) addSeen(seen, part, (await readRows(tx, selectSeen(part, { workspaceId })))[0]!)
   return seen
 }
+
+export interface SeenRow { seen: string, payloads: string | null }
 
 function writeWanted(args: InValue[], op: ValidOp, place: number) {
   args.push(place, op.opId, op.payload === null ? null : Buffer.byteLength(op.payload))
 }
 
-/** Reads a payload only where its length equals the incoming one. */
-const selectSeen = compileRowsSql<ValidOp, InWorkspace, { seen: string, payloads: string | null }>([], 3, writeWanted, (rows, value) => sql`
+/** Selects the ops of one part that the log holds already. Reads a payload only where its length equals the incoming one. */
+export const selectSeen = compileRowsSql<ValidOp, InWorkspace, SeenRow>([], 3, writeWanted, (rows, value) => sql`
   select
     json_group_array(json_array(wanted.place, s.server_version, s.table_name, s.pk, s.op, s.clock, s.hlc, s.device_id,
       octet_length(s.payload) is wanted.bytes)) as seen,
@@ -120,8 +133,10 @@ const selectSeen = compileRowsSql<ValidOp, InWorkspace, { seen: string, payloads
   cross join changes s on s.log_id = ${logOf(value('workspaceId'))} and s.op_key = unhex(wanted.id, '-')
   limit 1`)
 
-/** Where an op id comes twice in the batch, the tuple with a payload counts. */
-function addSeen(seen: Map<string, StoredOp>, ops: readonly ValidOp[], tuples: readonly SeenTuple[], payloads: readonly string[]) {
+/** Adds what a row of `selectSeen` says. Where an op id comes twice in the batch, the tuple with a payload counts. */
+export function addSeen(seen: Map<string, StoredOp>, ops: readonly ValidOp[], row: SeenRow): void {
+  const payloads = splitTexts(row.payloads)
+  const tuples = JSON.parse(row.seen) as SeenTuple[]
   tuples.forEach(([place, serverVersion, tableName, pk, operation, clock, hlc, deviceId, isSameLength], index) => {
     const { opId } = ops[place]!
     const id = idOf({ opId })

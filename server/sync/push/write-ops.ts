@@ -4,24 +4,23 @@
  * first. The first falls back to the second.
  */
 import { isDuplicate } from '../../database/driver-error.ts'
-import { maxRowsPerStatement } from '../../database/statement.ts'
+import { maxRowsPerStatement, readRows } from '../../database/statement.ts'
 import type { WriteTransaction } from '../../database/types.ts'
 import { nowSeconds } from '../../lib/clock.ts'
 import type { UserCaller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
+import { deferDevices } from '../deferred-devices.ts'
 import { beginLog } from '../log.ts'
 import type { Usage } from '../quota.ts'
 import { type Merge, mergeOps } from './merge.ts'
-import { readBehind, readSeen, readStoredState } from './reads.ts'
+import { readSeen, readStoredState, selectDeferred, toDeferred } from './reads.ts'
 import { isValidOp, type Refusal, type ValidOp } from './validate.ts'
 import { addRows, appendLog, claimVersions, moveHead, pointRows, pointTombstones, undoAppend } from './writes.ts'
-
-export interface Written { merge: Merge, horizon: number }
 
 type Ops = readonly (ValidOp | Refusal)[]
 
 /** Inserts the ops as new. Undoes that and writes them checked where one of them is not new, or may not be written. */
-export async function writeOptimistic(context: EngineContext, tx: WriteTransaction, caller: UserCaller, ops: Ops): Promise<Written> {
+export async function writeOptimistic(context: EngineContext, tx: WriteTransaction, caller: UserCaller, ops: Ops): Promise<Merge> {
   const { workspaceId, userId } = caller
   const valid = ops.filter(isValidOp)
   const areFirst = areFirstPuts(valid)
@@ -30,14 +29,14 @@ export async function writeOptimistic(context: EngineContext, tx: WriteTransacti
   const isClaimed = end !== undefined && await claimVersions(tx, workspaceId, end, claimed)
   const stored = isClaimed ? { ...end, winners: nothing } : await readStoredState(tx, workspaceId, areFirst ? [] : valid)
   const { head, horizon, winners } = stored
-  const deferred = await findDeferred(context, tx, caller, valid, horizon)
+  const deferred = await findDeferred(tx, caller, valid, horizon)
   const left = context.quotas.left(workspaceId)
   const merge = mergeOps(ops, { head, winners, seen: nothing, deferred, left }, userId)
   if (merge.log.length < valid.length) {
     if (isClaimed) await undoAppend(tx, end.logId, head, claimed)
     return writeChecked(context, tx, caller, ops)
   }
-  if (merge.log.length === 0) return { merge, horizon }
+  if (merge.log.length === 0) return merge
 
   const logId = stored.logId ?? await beginLog(tx, workspaceId)
   if (!await tryToWrite(tx, logId, merge, areFirst)) {
@@ -47,17 +46,18 @@ export async function writeOptimistic(context: EngineContext, tx: WriteTransacti
   if (!isClaimed) await moveHead(tx, logId, merge.head, merge.used)
   context.heads.set(workspaceId, { logId, head: merge.head, horizon })
   context.quotas.spend(workspaceId, merge.used)
-  return { merge, horizon }
+  return merge
 }
 
 /** Looks up the op ids and the winners of all keys, then writes what the merge decides. */
-async function writeChecked(context: EngineContext, tx: WriteTransaction, caller: UserCaller, ops: Ops): Promise<Written> {
+async function writeChecked(context: EngineContext, tx: WriteTransaction, caller: UserCaller, ops: Ops): Promise<Merge> {
   const { workspaceId, userId } = caller
   const valid = ops.filter(isValidOp)
   const { logId, head, horizon, winners } = await readStoredState(tx, workspaceId, valid)
   const seen = await readSeen(tx, workspaceId, valid)
-  const deferred = await findDeferred(context, tx, caller, valid, horizon)
+  const deferred = await findDeferred(tx, caller, valid, horizon)
   const merge = mergeOps(ops, { head, winners, seen, deferred, left: context.quotas.left(workspaceId) }, userId)
+  await defer(tx, caller, merge, horizon)
   if (merge.log.length > 0) {
     const ownLogId = logId ?? await beginLog(tx, workspaceId)
     await writeMerge(tx, ownLogId, merge, false)
@@ -65,7 +65,7 @@ async function writeChecked(context: EngineContext, tx: WriteTransaction, caller
     context.heads.set(workspaceId, { logId: ownLogId, head: merge.head, horizon })
     context.quotas.spend(workspaceId, merge.used)
   }
-  return { merge, horizon }
+  return merge
 }
 
 /** A put with the first clock of a row is nearly always the row's first: its key need not be looked up either. */
@@ -81,9 +81,12 @@ function weigh(valid: readonly ValidOp[]): Usage {
   return { bytes: valid.reduce((sum, op) => sum + op.bytes, 0), rows: valid.length }
 }
 
-async function findDeferred({ deferredDevices }: EngineContext, tx: WriteTransaction, caller: UserCaller, valid: readonly ValidOp[], horizon: number) {
-  const behind = horizon > 0 ? await readBehind(tx, caller, valid) : []
-  return deferredDevices.find(caller, behind, horizon)
+async function findDeferred(tx: WriteTransaction, caller: UserCaller, valid: readonly ValidOp[], horizon: number) {
+  return toDeferred(valid, horizon > 0 ? await readRows(tx, selectDeferred(caller, valid)) : [])
+}
+
+async function defer(tx: WriteTransaction, caller: UserCaller, { deferredDevices }: Merge, horizon: number) {
+  if (deferredDevices.size > 0) await tx.execute(deferDevices(caller, deferredDevices, horizon, nowSeconds()))
 }
 
 /** False where a unique index refuses an op id or a key: some of it may be written then. */

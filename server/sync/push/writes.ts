@@ -44,7 +44,7 @@ function writeChange(args: InValue[], entry: LogEntry) {
   )
 }
 
-const insertChanges = compileRowsSql<LogEntry, At>(['logId', 'now'], 11, writeChange, rows => sql`
+export const insertChanges = compileRowsSql<LogEntry, At>(['logId', 'now'], 11, writeChange, rows => sql`
   insert into changes
     (server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, payload, log_id, created_at)
   ${rows}`)
@@ -75,7 +75,7 @@ function writeRow(args: InValue[], { tableName, pk, serverVersion }: LogEntry) {
 const insertRows = compileRowsSql<LogEntry, InLog>(['logId'], 3, writeRow, rows => sql`
   insert into records (table_name, pk, server_version, log_id) ${rows}`)
 
-const upsertRows = compileRowsSql<LogEntry, InLog>(['logId'], 3, writeRow, rows => sql`
+export const upsertRows = compileRowsSql<LogEntry, InLog>(['logId'], 3, writeRow, rows => sql`
   insert into records (table_name, pk, server_version, log_id) ${rows}
   on conflict (log_id, table_name, pk) do update
     set server_version = excluded.server_version, tombstone_version = null, tombstone_at = null`)
@@ -89,7 +89,7 @@ function writeTombstone(args: InValue[], one: Tombstone) {
   args.push(one.tableName, one.pk, one.serverVersion, one.newestVersion)
 }
 
-const upsertTombstones = compileRowsSql<Tombstone, At>(['logId', 'now'], 4, writeTombstone, rows => sql`
+export const upsertTombstones = compileRowsSql<Tombstone, At>(['logId', 'now'], 4, writeTombstone, rows => sql`
   insert into records (table_name, pk, server_version, tombstone_version, log_id, tombstone_at) ${rows}
   on conflict (log_id, table_name, pk) do update
     set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version, tombstone_at = excluded.tombstone_at`)
@@ -112,6 +112,6 @@ export async function moveHead(tx: WriteTransaction, logId: number, head: number
   await tx.execute(updateHead({ logId, head, ...used }))
 }
 
-const updateHead = compileSql<InLog & Usage & { head: number }>(value => sql`
+export const updateHead = compileSql<InLog & Usage & { head: number }>(value => sql`
   update logs set head = ${value('head')}, used_bytes = used_bytes + ${value('bytes')}, used_rows = used_rows + ${value('rows')}
   where id = ${value('logId')}`)

@@ -1,4 +1,5 @@
 /** The clean-up of every workspace, for the hourly task; one workspace that fails does not stop the others. */
+import { randomUUID } from 'node:crypto'
 import { asc } from 'drizzle-orm'
 import { cleanUpRequest } from '../../../shared/shapes.ts'
 import { logs } from '../../database/schema/index.ts'
@@ -6,6 +7,7 @@ import type { SyncDatabase } from '../../database/types.ts'
 import { parseRequest } from '../../lib/parse-request.ts'
 import { createSystemCaller } from '../caller.ts'
 import { type CleanUpOptions, gcTombstones } from './clean-up.ts'
+import { endLease, takeLease } from './lease.ts'
 import type { MaintenanceLog } from './maintenance-log.ts'
 import { purgeDeletedWorkspaces } from './purge.ts'
 
@@ -29,6 +31,8 @@ export interface CleanAllResult {
   /** Workspaces in which changes that are due are left; the next run goes on there. */
   unfinished: number
   failures: { workspaceId: string, error: unknown }[]
+  /** True where another server is at it, so that this one did nothing. */
+  isElsewhere?: boolean | undefined
 }
 
 /**
@@ -40,11 +44,16 @@ export async function cleanAllWorkspaces(database: SyncDatabase, log: Maintenanc
   const result: CleanAllResult = {
     workspaces: 0, droppedChanges: 0, droppedTombstones: 0, purged: 0, unfinished: 0, failures: [],
   }
+  const lease = { name: 'clean_up_lease', owner: randomUUID() }
+  // Where one process owns the data no other one can be at it.
+  const isShared = database.grouped !== null
+  if (isShared && !await takeLease(database, lease)) return { ...result, isElsewhere: true }
   const purging = await purgeDeletedWorkspaces(database, retentionSeconds).catch((error: unknown) => ({ error }))
   if (typeof purging === 'number') result.purged = purging
   const workspaceIds = await listLoggedWorkspaceIds(database)
   log.begin()
   for (const workspaceId of workspaceIds) {
+    if (isShared && result.workspaces > 0 && !await takeLease(database, lease)) break
     result.workspaces++
     try {
       const cleaned = await gcTombstones(database, createSystemCaller(workspaceId), { scope: { workspaceId }, retentionSeconds }, options)
@@ -56,6 +65,7 @@ export async function cleanAllWorkspaces(database: SyncDatabase, log: Maintenanc
       result.failures.push({ workspaceId, error })
     }
   }
+  if (isShared) await endLease(database, lease).catch(() => {})
   if (typeof purging !== 'number') result.failures.push({ workspaceId: 'deleted ones', error: purging.error })
   if (result.failures.length === 0) await log.complete(new Date().toISOString())
   else await log.fail(`${result.failures.length} of ${result.workspaces} workspaces were not cleaned up`)

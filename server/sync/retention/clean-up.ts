@@ -5,7 +5,7 @@
  * chunks that let other writes in between. Upholds P5 and P7.
  */
 import { type SQL, sql } from 'drizzle-orm'
-import { nowSeconds } from '../../lib/clock.ts'
+import { readNow } from '../../database/read-now.ts'
 import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
 import { assertScope, type Caller } from '../caller.ts'
 import type { CleanUpRequest, CleanUpResult } from '../../../shared/protocol.ts'
@@ -53,11 +53,12 @@ async function startRun(database: SyncDatabase, caller: Caller, request: CleanUp
   const { scope, retentionSeconds } = parseRequest(cleanUpRequest, request, 'Invalid clean-up request')
   assertScope(caller, scope)
   const { workspaceId } = caller
-  const cutoff = nowSeconds() - retentionSeconds
+  const now = await readNow(database)
+  const cutoff = now - retentionSeconds
   const slowest = await database.write(async (tx) => {
     // A cursor behind the horizon tells a returning device apart from a new one (P7), so it stays beyond the retention.
     await tx.run(sql`
-      delete from device_cursors where workspace_id = ${workspaceId} and updated_at < ${nowSeconds() - maxRetentionSeconds}`)
+      delete from device_cursors where workspace_id = ${workspaceId} and updated_at < ${now - maxRetentionSeconds}`)
     return readSlowestCursor(tx, workspaceId, cutoff)
   })
   return {

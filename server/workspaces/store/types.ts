@@ -73,8 +73,13 @@ export interface WorkspaceMember {
 
 export interface WorkspaceMembership { role: WorkspaceRole, workspaceName: string }
 
+/** A user with their active workspace and their role in it. */
+export interface KnownSession { userId: string, workspaceId: string, workspaceName: string, role: WorkspaceRole }
+
 export interface AuthWorkspaceStore {
   getUser?(input: AccountRef): Promise<StoreUser | null>
+  /** The session of a known user in one query, or null where it takes `getOrCreateUser` and the rest. */
+  findKnownSession?(input: AccountInput): Promise<KnownSession | null>
   /** One user under any number of simultaneous first calls; a given, different email or name is taken over. */
   getOrCreateUser(input: AccountInput): Promise<{ userId: string }>
   /** The active workspace; else the oldest membership, made active; else a new one. */

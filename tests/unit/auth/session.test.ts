@@ -168,7 +168,7 @@ describe('the session', () => {
     let vanished = 0
     const getWorkspaceRole: typeof store.getWorkspaceRole = async input =>
       vanished-- > 0 ? null : store.getWorkspaceRole(input)
-    rooms.registerAuthWorkspaceStore({ id: 'sqlite', create: () => ({ ...store, getWorkspaceRole }) })
+    rooms.registerAuthWorkspaceStore({ id: 'sqlite', create: () => ({ ...store, getWorkspaceRole, findKnownSession: async () => null }) })
     vanished = 2
     expect(await rooms.resolveSession(makeEvent())).toMatchObject({ role: 'owner' })
     vanished = 3

@@ -1,6 +1,6 @@
 /** A store on a real server engine: writes show at once, are saved, pushed, and come to the other device. */
 import { describe, expect, it } from 'vitest'
-import { clearDatabases, createBrowser, fingerprint, openLeading, openTab, posts } from './devices.ts'
+import { clearDatabases, createBrowser, fingerprint, openLeading, openTab, type Post, posts, until } from './devices.ts'
 import { startServer } from './server.ts'
 
 describe('two devices', () => {
@@ -30,7 +30,7 @@ describe('two devices', () => {
     const server = await startServer()
     const store = await openLeading(server.transportOf())
     store.table(posts).put({ id: 'p1', title: 'Hello', ...{ meta: { tags: ['a'] } } })
-    const row = store.table(posts).get('p1') as unknown as { title: string, meta: { tags: string[] } }
+    const row = store.table(posts).get('p1') as Post & { meta: { tags: string[] } }
     expect(() => (row.title = 'x')).toThrow(TypeError)
     expect(() => row.meta.tags.push('b')).toThrow(TypeError)
   })
@@ -52,6 +52,17 @@ describe('a store on disk', () => {
     expect(after.status).toMatchObject({ deviceId, cursor, pending: 1, isComplete: true })
     expect(fingerprint(after)).toBe(print)
     expect(await after.sync()).toMatchObject({ ok: true, pushed: 1, snapshot: false })
+  })
+
+  it('is closed within a second, also while a request gets no answer, and takes no more writes', async () => {
+    const server = await startServer()
+    const store = await openLeading({ ...server.transportOf(), snapshot: () => new Promise(() => {}) })
+    void store.sync()
+    await until(() => store.status.isSyncing)
+    const startedAt = performance.now()
+    await store.close()
+    expect(performance.now() - startedAt).toBeLessThan(1_500)
+    expect(() => store.table(posts).put({ id: 'p1', title: 'late' })).toThrow('closed')
   })
 
   it('belongs to one user and one workspace', async () => {

@@ -253,11 +253,11 @@ it('writes 10,000 rows for a cost that does not grow, and pushes all of them', a
   const times: number[] = []
   let saved: Promise<boolean> | undefined
   for (let part = 0; part < 10; part++) {
-    const startedAt = performance.now()
+    const startedAt = process.threadCpuUsage().user
     for (let at = 0; at < 1_000; at++) ({ saved } = table.put({ id: `p${part * 1_000 + at}`, title: 'x'.repeat(200) }))
-    times.push(performance.now() - startedAt)
+    times.push((process.threadCpuUsage().user - startedAt) / 1000)
   }
-  // The fastest of each half: other work on the machine only makes some slower.
+  // Milliseconds of this thread; the fastest of each half, since a collection of garbage makes some slower.
   expect(Math.min(...times.slice(5))).toBeLessThan(Math.min(...times.slice(0, 5)) * 2 + 20)
   expect(await saved).toBe(true)
   expect(await store.sync()).toMatchObject({ ok: true, pushed: 10_000 })

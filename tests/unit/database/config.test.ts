@@ -1,7 +1,7 @@
 /** Each setting once from the environment, once from the runtime config, and each value that is refused. */
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { databaseUrl, readDatabaseConfig } from '../../../server/config/database.ts'
+import { databaseUrl, readDatabaseConfig, readDatabaseTarget } from '../../../server/config/database.ts'
 import { ConfigError } from '../../../server/config/setting.ts'
 
 describe('the path', () => {
@@ -23,9 +23,9 @@ describe('the path', () => {
 
   // Seen red with the scheme check left out: `libsql:…` became a file of that name.
   it.each(['libsql://db.example.org', 'http://127.0.0.1:8080', 'https://db.example.org', 'ws://db.example.org', 'LIBSQL:x'])(
-    'refuses the remote %s', (given) => {
+    'refuses the database server %s where a file is needed', (given) => {
       expect(() => readDatabaseConfig({ OR3_SQLITE_DB_PATH: given }))
-        .toThrow(/^OR3_SQLITE_DB_PATH has the scheme "[a-z]+:", and remote databases are not supported yet/)
+        .toThrow(/^OR3_SQLITE_DB_PATH is the address of a database server, and this works on a file only/)
     })
 
   it.each(['file:/a.db?mode=ro', 'file:///a.db#x', 'file://elsewhere/a.db', 'file:///a%2Fb.db', 'file:a%.db'])(
@@ -127,5 +127,30 @@ describe('the runtime config', () => {
   it('takes the numbers that overrides become', () => {
     expect(() => readDatabaseConfig({}, { strict: 1 })).toThrow(/OR3_SQLITE_STRICT is on/)
     expect(readDatabaseConfig({}, { strict: 0, allowInMemory: 1 }).path).toBe(':memory:')
+  })
+})
+
+describe('a database server', () => {
+  it('is read with its token and its replica, from the environment or the runtime config', () => {
+    const env = { OR3_SQLITE_DB_PATH: 'ws://db:8080', OR3_SQLITE_AUTH_TOKEN: 'secret', OR3_SQLITE_REPLICA_URL: 'ws://replica:8080' }
+    const config = { url: 'ws://db:8080', authToken: 'secret', replicaUrl: 'ws://replica:8080', synchronous: 'FULL' }
+    expect(readDatabaseTarget(env)).toEqual(config)
+    expect(readDatabaseTarget({}, { dbPath: 'ws://db:8080', authToken: 'secret', replicaUrl: 'ws://replica:8080' })).toEqual(config)
+    expect(readDatabaseTarget({ OR3_SQLITE_DB_PATH: 'libsql://db.example.org' })).toEqual({ url: 'libsql://db.example.org', synchronous: 'FULL' })
+    expect(readDatabaseTarget({ OR3_SQLITE_DB_PATH: '/a.db' })).toMatchObject({ path: '/a.db' })
+  })
+
+  // Seen red with the checks left out: the token stood in the message of a server that cannot be reached.
+  it.each([
+    [{ OR3_SQLITE_DB_PATH: 'ws://user:secret@db' }, /must not carry a token/],
+    [{ OR3_SQLITE_DB_PATH: 'libsql://db?authToken=secret' }, /must not carry a token/],
+    [{ OR3_SQLITE_DB_PATH: 'http:' }, /is not the address of a database server/],
+    [{ OR3_SQLITE_DB_PATH: 'ws://db', OR3_SQLITE_REPLICA_URL: '/a.db' }, /OR3_SQLITE_REPLICA_URL is not the address/],
+    [{ OR3_SQLITE_DB_PATH: 'file:a.db?syncUrl=libsql://db' }, /Embedded replicas/],
+    [{ OR3_SQLITE_DB_PATH: 'a.db', OR3_SQLITE_SYNC_URL: 'libsql://db' }, /Embedded replicas/],
+  ])('is refused as %o', (env, why) => {
+    expect(() => readDatabaseTarget(env)).toThrow(ConfigError)
+    expect(() => readDatabaseTarget(env)).toThrow(why)
+    expect(() => readDatabaseTarget(env)).not.toThrow(/secret/)
   })
 })

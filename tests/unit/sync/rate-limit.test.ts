@@ -97,7 +97,7 @@ describe('the settings', () => {
     expect(readSyncSettings().trustedProxies).toBe(2)
     for (const off of [false, 'false', '0']) {
       configureSync({ rateLimits: off })
-      expect(Object.values(readSyncSettings().rateLimits)).toEqual([null, null, null, null, null, null, null])
+      expect(new Set(Object.values(readSyncSettings().rateLimits))).toEqual(new Set([null]))
     }
     configureSync({ maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '' })
     expect(readSyncSettings()).toMatchObject({ maxBodyBytes: 16 * 1024 * 1024, rateLimits: { push: 400 } })

@@ -1,0 +1,244 @@
+/**
+ * Requests to a libsql-server over the Hrana protocol: one call is one request, whatever number of statements it has. Over
+ * `ws:` one socket carries them all; over `http:` each is a request of its own. `@libsql/client` needs two round trips for a
+ * batch over `ws:` and stores SQL texts on the server (tursodatabase/libsql#1280), so its Hrana client is used directly.
+ */
+import { type Batch, BatchCond, type BatchStep, type Client as HranaClient, openHttp, openWs, type RowsResult, type Stream } from '@libsql/hrana-client'
+import { LibsqlError, type InStatement, type InValue, type ResultSet } from '@libsql/core/api'
+import { ResultSetImpl } from '@libsql/core/util'
+import { lostConnection, mapRemoteError, unreachable } from './remote-error.ts'
+
+export interface RemoteAddress {
+  /** `ws:`, `wss:`, `http:` or `https:`. */
+  url: string
+  authToken?: string | undefined
+}
+
+export interface RequestOptions {
+  /** Runs the statements in one write transaction that is committed where all of them succeed, else undone. */
+  inTransaction?: boolean
+  /** Runs nothing where the session is in no transaction: the server ends one that takes too long. */
+  onlyInTransaction?: boolean
+  /** Ends the session within the same request. */
+  isLast?: boolean
+}
+
+/** A SQL connection on the server with what it remembers: a transaction, pragmas. */
+export interface Session {
+  /** Each statement runs only if the one before it succeeded. Throws the first error, as `LibsqlError`. */
+  send(statements: readonly InStatement[], options?: RequestOptions): Promise<ResultSet[]>
+  /** Runs statements that are separated by semicolons. */
+  sendScript(sql: string): Promise<void>
+  close(): void
+}
+
+export interface RemoteConnection {
+  /** A session for longer than one request: a transaction, a migration, the writer's own. */
+  openSession(): Promise<Session>
+  /** One request on any free session. */
+  send(statements: readonly InStatement[], options?: RequestOptions): Promise<ResultSet[]>
+  /** False over HTTP, where a session that is not used for some seconds is over. */
+  readonly keepsSessions: boolean
+  /** Requests sent so far. */
+  readonly requests: number
+  close(): void
+}
+
+/** Longer than a transaction of the server lives (5 s), shorter than the hosts' limit for a request (10 s). */
+const answerMs = 8_000
+const connectMs = 5_000
+/** Of 128 connections that a server has. Each session is one; requests beyond these wait for one. */
+const maxPooledSessions = 8
+
+/** Opens no connection yet: the first request does, and each one after the connection was lost. */
+export function openRemoteConnection({ url, authToken }: RemoteAddress): RemoteConnection {
+  const isSocket = url.startsWith('ws')
+  let connecting: Promise<HranaClient> | undefined
+  let closed = false
+  let requests = 0
+  let pooled = 0
+  const free: Session[] = []
+  const waiting: (() => void)[] = []
+
+  async function connect(): Promise<HranaClient> {
+    if (closed) throw new LibsqlError('The client is closed', 'CLIENT_CLOSED')
+    const known = await connecting?.catch(() => undefined)
+    if (known && !known.closed) return known
+    if (!connecting || known?.closed) {
+      connecting = openClient()
+      // Whoever waits gets the error; the next call connects again.
+      connecting.catch(() => connecting = undefined)
+    }
+    return connecting
+  }
+
+  async function openClient(): Promise<HranaClient> {
+    const client = isSocket ? openWs(url, authToken, 3) : openHttp(url, authToken, undefined, undefined, 3)
+    try {
+      await within(connectMs, client.getVersion())
+      if (closed) throw new LibsqlError('The client is closed', 'CLIENT_CLOSED')
+      return client
+    }
+    catch (error) {
+      client.close()
+      const mapped = mapRemoteError(error)
+      throw mapped instanceof LibsqlError && !isLost(mapped) ? mapped : unreachable(error)
+    }
+  }
+
+  async function openSession(): Promise<Session> {
+    const client = await connect()
+    const stream = client.openStream()
+    async function ask<T>(request: () => Promise<T>): Promise<T> {
+      requests++
+      try {
+        if (stream.closed || client.closed) throw new LibsqlError('The session is closed', 'STREAM_NOT_OPEN')
+        return await within(answerMs, request())
+      }
+      catch (error) {
+        const mapped = mapRemoteError(error)
+        // An answer may be still under way: nothing more is asked on this connection.
+        if (isLost(mapped)) client.close()
+        throw mapped
+      }
+    }
+    return {
+      send: (statements, options = {}) => ask(() => runBatch(stream, statements, options)),
+      sendScript: sql => ask(() => stream.sequence(sql)),
+      close: () => stream.close(),
+    }
+  }
+
+  async function takeSession(): Promise<Session> {
+    while (free.length === 0 && pooled >= maxPooledSessions) await new Promise<void>(resolve => waiting.push(resolve))
+    const known = free.pop()
+    if (known) return known
+    pooled++
+    try {
+      return await openSession()
+    }
+    catch (error) {
+      pooled--
+      waiting.shift()?.()
+      throw error
+    }
+  }
+
+  /** A session of a socket is kept; over HTTP it would expire. */
+  function giveBack(session: Session, usable: boolean) {
+    if (usable && isSocket && !closed) {
+      free.push(session)
+    }
+    else {
+      pooled--
+      session.close()
+    }
+    waiting.shift()?.()
+  }
+
+  return {
+    openSession,
+    async send(statements, options) {
+      for (let attempt = 0; ; attempt++) {
+        const isKept = free.length > 0
+        const session = await takeSession()
+        try {
+          const results = await session.send(statements, { ...options, isLast: !isSocket })
+          giveBack(session, true)
+          return results
+        }
+        catch (error) {
+          giveBack(session, false)
+          // A kept session whose socket has gone meanwhile says so before anything is sent.
+          if (attempt < maxPooledSessions && isKept && error instanceof LibsqlError && error.code === 'STREAM_NOT_OPEN') continue
+          throw error
+        }
+      }
+    },
+    keepsSessions: isSocket,
+    get requests() {
+      return requests
+    },
+    close() {
+      closed = true
+      for (const session of free.splice(0)) session.close()
+      for (const resolve of waiting.splice(0)) resolve()
+      connecting?.then(client => client.close(), () => {})
+    },
+  }
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof LibsqlError && error.code === 'CONNECTION_LOST'
+}
+
+/** One request. The last step undoes what was begun where any step failed; its own outcome does not matter. */
+async function runBatch(stream: Stream, statements: readonly InStatement[], options: RequestOptions): Promise<ResultSet[]> {
+  const { inTransaction = false, onlyInTransaction = false, isLast = false } = options
+  const batch = stream.batch(false)
+  const steps: Promise<RowsResult | undefined>[] = []
+  let last: BatchStep | undefined
+  const add = (statement: InStatement) => {
+    const step = batch.step()
+    if (last) step.condition(BatchCond.ok(last))
+    else if (onlyInTransaction) step.condition(BatchCond.not(BatchCond.isAutocommit(batch)))
+    last = step
+    const answer = step.query(toHranaStatement(statement))
+    // It is awaited below, after the request as a whole.
+    answer.catch(() => {})
+    steps.push(answer)
+  }
+  if (inTransaction) add('BEGIN IMMEDIATE')
+  for (const statement of statements) add(statement)
+  if (inTransaction) {
+    add('COMMIT')
+    rollBackUnless(batch, last!)
+  }
+  const executed = batch.execute()
+  if (isLast) stream.closeGracefully()
+  await executed
+  const results: ResultSet[] = []
+  for (const step of steps) {
+    const rows = await step
+    if (!rows) throw new LibsqlError('The transaction has been rolled back', 'TRANSACTION_CLOSED')
+    results.push(toResultSet(rows))
+  }
+  return inTransaction ? results.slice(1, -1) : results
+}
+
+function rollBackUnless(batch: Batch, committed: BatchStep) {
+  batch.step().condition(BatchCond.not(BatchCond.ok(committed))).run('ROLLBACK').catch(() => {})
+}
+
+type HranaValue = null | string | number | bigint | ArrayBuffer | boolean | Uint8Array | Date
+
+function toHranaStatement(statement: InStatement): string | [string, HranaValue[] | Record<string, HranaValue>] {
+  if (typeof statement === 'string') return statement
+  const { sql, args = [] } = statement
+  return [sql, Array.isArray(args)
+    ? args.map(toHranaValue)
+    : Object.fromEntries(Object.entries(args).map(([name, value]) => [name, toHranaValue(value)]))]
+}
+
+/** A number would be sent as a float, which `json_array(?)` shows. */
+function toHranaValue(value: InValue): HranaValue {
+  return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value
+}
+
+function toResultSet({ columnNames, columnDecltypes, rows, affectedRowCount, lastInsertRowid }: RowsResult): ResultSet {
+  const names = columnNames.map(name => name ?? '')
+  return new ResultSetImpl(names, columnDecltypes.map(type => type ?? ''), rows, affectedRowCount, lastInsertRowid)
+}
+
+/** Rejects after `ms`; what `promise` comes to then is dropped. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  const { promise: late, reject }: PromiseWithResolvers<never> = Promise.withResolvers()
+  const timer = setTimeout(() => reject(lostConnection(undefined)), ms)
+  try {
+    return await Promise.race([promise, late])
+  }
+  finally {
+    clearTimeout(timer)
+    promise.catch(() => {})
+  }
+}
