@@ -1,6 +1,6 @@
 /**
- * The package's command line, which bin/or3-layer-sqlite.js starts: `backup`, `restore` and `import`. Which database it
- * is, the environment says as it does to the server.
+ * The package's command line, started by bin/or3-layer-sqlite.js: `backup`, `restore` and `import`. The environment names
+ * the database, as it does for the server.
  */
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -32,8 +32,13 @@ interface Context {
 
 const migrations = () => readMigrationFiles({ migrationsFolder: fileURLToPath(new URL('../drizzle', import.meta.url)) })
 
-/** Runs what `args` say and gives the exit code. */
-export async function runCommand(args: readonly string[], env: Context['env'], { stdout, stderr }: Pick<Context, 'stdout' | 'stderr'>, signal?: AbortSignal): Promise<number> {
+/** Runs the command in `args` and gives the exit code; errors go to `stderr`. */
+export async function runCommand(
+  args: readonly string[],
+  env: Context['env'],
+  { stdout, stderr }: Pick<Context, 'stdout' | 'stderr'>,
+  signal?: AbortSignal,
+): Promise<number> {
   const context = { env, stdout, stderr, signal }
   try {
     const { positionals: [command, ...files], values: { help, to } } = readArguments(args)
@@ -51,13 +56,16 @@ export async function runCommand(args: readonly string[], env: Context['env'], {
 }
 
 async function backup(context: Context) {
-  const { name, bytes, workspaces, changes, tookMs, removed } = await backUp(configure(context), { signal: context.signal })
-  context.stdout.write(`${name}: ${bytes} bytes, ${workspaces} workspaces, ${changes} changes, verified, in ${tookMs} ms; ${removed} older removed\n`)
+  const made = await backUp(configure(context), { signal: context.signal })
+  const { name, bytes, workspaces, changes, tookMs, removed } = made
+  const size = `${bytes} bytes, ${workspaces} workspaces, ${changes} changes`
+  context.stdout.write(`${name}: ${size}, verified, in ${tookMs} ms; ${removed} older removed\n`)
 }
 
 async function restore(file: string, context: Context) {
   const { path } = configure(context)
-  const { workspaces, changes, replaced } = await restoreBackup({ from: resolve(file), to: path, migrations: migrations() })
+  const restored = await restoreBackup({ from: resolve(file), to: path, migrations: migrations() })
+  const { workspaces, changes, replaced } = restored
   context.stdout.write(`${path} is now ${file}: ${workspaces} workspaces, ${changes} changes.\n`)
   if (replaced) context.stdout.write(`What was there is kept as ${replaced}\n`)
 }

@@ -19,6 +19,8 @@ export interface SyncClientOptions {
   paceMs?: number | undefined
   /** False: syncs only by `store.sync()`. */
   isAutomatic?: boolean | undefined
+  /** False: polls, and opens no live stream. */
+  isLive?: boolean | undefined
   /** Epoch milliseconds. */
   now?: (() => number) | undefined
   /** From 0 up to 1, for the jitter of waits. */

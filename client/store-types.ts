@@ -5,7 +5,6 @@ import type { SyncStatus } from './status.ts'
 import type { Storage } from './storage/types.ts'
 import type { StoreTable } from './store-table.ts'
 import type { Conflict, SyncReport } from './sync/device.ts'
-import type { SharedStatus } from './tabs.ts'
 import type { Transport } from './transport.ts'
 import type { Entry, FailureRecord } from './types.ts'
 
@@ -26,6 +25,8 @@ export interface SyncStore {
   readonly workspaceId: string
   readonly status: SyncStatus
   readonly failures: readonly SyncFailure[]
+  /** The ops that the server has not answered, in the order of writing. */
+  readonly outbox: readonly PendingOp[]
   /** The rows of a table; the definition makes their type. */
   table<Table extends SyncedTable>(definition: Table): StoreTable<RowOf<Table>>
   /** Calls `listener` after each change of status or failures; returns a function that ends it. */
@@ -41,10 +42,8 @@ export interface SyncStore {
   hint(head: number): void
   /** Pulls soon, as after waking up. */
   requestPull(): void
-  /** Milliseconds between pulls that nothing has asked for. */
+  /** Milliseconds between pulls that nothing has asked for, where no live connection tells of changes. */
   setPace(ms: number): void
-  /** Shows how this store hears of changes. For the live connection. */
-  setLive(mode: SharedStatus['live']['mode'], reason: string): void
   /** The user's switch; all tabs of the store follow. */
   setOnline(isOnline: boolean): void
   /** Goes on after the session has ended, as with a new one. */
@@ -65,6 +64,7 @@ export interface StoreOptions {
   tables?: readonly SyncedTable[] | undefined
   paceMs?: number | undefined
   isAutomatic?: boolean | undefined
+  isLive?: boolean | undefined
   now?: (() => number) | undefined
   random?: (() => number) | undefined
   locks?: LockManager | null | undefined

@@ -6,6 +6,7 @@ import { createHybridClock, createNode } from '../shared/hlc.ts'
 import { createUuid } from '../shared/uuid.ts'
 import { createListeners } from './listeners.ts'
 import { createState } from './state.ts'
+import { createStoreLive } from './store-live.ts'
 import { createStatus } from './status.ts'
 import { createStoreTable } from './store-table.ts'
 import type { StoreOptions, SyncStore } from './store-types.ts'
@@ -67,6 +68,18 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
       mustRename = false
     },
   })
+  const live = createStoreLive({
+    workspaceId, random, loop,
+    transport: options.transport,
+    paceMs: options.paceMs ?? defaultPaceMs,
+    isEnabled: (options.isAutomatic ?? true) && (options.isLive ?? true),
+    head: () => Math.max(meta.cursor, meta.head),
+    isLeader: () => tabs?.isLeader ?? false,
+    stopped: () => status.shared.stopped,
+    share: shareStatus,
+    post: message => tabs?.post(message),
+  })
+  status.subscribe(live.update)
   const writes = createWrites({ state, writer, clock, node, now, isClosed: () => isClosed, onSaved: loop.soon })
   options.tables?.forEach(writes.define)
   await writes.migrateOps()
@@ -82,11 +95,12 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
       device.isAlone = locks !== undefined
       if (locks) void writer.dropStaged().catch(() => {})
       loop.start()
+      // Once `tabs` says that this one leads.
+      queueMicrotask(live.update)
     },
   })
   tabs.post({ kind: 'ask' })
-  const onNetwork = () => loop.requestPull()
-  globalThis.addEventListener?.('online', onNetwork)
+  globalThis.addEventListener?.('online', loop.wake)
 
   function onLost(): Commit {
     // In memory it is another device: the server counts the cursor of the one on disk.
@@ -122,6 +136,9 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
     else if (message.kind === 'pull') {
       loop.requestPull(message.head)
     }
+    else if (message.kind === 'seen') {
+      live.see()
+    }
     else {
       loop.resume()
     }
@@ -130,6 +147,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
   function switchOnline(isOnline: boolean): void {
     status.setSwitch(isOnline)
     loop.setOnline(isOnline)
+    live.setOnline(isOnline)
   }
 
   return {
@@ -140,6 +158,9 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
     },
     get failures() {
       return writes.failures
+    },
+    get outbox() {
+      return [...outbox.items].map(({ op }) => op)
     },
     table(definition) {
       if (!writes.isDefined(definition.name)) {
@@ -164,8 +185,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
       if (tabs?.isLeader) loop.requestPull()
       else tabs?.post({ kind: 'pull' })
     },
-    setPace: loop.setPace,
-    setLive: (mode, reason) => shareStatus({ live: { mode, reason } }),
+    setPace: live.setPace,
     setOnline(isOnline) {
       switchOnline(isOnline)
       tabs?.post({ kind: 'online', isOnline })
@@ -181,7 +201,8 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
     async close() {
       if (isClosed) return
       isClosed = true
-      globalThis.removeEventListener?.('online', onNetwork)
+      globalThis.removeEventListener?.('online', loop.wake)
+      live.close()
       await loop.stop()
       await writer.close()
       tabs?.close()

@@ -15,6 +15,8 @@ export type TabMessage
     /** The user's switch, of all tabs. */
     | { kind: 'online', isOnline: boolean }
     | { kind: 'resume' }
+    /** This tab is in view. */
+    | { kind: 'seen' }
 
 /** The part of the status that only the leading tab can know. */
 export interface SharedStatus {

@@ -9,9 +9,14 @@ import type {
 /** The way to a server. Each method rejects with a `TransportError`. */
 export interface Transport {
   push(batch: PushBatch): Promise<PushResult>
-  pull(request: PullRequest): Promise<PullResponse>
+  pull(request: PullRequest, signal?: AbortSignal): Promise<PullResponse>
   snapshot(request: SnapshotRequest): Promise<SnapshotResponse>
   updateCursor(request: UpdateCursorRequest): Promise<unknown>
+  /**
+   * Opens the stream of live hints (shared/live.ts) of one workspace; resolves with its bytes when the answer has begun.
+   * A later stream of the same `client` takes the place of an earlier one. A way without it polls.
+   */
+  openLive?(workspaceId: string, client: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>
 }
 
 export interface HttpTransportOptions {
@@ -54,21 +59,43 @@ export class TransportError extends Error {
  * createHttpTransport({ headers: async () => ({ authorization: `Bearer ${await getToken()}` }) })
  */
 export function createHttpTransport(options: HttpTransportOptions = {}): Transport {
-  const post = async <T>(route: string, body: unknown): Promise<T> => {
-    const headers = typeof options.headers === 'function' ? await options.headers() : options.headers
-    return postJson(`${(options.baseUrl ?? '').replace(/\/$/, '')}/api/sync/${route}`, body, { ...options, headers })
-  }
+  const address = (route: string) => `${(options.baseUrl ?? '').replace(/\/$/, '')}/api/sync/${route}`
+  const readHeaders = async () => typeof options.headers === 'function' ? options.headers() : options.headers
+  const post = async <T>(route: string, body: unknown, signal?: AbortSignal): Promise<T> =>
+    postJson(address(route), body, { ...options, headers: await readHeaders(), signal })
   return {
     push: batch => post('push', batch),
-    pull: request => post('pull', request),
+    pull: (request, signal) => post('pull', request, signal),
     snapshot: request => post('snapshot', request),
     updateCursor: request => post('update-cursor', request),
+    async openLive(workspaceId, client, signal) {
+      const query = new URLSearchParams({ workspaceId, client })
+      return openStream(`${address('live')}?${query}`, { ...options, headers: await readHeaders(), signal })
+    },
   }
 }
 
-interface PostOptions extends Omit<HttpTransportOptions, 'headers'> { headers: Record<string, string> | undefined }
+interface RequestOptions extends Omit<HttpTransportOptions, 'headers'> {
+  headers: Record<string, string> | undefined
+  signal: AbortSignal | undefined
+}
 
-async function postJson<T>(url: string, body: unknown, options: PostOptions): Promise<T> {
+async function openStream(url: string, options: RequestOptions): Promise<ReadableStream<Uint8Array>> {
+  const response = await (options.fetch ?? fetch)(url, {
+    headers: { accept: 'text/event-stream', ...options.headers },
+    cache: 'no-store',
+    signal: options.signal!,
+    ...options.credentials && { credentials: options.credentials },
+  }).catch((cause: unknown) => {
+    throw new TransportError(0, 'The server does not answer.', { cause })
+  })
+  const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false
+  if (response.ok && isStream && response.body) return response.body
+  if (response.ok) throw new TransportError(501, 'The server has no live stream.')
+  throw describeRefusal(response, parseJson(await response.text().catch(() => '')))
+}
+
+async function postJson<T>(url: string, body: unknown, options: RequestOptions): Promise<T> {
   let response: Response
   let text: string
   try {
@@ -76,7 +103,7 @@ async function postJson<T>(url: string, body: unknown, options: PostOptions): Pr
       method: 'POST',
       headers: { 'content-type': 'application/json', ...options.headers },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(options.timeoutMs ?? defaultTimeoutMs),
+      signal: limitTime(options),
       ...options.credentials && { credentials: options.credentials },
     })
     text = await response.text()
@@ -87,6 +114,11 @@ async function postJson<T>(url: string, body: unknown, options: PostOptions): Pr
   const answer = parseJson(text)
   if (response.ok && typeof answer === 'object' && answer !== null) return answer as T
   throw describeRefusal(response, answer)
+}
+
+function limitTime({ signal, timeoutMs = defaultTimeoutMs }: RequestOptions): AbortSignal {
+  const limit = AbortSignal.timeout(timeoutMs)
+  return signal ? AbortSignal.any([signal, limit]) : limit
 }
 
 function parseJson(text: string): unknown {

@@ -4,7 +4,7 @@
  */
 export { registerAuthProvider } from './auth/provider.ts'
 export type { AuthProvider, AuthProviderRegistration, AuthSession } from './auth/provider.ts'
-export { authorize, createSyncError, requireSession, resolveSession } from './http/for-apps.ts'
+export { authorize, createSyncError, endSession, requireSession, resolveSession } from './http/for-apps.ts'
 export type { SessionContext, SignedInSession } from './auth/session-context.ts'
 export type { Permission } from './auth/roles.ts'
 export type { SyncDatabase } from './database/types.ts'

@@ -9,6 +9,7 @@ import { openDatabase, type OpenOptions } from './database/local/open.ts'
 import type { Migrations, SyncDatabase } from './database/types.ts'
 import { DatabaseInUseError } from './database/local/owner-lock.ts'
 import { createSyncError } from './errors.ts'
+import { describeContents } from './operations/contents.ts'
 import { createSyncEngine, type SyncEngine } from './sync/engine.ts'
 
 let opening: Promise<SyncEngine> | undefined
@@ -45,9 +46,12 @@ export function startLayer(
   const open = async () => {
     const config = configure()
     if (config.warning) consola.withTag('or3-sync').warn(config.warning)
-    return openDatabase(config, migrations, readOptions()).catch((error: unknown) => {
+    const database = await openDatabase(config, migrations, readOptions()).catch((error: unknown) => {
       throw isSentence(error) ? error : new Error(`The database ${config.path} could not be opened: ${findReason(error)}.`, { cause: error })
     })
+    // A path that is not the one that was meant shows by what is in it.
+    consola.withTag('or3-sync').info(`The database ${database.local?.path ?? config.path} is open: ${await describeContents(database)}.`)
+    return database
   }
   opening = open().then(database => opened = createSyncEngine(database)).catch((error: unknown) => {
     onFailure(error instanceof Error ? error.message : String(error))

@@ -95,15 +95,20 @@ export const errorKinds = {
   },
   QUOTA_EXCEEDED: {
     status: 413, wire: 'OVERSIZED', retryable: false,
-    meaning: 'The file would take the workspace over its storage quota; nothing was reserved.',
+    meaning: 'A file would take the workspace over its storage quota; nothing was reserved.',
     client: 'Tell the user.',
     operator: 'Raise the workspace\'s quota in the host, or have files deleted.',
   },
   RATE_LIMITED: {
     status: 429, wire: 'RATE_LIMITED', retryable: true,
-    meaning: 'Too many requests of this user, or for a session from this address, in the last minute.',
+    meaning: 'Too many requests or bytes of this user, or for a session from this address, in the last minute or at once.',
     client: 'Wait for as many seconds as `Retry-After` says, then send the same again.',
     operator: 'Raise the operation\'s limit if the use is legitimate; behind a proxy set `trustedProxies`.',
+  },
+  SERVER_BUSY: {
+    status: 503, wire: 'SERVER_ERROR', retryable: true, client: retry,
+    meaning: 'The server holds as many bytes or requests at once as it may; nothing was read.',
+    operator: 'Look at `or3_sync_limited_total`. Bound connections in the proxy, or raise `maxBytesInFlight`.',
   },
   AUTH_UNAVAILABLE: {
     status: 503, wire: 'SERVER_ERROR', retryable: true, client: retry,
@@ -117,8 +122,14 @@ export const errorKinds = {
   },
   DATABASE_FULL: {
     status: 503, wire: 'SERVER_ERROR', retryable: true, client: `${retry} Reads go on.`,
-    meaning: 'The disk is full: writes are refused, reads go on.',
+    meaning: 'The disk is full, or at its reserve: writes, or puts alone, are refused; reads go on.',
     operator: 'Make room; writes resume without a restart.',
+  },
+  DATABASE_MOVED: {
+    status: 503, wire: 'SERVER_ERROR', retryable: true,
+    meaning: 'The database file is no longer the one at its path, so no write is acknowledged.',
+    client: retry,
+    operator: 'Put the file back, or restart the server to open the one that is there now (docs/troubleshooting.md).',
   },
   DATABASE_UNAVAILABLE: {
     status: 503, wire: 'SERVER_ERROR', retryable: true, client: retry,
@@ -143,8 +154,8 @@ export const opRefusals = {
     meaning: 'Unknown table, payload of a wrong shape, an id, clock or text that cannot be stored.',
   },
   OVERSIZED: {
-    retryable: false, client: 'As with VALIDATION_ERROR: the row has to become smaller.',
-    meaning: 'The payload is larger than 262,144 bytes of JSON.',
+    retryable: false, client: 'As with VALIDATION_ERROR: the row has to become smaller, or others be deleted.',
+    meaning: 'The payload is larger than 262,144 bytes of JSON; or, where `error` begins with QUOTA_EXCEEDED, the workspace or its owner may keep no more.',
   },
   UNAUTHORIZED: {
     retryable: false, client: 'As with VALIDATION_ERROR; the stored row stays another user\'s.',
@@ -156,7 +167,7 @@ export const opRefusals = {
   },
   RATE_LIMITED: {
     retryable: true, client: 'Keep the op, pull (a snapshot is due), then push it again after the seconds in `error`.',
-    meaning: 'The device is behind the horizon and has to learn of deletes first.',
+    meaning: 'The device is behind the horizon and has to learn of deletes first; or the disk is at its reserve.',
   },
 } as const satisfies Partial<Record<SyncErrorCode, OpRefusalKind>>
 

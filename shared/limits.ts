@@ -8,15 +8,59 @@ export const maxBodyBytes = 16 * 1024 * 1024
 /** Twenty times what a client sends. One push is one transaction. */
 export const maxOpsPerPush = 1_000
 /**
- * Requests a minute and user. Both clean-ups share one count. All changes of workspaces, members and invites share
- * another: people make them by hand. A device polls 30 times a minute and pushes while its user works. A session
- * request comes before the user is known, so it counts by address; a page makes one when it is opened.
+ * Requests a minute and user, each counted once per mebibyte that it sends or gets. Ten devices of one user that poll
+ * every two seconds make 300 pulls; both clean-ups share one count, and so do all changes of workspaces, members and
+ * invites. The session is asked for before the user is known, so it counts by address: 200 users behind one address open
+ * the app within a minute.
  */
-export const requestsPerMinute = { 'push': 200, 'pull': 120, 'snapshot': 60, 'update-cursor': 60, 'gc': 10, 'workspaces': 60, 'session': 60 }
+export const requestsPerMinute = { 'push': 400, 'pull': 900, 'snapshot': 600, 'update-cursor': 400, 'live': 240, 'gc': 10, 'workspaces': 120, 'session': 600 }
+/** What counts as one request. */
+export const bytesPerRequest = 1024 * 1024
+
+/**
+ * Bytes of large bodies and answers that are in memory at one moment, in all: with a heap of 512 MB the process stays
+ * under 700 MB, for a body is text, values and rows for a while.
+ */
+export const maxBytesInFlight = 96 * 1024 * 1024
+/** Of one user: two of the largest pushes and some pages. Further ones wait, and are refused after `budgetWaitMs`. */
+export const maxUserBytesInFlight = 40 * 1024 * 1024
+/** A smaller body or answer is not counted: the number of requests bounds those. */
+export const smallBytes = 64 * 1024
+/** How long a request waits for its part of the budget: a page is made in milliseconds. */
+export const budgetWaitMs = 3_000
+/** Held for a page while it is made: its text and the part that ended it. */
+export const pageReserveBytes = 8 * 1024 * 1024
+/** Requests of one connection that are not answered yet: browsers and proxies send one at a time. */
+export const maxRequestsPerSocket = 8
+/** Of one user: ten devices with three requests each at one moment. */
+export const maxUserRequestsInFlight = 32
+/** In all: each takes some 40 KB while it waits. */
+export const maxRequestsInFlight = 2_000
+/** A connection on which nothing moves while a body or an answer is under way ends after this long. */
+export const idleSeconds = 60
+/** What is read of a refused body before its connection ends: one closed at once often loses the answer on its way. */
+export const maxDrainBytes = 16 * 1024 * 1024
+
+/** Bytes of one workspace's log, with keys and stamps: a small server's disk holds some of these. */
+export const maxWorkspaceBytes = 2 * 1024 ** 3
+export const maxWorkspaceRows = 2_000_000
+/** Of all workspaces that one user owns, deleted ones until they are purged. */
+export const maxOwnerBytes = 4 * 1024 ** 3
+export const maxOwnerRows = 4_000_000
+/** Where less is free on the database's disk, puts are refused; deletes, sessions and clean-up go on. */
+export const diskReserveBytes = 256 * 1024 * 1024
+/** Cursors of one user in one workspace: the one that was silent longest goes. */
+export const maxDevicesPerUser = 100
+/** Log lines a minute about failed requests; the rest is counted in one line. */
+export const logLinesPerMinute = 60
+/** Event streams and waiting pulls of one user: as many as devices, each of which has one for all of its tabs. */
+export const maxLiveListeners = 16
+/** In all: each takes some 20 KB while it is open, and no part of `maxRequestsInFlight`. */
+export const maxLiveListenersInAll = 10_000
+/** How long a pull may wait for a change: less than the 30 s after which proxies and our client give a request up. */
+export const maxPullWaitMs = 25_000
 /** The body of a request other than a push: a scope, a page token and fifty table names fit many times over. */
 export const maxQueryBytes = 64 * 1024
-/** Pages being made for or sent to one user. A user has a few devices with a few tabs; each asks for one at a time. */
-export const maxOpenPages = 16
 /** No chain of proxies is longer. A much larger number is a mistake that would trust what a client wrote. */
 export const maxTrustedProxies = 10
 
@@ -45,10 +89,14 @@ export const defaultPullLimit = 100
 export const maxPullLimit = 1_000
 export const maxSnapshotPageSize = 1_000
 
-/** A page ends once its text has this many UTF-16 units; the client goes on from there. */
-export const maxPageTextLength = 16 * 1024 * 1024
-/** A page is read this many rows at a time, and its length checked in between: at most 32 MiB of payloads. */
+/** A page that has grown so long, in UTF-16 units, ends before it is full: clients go on from where it ended. */
+export const maxPageTextLength = 4 * 1024 * 1024
+/** Payload bytes read by one statement: SQLite makes one text of them, which holds the event loop for some 20 ms. */
+export const maxPartBytes = 1024 * 1024
+/** Rows of a snapshot read by one statement. */
 export const maxRowsPerRead = 128
+/** Rows of a snapshot followed back by one statement: 4 MiB of the largest payloads. */
+export const maxRowsPerRewind = 16
 
 /**
  * Maximum number of superseded changes that a snapshot page rewinds through, about 60 ms of work. Only changes of the

@@ -1,11 +1,11 @@
 /**
  * A `JSON.parse` that keeps every number as it was sent. A number that a double cannot hold (2^53+1, 1e309, twenty
- * decimals) becomes a raw JSON value, which `JSON.stringify` writes back digit by digit. A reviver's `source` would do
+ * decimals) or that `JSON.stringify` writes as another (-0) becomes a raw JSON value, which `JSON.stringify` writes back digit by digit. A reviver's `source` would do
  * the same, but V8 can lose it (https://github.com/nodejs/node/issues/63785).
  */
 
 /** Numbers that a double might not hold. A match in a string only costs time. A UUID's `1e4` must not match. */
-const suspicious = /[:,[]\s*-?(?:[\d.]{16,}|[\d.]+[eE])/
+const suspicious = /[:,[]\s*-?(?:[\d.]{16,}|[\d.]+[eE]|(?<=-)0(?:\.0*)?(?![\d.]))/
 
 interface RawJson {
   rawJSON(text: string): unknown
@@ -13,13 +13,13 @@ interface RawJson {
 }
 
 /** Far more than a payload may have. A body of nothing but brackets would take V8 seconds. */
-const maxDepth = 10_000
+export const maxJsonDepth = 10_000
 /** A JavaScript client cannot send even one. Each costs a microsecond or two. */
 const maxRawNumbers = 10_000
 
 /** Parses. Throws `SyntaxError` as `JSON.parse` does, `RangeError` for too deep nesting or too many raw numbers. */
 export function parseJson(text: string): unknown {
-  if (text.length > maxDepth) refuseDeep(text)
+  if (text.length > maxJsonDepth) refuseDeep(text)
   if (!suspicious.test(text)) return JSON.parse(text)
   // The marker is random, so it cannot be forged.
   const mark = crypto.randomUUID()
@@ -38,7 +38,7 @@ function isRawJson(value: unknown): value is { rawJSON: string } {
 }
 
 /** The start of a string, or a number with an exponent or at least 16 characters. */
-const stringOrNumber = /"|(?<![\w.+-])(?=-?[\d.]{16}|-?[\d.]+[eE])-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.+-]|\s*:)/g
+const stringOrNumber = /"|(?<![\w.+-])(?=-?[\d.]{16}|-?[\d.]+[eE]|-0(?:\.0*)?(?![\d.]))-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.+-]|\s*:)/g
 
 /** Replaces each number that a double cannot hold by a string of `mark` and its digits, and counts them. */
 function markNumbers(text: string, mark: string): { marked: string, count: number } {
@@ -82,6 +82,8 @@ function replaceMarked(value: unknown, mark: string, count: number): unknown {
 }
 
 function fitsDouble(token: string): boolean {
+  // A double has a negative zero, but `JSON.stringify` writes it as 0.
+  if (Object.is(Number(token), -0)) return false
   // A double always keeps fifteen digits, away from the ends of its range.
   if (/^-?[\d.]{1,15}(?:[eE][+-]?\d{1,2})?$/.test(token)) return true
   return canonical(token) === canonical(String(Number(token)))
@@ -89,7 +91,7 @@ function fitsDouble(token: string): boolean {
 
 function refuseDeep(text: string) {
   // The usual case, and the cheapest check.
-  if (!hasMoreBrackets(text, maxDepth)) return
+  if (!hasMoreBrackets(text, maxJsonDepth)) return
   let depth = 0
   for (let index = 0; index < text.length; index++) {
     switch (text.charCodeAt(index)) {
@@ -97,7 +99,7 @@ function refuseDeep(text: string) {
         index = endOfString(text, index + 1) - 1
         break
       case 0x5b: case 0x7b:
-        if (++depth > maxDepth) throw new RangeError(`Nested deeper than ${maxDepth} levels`)
+        if (++depth > maxJsonDepth) throw new RangeError(`Nested deeper than ${maxJsonDepth} levels`)
         break
       case 0x5d: case 0x7d:
         depth--

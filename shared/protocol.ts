@@ -47,6 +47,10 @@ export interface PullRequest {
   /** 1..1000; 100 where a caller leaves it out. */
   limit?: number | undefined
   tables?: string[] | undefined
+  /** Over HTTP: where nothing comes after `cursor`, wait so many milliseconds for something; 0 to 25,000. */
+  waitMs?: number | undefined
+  /** True asks for every retained change, also for those that another change of the same page supersedes. */
+  history?: boolean | undefined
   fileKindCapability?: 'v1' | undefined
 }
 

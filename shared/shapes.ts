@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { toNumber } from './parse-json.ts'
 import {
-  defaultPullLimit, maxPageTokenLength, maxPullLimit, maxRetentionSeconds, maxSnapshotPageSize, maxTableNameLength,
+  defaultPullLimit, maxPageTokenLength, maxPullLimit, maxPullWaitMs, maxRetentionSeconds, maxSnapshotPageSize, maxTableNameLength,
   maxTablesInFilter, minRetentionSeconds,
 } from './limits.ts'
 
@@ -24,15 +24,15 @@ const anyNumber = z.unknown().transform((value, context) => {
   return z.NEVER
 })
 
-export const pushBatch = z.object({
-  scope,
-  ops: z.array(z.object({
-    tableName: z.string(),
-    operation: z.enum(['put', 'delete']),
-    pk: z.string(),
-    payload: z.unknown().optional(),
-    stamp: z.object({ deviceId: z.string(), opId: z.string(), hlc: z.string(), clock: anyNumber }),
-  })),
+/** Each op is checked by itself, so that a large batch can be checked in parts. */
+export const pushBatch = z.object({ scope, ops: z.array(z.unknown()) })
+
+export const pushedOp = z.object({
+  tableName: z.string(),
+  operation: z.enum(['put', 'delete']),
+  pk: z.string(),
+  payload: z.unknown().optional(),
+  stamp: z.object({ deviceId: z.string(), opId: z.string(), hlc: z.string(), clock: anyNumber }),
 })
 
 export const pullRequest = z.object({
@@ -40,6 +40,8 @@ export const pullRequest = z.object({
   cursor: version,
   limit: integer(z.number().min(1).max(maxPullLimit)).default(defaultPullLimit),
   tables,
+  history: z.boolean().default(false),
+  waitMs: integer(z.number().min(0).max(maxPullWaitMs)).optional(),
 })
 
 export const snapshotRequest = z.object({

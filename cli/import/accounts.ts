@@ -13,16 +13,16 @@ import type { Source } from './source.ts'
 
 type Row = Record<string, unknown>
 
-/** How a table is copied; its columns have the same names in both. */
+/** How a table is copied. Its columns have the same names in both databases. */
 interface Copy {
   from: string
   into: string
   columns: readonly string[]
-  /** What rows must refer to. */
+  /** A condition on the users and workspaces that a row refers to. */
   where?: string
   isUsable?: (row: Row) => boolean
   mend?: (row: Row) => Row
-  /** Old columns that only `isUsable` and `mend` look at. */
+  /** Further old columns that `isUsable` and `mend` read. */
   also?: readonly string[]
 }
 

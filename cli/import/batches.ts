@@ -1,8 +1,9 @@
-/** What is written at once: so many items, or fewer where they are heavy. Pure. */
+/** Splits items into the parts that are written at once: 500 items, or fewer where they are large. Pure. */
 const maxItems = 500
-/** Of text in one statement. */
+/** Characters of text in one statement. */
 const maxWeight = 4 * 1024 * 1024
 
+/** `weigh` gives an item's length in characters. */
 export function* inBatches<T>(items: Iterable<T>, weigh: (item: T) => number = () => 0): Iterable<T[]> {
   let batch: T[] = []
   let weight = 0

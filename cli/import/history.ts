@@ -29,6 +29,8 @@ export interface KeyHistory {
   winner: NewChange | undefined
   /** Log rows made for a state that had none. */
   restored: number
+  /** Log rows whose op id was no UUID. */
+  opIdsReplaced: number
   /** What cannot be used: a payload that is no JSON object. */
   unreadable: string[]
   /** How many of those are log rows. */
@@ -48,10 +50,13 @@ export function buildHistory(
   isOpFree: (opId: string) => boolean = () => true,
 ): KeyHistory {
   const unreadable: string[] = []
+  let opIdsReplaced = 0
   const drafts = key.log.flatMap((change) => {
     const wrong = findWrong(change.op, change.payload)
     if (wrong) unreadable.push(`${key.tableName} ${key.pk} (version ${change.version ?? '?'}): ${wrong}`)
-    return wrong ? [] : [draftOf(key, change)]
+    if (wrong) return []
+    if (!isUuid(change.opId)) opIdsReplaced++
+    return [draftOf(key, change)]
   })
   const unreadableChanges = unreadable.length
   const state = stateOf(key)
@@ -59,10 +64,10 @@ export function buildHistory(
   if (wrong) unreadable.push(`${key.tableName} ${key.pk}: ${wrong}`)
   const restored = state && !wrong && !drafts.some(draft => isAtLeast(draft, state))
   if (restored) drafts.push({ ...state, opId: isUuid(state.opId) && isOpFree(state.opId) ? state.opId : makeOpId(key, state) })
-  return { ...replay(key, drafts, place), restored: restored ? 1 : 0, unreadable, unreadableChanges }
+  return { ...replay(key, drafts, place), restored: restored ? 1 : 0, opIdsReplaced, unreadable, unreadableChanges }
 }
 
-/** The key's state apart from its log: what the old server showed to a device that loads everything. */
+/** The key's state apart from its log, as the old server showed it to a device that loads everything. */
 function stateOf(key: OldKey): Draft | undefined {
   const { row } = key
   const tombstone = key.tombstones.toSorted((a, b) => compareRevisions(a, b) || a.version - b.version).at(-1)
@@ -109,7 +114,11 @@ function isWholeRow(row: OldRow, tableName: string): boolean {
 }
 
 /** Takes the changes in version order, as if each were pushed now. */
-function replay(key: OldKey, drafts: Draft[], place: (change: Unplaced) => number): Pick<KeyHistory, 'changes' | 'winner'> {
+function replay(
+  key: OldKey,
+  drafts: Draft[],
+  place: (change: Unplaced) => number,
+): Pick<KeyHistory, 'changes' | 'winner'> {
   const ownerUserId = findOwner(key)
   const changes = drafts
     .map(({ wanted, ...draft }): NewChange => ({ ...draft, ownerUserId, obsoletes: null, version: draft.version ?? place({ ...draft, wanted }) }))
@@ -131,7 +140,7 @@ function findOwner({ tableName, row, log }: OldKey): string | null {
   return owners.find(owner => typeof owner === 'string') ?? null
 }
 
-/** Why it cannot be used, if so. */
+/** The reason why a change cannot be used; undefined where it can. */
 export function findWrong(op: string, payload: string | null): string | undefined {
   if (op !== 'put' && op !== 'delete') return `the op is ${JSON.stringify(op)}`
   if (op === 'delete' && payload === null) return undefined
@@ -152,7 +161,7 @@ function revisionOf({ clock, hlc, opId }: Revision): Revision {
   return { clock, hlc, opId }
 }
 
-/** A state from before the old database kept op ids has none, or a made-up one: then it is the change of its clock and hlc. */
+/** A state of an old revision has no op id, or a made-up one. Then clock and hlc alone identify its change. */
 function isAtLeast(change: Revision, state: Revision): boolean {
   return !isGreater(state, change)
 }
@@ -162,12 +171,12 @@ function isGreater(a: Revision, b: Revision): boolean {
   return compareRevisions({ ...a, opId: bothKnown ? a.opId : '' }, { ...b, opId: bothKnown ? b.opId : '' }) > 0
 }
 
-/** As every client writes one. One in capital letters may be there in small ones too, and would then be the same. */
+/** As every client writes it. One in capital letters could collide with the same in small letters. */
 function isUuid(opId: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(opId)
 }
 
-/** The same at every import: a version 8 UUID of what the op is. */
+/** A version 8 UUID made of the op's content, so that every import makes the same. */
 function makeOpId({ workspaceId, tableName, pk }: OldKey, { clock, hlc, opId }: Revision): string {
   const hex = createHash('sha256').update(JSON.stringify([workspaceId, tableName, pk, clock, hlc, opId])).digest('hex')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-9${hex.slice(17, 20)}-${hex.slice(20, 32)}`

@@ -1,4 +1,4 @@
-/** Rows of an or3-provider-sqlite database as the import reads them, whatever its revision: what a column lacks is ''. */
+/** Rows of an or3-provider-sqlite database of any revision, as the import reads them; a missing column is ''. */
 export interface OldChange {
   /** Null where another row has it already. */
   version: number | null

@@ -2,6 +2,7 @@
 import { realpath } from 'node:fs/promises'
 import type { Migration } from '../../server/database/migrate.ts'
 import { importPeople, peopleTables } from './accounts.ts'
+import { hostStoreTables, importHostStores } from './host-stores.ts'
 import { createReport, type ImportReport } from './report.ts'
 import { createSource, type Source } from './source.ts'
 import { ImportError, openSourceFile } from './source-file.ts'
@@ -50,6 +51,7 @@ async function importTo(paths: TargetPaths, { from, migrations, onProgress, sign
       const report = createReport(source.revision)
       const copying = follow('Copying', countAll(source), { onProgress, signal })
       await importPeople(target.database, source, report, copying)
+      await importHostStores(target.database, source, report, copying)
       await importHistory(target.database, source, report, copying)
       report.leftBehind = source.unknownTables()
       await verifyImport(target.database, source, report, follow('Comparing', countHistory(source), { onProgress, signal }))
@@ -76,7 +78,7 @@ function follow(phase: ImportProgress['phase'], total: number, { onProgress, sig
 }
 
 function countAll(source: Source): number {
-  return peopleTables.reduce((total, table) => total + source.count(table), countHistory(source))
+  return [...peopleTables, ...hostStoreTables].reduce((total, table) => total + source.count(table), countHistory(source))
 }
 
 function countHistory(source: Source): number {

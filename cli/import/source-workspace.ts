@@ -1,4 +1,4 @@
-/** The sync history of one workspace of the old database: its counter, and its keys one by one with all that is known. */
+/** The sync history of one workspace of the old database: its counter, and its keys one by one with all their rows. */
 import { compareCodePoints } from '../../shared/revision.ts'
 import type { OldChange, OldKey, OldRow, OldTombstone } from './old-rows.ts'
 import { quote, rowTablePrefix, type SourceTables } from './source-tables.ts'

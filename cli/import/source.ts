@@ -27,6 +27,7 @@ export interface Source {
 const otherTables = new Set([
   'users', 'auth_accounts', 'workspaces', 'workspace_members', 'auth_invites', 'admin_users', 'admin_workspace_settings',
   'upload_intents', 'server_version_counter', 'change_log', 'device_cursors', 'tombstones', 'kysely_migration', 'kysely_migration_lock',
+  'webhook_registrations', 'webhook_delivery_logs', 'webhook_custom_hooks', 'connect_device_authorizations', 'connect_environments',
 ])
 
 /** Throws `ImportError` where the file is a database of something else. */

@@ -1,10 +1,11 @@
-/** What an import did, as text for the operator. */
+/** Writes the report of an import as text. */
 import { resolve } from 'node:path'
 import type { ImportReport, WorkspaceReport } from './report.ts'
 
 /** The newest schema of or3-provider-sqlite that this was tried with. */
 const newestRevision = 17
 
+/** Writes to `output`; `to` is the new database's path. */
 export function writeSummary(output: { write(text: string): unknown }, report: ImportReport, to: string): void {
   const lines = [
     ...writeTable(['table', 'read', 'written'], [...report.tables, { name: 'device_cursors', ...report.cursors }]
@@ -18,6 +19,10 @@ export function writeSummary(output: { write(text: string): unknown }, report: I
       ? [`The old database's schema is ${report.sourceRevision}, newer than ${newestRevision}: tables that came since are left behind.`]
       : [],
     ...report.ownersRestored > 0 ? [`${report.ownersRestored} workspaces had no member as owner and got the one they named.`] : [],
+    ...report.cursors.ownerless > 0
+      ? [`Left behind: ${report.cursors.ownerless} device cursors without a known user; the devices report them again.`]
+      : [],
+    ...report.opIdsReplaced > 0 ? [`${report.opIdsReplaced} op ids were no UUIDs and were replaced.`] : [],
     ...report.leftBehind.map(({ name, rows }) => `Left behind: ${name} (${rows} rows).`),
     ...report.unreadableCount > 0 ? [`Unreadable and left behind: ${report.unreadableCount}.`, ...report.unreadable.map(line => `  ${line}`)] : [],
     `Old and new are equal: log, heads and winners. The new database is ${resolve(to)}.`,

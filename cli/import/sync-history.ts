@@ -7,6 +7,7 @@ import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { nowSeconds } from '../../server/lib/clock.ts'
 import type { SyncDatabase, WriteTransaction } from '../../server/database/types.ts'
+import { changeBytes } from '../../server/sync/quota.ts'
 import { beginLog } from '../../server/sync/log.ts'
 import { inBatches } from './batches.ts'
 import { buildHistory, type KeyHistory, type NewChange } from './history.ts'
@@ -26,7 +27,7 @@ export async function importHistory(
   for (const workspaceId of source.workspaceIds()) {
     const counts = emptyWorkspaceReport(workspaceId)
     report.workspaces.push(counts)
-    await importWorkspace(database, source, counts, lines => reportUnreadable(report, lines), onRows)
+    await importWorkspace(database, source, counts, report, onRows)
   }
   await importCursors(database, source, report)
   report.synced = await countSynced(database, source)
@@ -36,7 +37,7 @@ async function importWorkspace(
   database: SyncDatabase,
   source: Source,
   counts: WorkspaceReport,
-  onUnreadable: (lines: string[]) => void,
+  report: ImportReport,
   onRows: (count: number) => void,
 ): Promise<void> {
   const { id } = counts
@@ -48,19 +49,23 @@ async function importWorkspace(
   for (const keys of inBatches(workspace.keys(), weighKey)) {
     const histories = keys.map(key => buildHistory(key, versions.place, opId => !workspace.hasOp(opId)))
     await database.write(tx => writeHistories(tx, logId, histories))
-    for (const { changes, winner, restored, unreadable, unreadableChanges } of histories) {
+    for (const { changes, winner, restored, opIdsReplaced, unreadable, unreadableChanges } of histories) {
       counts.changes += changes.length - restored
       counts.restored += restored
       counts.unreadableChanges += unreadableChanges
       if (winner) counts[winner.op === 'put' ? 'rows' : 'tombstones']++
       if (winner) addToFingerprint(fingerprint, winner)
-      onUnreadable(unreadable)
+      report.opIdsReplaced += opIdsReplaced
+      reportUnreadable(report, unreadable)
     }
     onRows(keys.reduce((total, key) => total + key.log.length + key.tombstones.length + (key.row ? 1 : 0), 0))
   }
   const { head, horizon } = versions
   Object.assign(counts, { oldHead: workspace.head, head, horizon, fingerprint: fingerprint.digest('hex') })
-  await database.write(tx => tx.run(sql`update logs set head = ${head}, horizon = ${horizon} where id = ${logId}`))
+  await database.write(tx => tx.run(sql`
+    update logs set head = ${head}, horizon = ${horizon},
+      (used_bytes, used_rows) = (select coalesce(sum(${changeBytes}), 0), count(*) from changes where log_id = ${logId})
+    where id = ${logId}`))
 }
 
 /** Which rows need a version is known only when all were seen, so a log with gaps is read twice. */
@@ -127,17 +132,29 @@ async function countSynced(database: SyncDatabase, source: Source): Promise<Impo
 async function importCursors(database: SyncDatabase, source: Source, report: ImportReport): Promise<void> {
   const columns = ['workspace_id', 'device_id', 'last_seen_version', 'updated_at', 'owner_user_id']
   for (const batch of inBatches(source.rows('device_cursors', columns))) {
-    const { rowsAffected } = await database.write(tx => tx.run(sql`
-      insert or ignore into device_cursors (workspace_id, device_id, user_id, cursor, updated_at)
-      select workspace_id, device_id, user_id, cursor, updated_at from (
-        select c.value ->> 'workspace_id' as workspace_id, c.value ->> 'device_id' as device_id,
-          coalesce(c.value ->> 'owner_user_id', (
-            select min(m.user_id) from workspace_members m where m.workspace_id = c.value ->> 'workspace_id' having count(*) = 1)) as user_id,
-          min(l.head, c.value ->> 'last_seen_version') as cursor, min(${nowSeconds()}, c.value ->> 'updated_at') as updated_at
-        from json_each(${JSON.stringify(batch)}) c
-        cross join logs l on l.workspace_id = c.value ->> 'workspace_id')
-      where user_id is not null`))
+    const rows = JSON.stringify(batch)
+    const { written, ownerless } = await database.write(async (tx) => {
+      const { rowsAffected } = await tx.run(sql`
+        insert or ignore into device_cursors (workspace_id, device_id, user_id, cursor, updated_at)
+        select workspace_id, device_id, user_id, cursor, updated_at from (${cursorsOf(rows)}) where user_id is not null`)
+      const [counted] = await tx.all<{ count: number }>(sql`
+        select count(*) as count from (${cursorsOf(rows)}) where user_id is null`)
+      return { written: rowsAffected, ownerless: counted!.count }
+    })
     report.cursors.read += batch.length
-    report.cursors.written += rowsAffected
+    report.cursors.written += written
+    report.cursors.ownerless += ownerless
   }
+}
+
+/** The batch's cursors of workspaces that have a log. */
+function cursorsOf(rows: string) {
+  return sql`
+    select c.value ->> 'workspace_id' as workspace_id, c.value ->> 'device_id' as device_id,
+      coalesce(c.value ->> 'owner_user_id', (
+        select min(m.user_id) from workspace_members m
+        where m.workspace_id = c.value ->> 'workspace_id' having count(*) = 1)) as user_id,
+      min(l.head, c.value ->> 'last_seen_version') as cursor, min(${nowSeconds()}, c.value ->> 'updated_at') as updated_at
+    from json_each(${rows}) c
+    cross join logs l on l.workspace_id = c.value ->> 'workspace_id'`
 }

@@ -1,6 +1,6 @@
 /**
- * Compares the finished file with the old one, along another way than it was made: every log row stands at its version
- * as it was, every key's winner is the greatest of all that the old database knew of it, heads and fingerprints are equal.
+ * Compares the finished file with the old one, independently of the import: every log row is unchanged at its version,
+ * every key's winner is the greatest state in the old database, heads and fingerprints are equal.
  */
 import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
@@ -99,7 +99,7 @@ async function verifyWinners(
   if (!next.done || fingerprint.digest('hex') !== counts.fingerprint) differs(counts, 'fingerprint')
 }
 
-/** Nothing the old database knew is greater, and where it showed the very state of the winner the content is the same. */
+/** No state of the old database is greater, and a live row with the winner's revision has the same content. */
 function isWinner(winner: Stored, key: OldKey): boolean {
   const { row, log } = key
   if (readableStates(key).some(state => compareRevisions(state, { ...winner, opId: '' }) > 0)) return false

@@ -17,6 +17,8 @@ export interface SyncLoop {
   requestPull(head?: number): void
   /** Syncs now, after a run that is under way; undefined where it may not. */
   syncNow(): Promise<SyncReport | undefined>
+  /** The network is back, or the page in view: pulls at once, without the rest of a wait that nobody has asked for. */
+  wake(): void
   setPace(ms: number): void
   setOnline(isOnline: boolean): void
   resume(): void
@@ -135,6 +137,7 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
       isStarted = true
       wake()
     },
+    wake,
     soon: () => schedule(afterWriteMs),
     requestPull(head) {
       if (head === undefined) mustPull = true

@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import type { H3Event } from 'h3'
 import { createSyncError } from '../errors.ts'
+import { admitUser } from '../http/admission.ts'
 import { refuseCrossSite } from '../http/origin.ts'
 import { getAuthWorkspaceStore } from '../workspaces/store/registry.ts'
 import type { AccountInput, AuthWorkspaceStore, WorkspaceRole } from '../workspaces/store/types.ts'
@@ -19,7 +20,10 @@ export const storeId = 'sqlite'
 const usersByRequest = new WeakMap<H3Event, Promise<SignedInUser | null>>()
 const sessionsByRequest = new WeakMap<H3Event, Promise<SignedInSession | null>>()
 
-/** The signed-in user, or null. Reads no workspace. Throws AUTH_UNAVAILABLE and the database's refusals. */
+/**
+ * The signed-in user, or null. Reads no workspace. Throws AUTH_UNAVAILABLE, RATE_LIMITED where too many of the user's
+ * requests are under way, and the database's refusals.
+ */
 export function resolveUser(event: H3Event): Promise<SignedInUser | null> {
   return once(usersByRequest, event, () => readUser(event))
 }
@@ -128,6 +132,7 @@ async function readUser(event: H3Event): Promise<SignedInUser | null> {
   if (!signedIn) return null
   const { account, session } = signedIn
   const { userId } = await requireStore().getOrCreateUser(account)
+  admitUser(event, userId)
   const { provider, providerUserId, email, displayName } = account
   return {
     authenticated: true,

@@ -1,10 +1,31 @@
 /** The operator's settings of the sync protocol: set once while the server starts, read wherever a request is bounded. */
 import { ConfigError, readNumber, parseBoolean, toText } from './setting.ts'
-import { maxBodyBytes, maxOpsPerPush, maxTrustedProxies, requestsPerMinute } from '../../shared/limits.ts'
+import * as limits from '../../shared/limits.ts'
+
+const { maxBodyBytes, maxOpsPerPush, maxTrustedProxies, requestsPerMinute } = limits
 
 export type RateLimitedOperation = keyof typeof requestsPerMinute
 
-export interface SyncSettings {
+/** Whole numbers that bound what one client costs, with their defaults; the reasons are in `shared/limits.ts`. */
+const fairness = {
+  maxBytesInFlight: limits.maxBytesInFlight,
+  maxUserBytesInFlight: limits.maxUserBytesInFlight,
+  maxRequestsInFlight: limits.maxRequestsInFlight,
+  maxUserRequestsInFlight: limits.maxUserRequestsInFlight,
+  maxRequestsPerSocket: limits.maxRequestsPerSocket,
+  idleSeconds: limits.idleSeconds,
+  maxWorkspaceBytes: limits.maxWorkspaceBytes,
+  maxWorkspaceRows: limits.maxWorkspaceRows,
+  maxOwnerBytes: limits.maxOwnerBytes,
+  maxOwnerRows: limits.maxOwnerRows,
+  diskReserveBytes: limits.diskReserveBytes,
+  maxDevicesPerUser: limits.maxDevicesPerUser,
+  logLinesPerMinute: limits.logLinesPerMinute,
+} satisfies Record<string, number>
+
+export type FairnessSettings = Record<keyof typeof fairness, number>
+
+export interface SyncSettings extends FairnessSettings {
   maxBodyBytes: number
   maxOpsPerPush: number
   /** Requests a minute and user; sessions a minute and address. Null where there is no limit. */
@@ -14,14 +35,14 @@ export interface SyncSettings {
 }
 
 /** The settings in a runtime config, where an environment override may be a string. `false` or 0 means no limit. */
-export interface SyncSettingsInput {
+export interface SyncSettingsInput extends Partial<Record<keyof FairnessSettings, number | string | undefined>> {
   maxBodyBytes?: number | string
   maxOpsPerPush?: number | string
   rateLimits?: boolean | string | Partial<Record<RateLimitedOperation, number | string | boolean>>
   trustedProxies?: number | string
 }
 
-const defaults: SyncSettings = { maxBodyBytes, maxOpsPerPush, rateLimits: requestsPerMinute, trustedProxies: 0 }
+const defaults: SyncSettings = { maxBodyBytes, maxOpsPerPush, rateLimits: requestsPerMinute, trustedProxies: 0, ...fairness }
 
 let settings = defaults
 
@@ -37,7 +58,13 @@ export function configureSync(input: SyncSettingsInput = {}): void {
     maxOpsPerPush: read('maxOpsPerPush', input.maxOpsPerPush) ?? defaults.maxOpsPerPush,
     rateLimits: readRateLimits(input.rateLimits),
     trustedProxies: readProxies(input.trustedProxies),
+    ...readFairness(input),
   }
+}
+
+function readFairness(input: SyncSettingsInput): FairnessSettings {
+  const names = Object.keys(fairness) as (keyof FairnessSettings)[]
+  return Object.fromEntries(names.map(name => [name, read(name, input[name]) ?? fairness[name]])) as FairnessSettings
 }
 
 function readRateLimits(input: SyncSettingsInput['rateLimits']): SyncSettings['rateLimits'] {
@@ -53,7 +80,7 @@ function readRateLimits(input: SyncSettingsInput['rateLimits']): SyncSettings['r
 
 function readAllRateLimits(input: boolean | string | undefined): SyncSettings['rateLimits'] {
   if (toText(input) === '' || parseBoolean(input) === true) return defaults.rateLimits
-  if (parseBoolean(input) === false) return { 'push': null, 'pull': null, 'snapshot': null, 'update-cursor': null, 'gc': null, 'workspaces': null, 'session': null }
+  if (parseBoolean(input) === false) return { 'push': null, 'pull': null, 'snapshot': null, 'update-cursor': null, 'live': null, 'gc': null, 'workspaces': null, 'session': null }
   throw new ConfigError(`or3Sqlite.limits.rateLimits is ${JSON.stringify(input)}: set it to true or false, or to a number for each operation.`)
 }
 

@@ -3,8 +3,8 @@
  * and turned into the one error a client sees. Driver text stays in `cause`.
  */
 import { LibsqlError } from '@libsql/core/api'
-import Database from 'libsql'
 import { createSyncError, isSyncError } from '../errors.ts'
+import { isDriverError } from './local/native.ts'
 
 /** By number, as sqlite.org/rescode.html has them. */
 const baseCodes = [
@@ -14,7 +14,7 @@ const baseCodes = [
 ]
 
 export function mapDriverError(error: unknown): unknown {
-  if (!(error instanceof Database.SqliteError)) return error
+  if (!isDriverError(error)) return error
   const name = error.rawCode === undefined ? undefined : baseCodes[error.rawCode & 0xff]
   return new LibsqlError(error.message, `SQLITE_${name ?? 'UNKNOWN'}`, error.code, error.rawCode, error)
 }

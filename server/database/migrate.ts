@@ -29,8 +29,10 @@ export class MigrationError extends Error {
 /** Brings the database to the end of `history`, or throws `MigrationError` and changes nothing. */
 export async function applyMigrations(client: Client, history: MigrationHistory): Promise<void> {
   assertInOrder(history)
+  await assertNotOld(client)
   const applied = await readLedger(client, history.ledger)
   assertLedgerFits(history, applied)
+  if (applied.length === 0) await assertNoTables(client, history)
   if (applied.length < history.migrations.length) await applyPending(client, history)
   await assertTables(client, history)
 }
@@ -69,6 +71,15 @@ async function assertReferences(transaction: Transaction, { owner }: MigrationHi
   throw new MigrationError(`The migrations of ${owner} would leave rows that refer to nothing, in ${tables}: nothing was changed.`)
 }
 
+/** The likeliest wrong file is the one that or3-provider-sqlite wrote: it has that package's ledger and not the layer's. */
+async function assertNotOld(client: Client) {
+  const { rows } = await client.execute(`SELECT name FROM sqlite_master
+    WHERE type = 'table' AND name IN ('${ledgerTable}', 'kysely_migration', 'change_log')`)
+  const present = new Set(rows.map(row => row['name']))
+  if (present.has(ledgerTable) || !present.has('kysely_migration') || !present.has('change_log')) return
+  throw new MigrationError('The file is a database of or3-provider-sqlite, which this server cannot use as it is: copy it into a new file with `npx or3-layer-sqlite import <this file> --to <new file>`, and set OR3_SQLITE_DB_PATH to the new one.')
+}
+
 interface LedgerRow { hash: string, when: number }
 
 async function readLedger(client: Pick<Client, 'execute'>, ledger: string): Promise<LedgerRow[]> {
@@ -99,6 +110,15 @@ function assertLedgerFits({ owner, migrations }: MigrationHistory, applied: read
       ? `The migrations of ${owner} are in another order than the database applied them (from number ${index}): restore the released journal.`
       : `Migration number ${index} of ${owner} is not the one the database applied: an applied migration is never edited; restore the released file.`)
   })
+}
+
+/** Tables without a ledger: it was emptied, or the tables are another application's. */
+async function assertNoTables(client: Client, { owner, ledger, required }: MigrationHistory) {
+  const { rows } = await client.execute(`SELECT name FROM sqlite_master WHERE type IN ('table', 'view')`)
+  const there = rows.map(row => String(row['name'])).filter(name => required.includes(name))
+  // Another process may have migrated since the ledger was read.
+  if (there.length === 0 || (await readLedger(client, ledger)).length > 0) return
+  throw new MigrationError(`The list of applied migrations of ${owner} (${ledger}) is empty, and tables are there: ${there.slice(0, 3).join(', ')}. Restore a backup; or, where they are another application's, set OR3_SQLITE_DB_PATH to a file of its own.`)
 }
 
 async function assertTables(client: Client, { owner, required }: MigrationHistory) {

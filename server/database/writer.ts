@@ -5,12 +5,16 @@
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import type { Client, InStatement, Transaction } from '@libsql/core/api'
-import { drizzle, type LibSQLDatabase } from 'drizzle-orm/libsql'
+import type { LibSQLDatabase } from 'drizzle-orm/libsql'
+// The entry that does not import the native driver, which may be missing on this platform.
+import { drizzle } from 'drizzle-orm/libsql/web'
 import { backOff } from './busy.ts'
 import { delegate } from './delegate.ts'
 import type { Executor } from './statement.ts'
-import { isBusy, isFull, toPublicError } from './driver-error.ts'
-import { createSyncError } from '../errors.ts'
+import { type Condition, createCondition } from './condition.ts'
+import { isBusy, toPublicError } from './driver-error.ts'
+import type { ErrorCode } from '../../shared/error-codes.ts'
+import { createSyncError, isSyncError } from '../errors.ts'
 
 export interface Writer {
   write<T>(job: WriteJob<T>): Promise<T>
@@ -28,8 +32,10 @@ export interface WriterActivity {
   readonly jobs: number
   /** How often another process's lock was waited for. */
   readonly busyWaits: number
-  /** True after a write was refused for want of room, until one succeeds. */
-  readonly isFull: boolean
+  /** The code of what the last reads and writes met (condition.ts); null where they went well. */
+  readonly problem: ErrorCode | null
+  /** False where the last write failed, or could not be acknowledged. */
+  readonly isWritable: boolean
 }
 
 type DrizzleTransaction = Parameters<Parameters<LibSQLDatabase['transaction']>[0]>[0]
@@ -45,6 +51,8 @@ export interface WriterOptions {
   busyTimeoutMs: number
   /** Done after a commit, before the next one begins; it never throws. */
   afterCommit?: (() => Promise<void> | undefined) | undefined
+  /** Is told each outcome, and asked before each acknowledgement whether the file is still in its place. */
+  condition?: Condition | undefined
 }
 
 interface Waiting {
@@ -66,7 +74,11 @@ const crowdMs = 100
 /** A queue this long will not be served in time: refusing at once beats refusing late. */
 const maxQueuedJobs = 10_000
 
-export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: WriterOptions): Writer {
+/** Starts the one writer of `client`, which must not be written through otherwise. */
+export function createWriter(
+  client: Client,
+  { busyTimeoutMs, afterCommit, condition = createCondition() }: WriterOptions,
+): Writer {
   let open: Transaction | undefined
   const database = drizzle(delegate(client, { transaction: async (...mode: Parameters<Client['transaction']>) => open = await client.transaction(...mode) }))
   const withExecute = (tx: DrizzleTransaction): WriteTransaction => {
@@ -79,7 +91,7 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
   let draining = false
   let turnedAt = 0
   let crowdedAt = -Infinity
-  const counts = { commits: 0, jobs: 0, busyWaits: 0, isFull: false }
+  const counts = { commits: 0, jobs: 0, busyWaits: 0 }
 
   async function run() {
     // Requests are read one after the other: without a turn of the loop the first would be committed alone, and so each.
@@ -115,6 +127,11 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
 
   /** Takes jobs off the front of `waiting`, commits them together, and settles them. */
   async function commit(waiting: Waiting[]) {
+    // What is written to a lost file is lost too: the jobs are refused unwritten until the file is back.
+    if (condition.isMoved) {
+      const moved = findMoved()
+      if (moved !== undefined) return waiting.splice(0).forEach(job => job.reject(moved))
+    }
     let isolated = false
     for (let attempt = 0; waiting.length > 0; attempt++) {
       const group: Waiting[] = []
@@ -124,12 +141,11 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
       catch (error) {
         // Nothing of the group was committed.
         if (isBusy(error)) {
-          while (waiting.length > 0 && waiting[0]!.deadline < performance.now()) waiting.shift()!.reject(toPublicError(error))
+          while (waiting.length > 0 && waiting[0]!.deadline < performance.now()) refuse(waiting.shift()!, error)
           counts.busyWaits++
           await backOff(attempt)
           continue
         }
-        if (isFull(error)) counts.isFull = true
         if (group.length <= 1) {
           refuse(waiting.shift()!, error)
           return
@@ -145,14 +161,37 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
       }
       waiting.splice(0, group.length)
       if (group.length > 1) crowdedAt = performance.now()
-      counts.commits++
-      counts.jobs += group.length
-      for (const job of group) {
-        counts.isFull = job.failure !== undefined && isFull(job.failure.error)
-        settle(job)
+      const moved = findMoved()
+      if (moved === undefined) {
+        condition.noteCommit()
+        counts.commits++
+        counts.jobs += group.length
       }
+      for (const job of group) settle(job, moved)
       return
     }
+  }
+
+  function findMoved(): unknown {
+    try {
+      return condition.assertInPlace()
+    }
+    catch (error) {
+      return error
+    }
+  }
+
+  /** `moved` is why a commit cannot be acknowledged. */
+  function settle(job: Waiting, moved: unknown) {
+    if (job.failure) refuse(job, job.failure.error)
+    else if (moved !== undefined) job.reject(moved)
+    else job.resolve()
+  }
+
+  function refuse(job: Waiting, error: unknown) {
+    const cause = job.failure?.error ?? error
+    if (!isSyncError(cause)) condition.noteFailure(cause, 'write')
+    job.reject(toPublicError(cause))
   }
 
   /** Whoever broke the group's transaction should fail alone, so each gets one of its own. */
@@ -201,8 +240,11 @@ export function createWriter(client: Client, { busyTimeoutMs, afterCommit }: Wri
       get busyWaits() {
         return counts.busyWaits
       },
-      get isFull() {
-        return counts.isFull
+      get problem() {
+        return condition.problem
+      },
+      get isWritable() {
+        return condition.problem === null || !condition.isWriteFailing
       },
     },
   }
@@ -235,13 +277,4 @@ async function runInSavepoint(tx: WriteTransaction, job: Waiting) {
     await tx.execute('ROLLBACK TO job')
     await tx.execute('RELEASE job')
   }
-}
-
-function settle(job: Waiting) {
-  if (job.failure) refuse(job, job.failure.error)
-  else job.resolve()
-}
-
-function refuse(job: Waiting, error: unknown) {
-  job.reject(toPublicError(job.failure?.error ?? error))
 }

@@ -1,7 +1,7 @@
 /**
- * The store a host or this layer registers: each method waits for the database and hands over to its room, and what
- * fails there leaves as a refusal without the driver's words.
- * The instance holds nothing, since it is made anew for every look-up.
+ * The user and workspace store that is registered with a host or with the layer itself. Each method waits for the
+ * database and calls its function; an error leaves without the driver's text. The instance has no state, since the host
+ * of February 2026 makes one for every look-up.
  */
 import type { SyncDatabase } from '../database/types.ts'
 import { answerHost } from './errors.ts'
@@ -15,10 +15,10 @@ import {
 } from '../workspaces/workspaces.ts'
 import type { AuthWorkspaceStore } from '../workspaces/store/types.ts'
 
-/** `database` is asked on every call, so that a store can be registered before the database is open. */
+/** Makes the store. Each call asks for `database`, so that the store can be registered before the database is open. */
 export function createAuthWorkspaceStore(database: () => Promise<SyncDatabase>): Required<AuthWorkspaceStore> {
-  const serve = <I, T>(room: (database: SyncDatabase, input: I) => Promise<T>) => async (input: I): Promise<T> =>
-    answerHost('The user and workspace store', async () => room(await database(), input))
+  const serve = <I, T>(run: (database: SyncDatabase, input: I) => Promise<T>) => async (input: I): Promise<T> =>
+    answerHost('The user and workspace store', async () => run(await database(), input))
   return {
     getUser: serve(getUser),
     getOrCreateUser: serve(getOrCreateUser),

@@ -1,4 +1,7 @@
-/** What leaves for a host: answers and h3 errors. A host shows any other error's text, and a query's text holds values. */
+/**
+ * Makes every error that leaves for a host an h3 error. A host shows any other error's text, and a query's text holds
+ * values.
+ */
 import { isError } from 'h3'
 import { isSyncError } from '../errors.ts'
 import { toHttpError } from '../http/errors.ts'
@@ -15,10 +18,14 @@ export async function answerHost<T>(what: string, work: () => T | Promise<T>): P
 }
 
 /**
- * The same object with each method's errors made h3 errors. `isRefusal` names further errors of the host's contract that
+ * The same object, whose methods throw h3 errors only. `isRefusal` names further errors, of the host's contract, that
  * pass as they are.
  */
-export function answerHostMethods<T extends object>(what: string, target: T, isRefusal: (error: unknown) => boolean = () => false): T {
+export function answerHostMethods<T extends object>(
+  what: string,
+  target: T,
+  isRefusal: (error: unknown) => boolean = () => false,
+): T {
   const guard = (method: (...args: unknown[]) => unknown) => (...args: unknown[]) => {
     const answer = method(...args)
     if (!(answer instanceof Promise)) return answer
@@ -26,7 +33,8 @@ export function answerHostMethods<T extends object>(what: string, target: T, isR
       throw isRefusal(error) ? error : toHostError(what, error)
     })
   }
-  return Object.fromEntries(Object.entries(target).map(([name, value]) => [name, typeof value === 'function' ? guard(value) : value])) as T
+  return Object.fromEntries(Object.entries(target).map(([name, value]) =>
+    [name, typeof value === 'function' ? guard(value) : value])) as T
 }
 
 function toHostError(what: string, error: unknown): Error {

@@ -1,6 +1,6 @@
 /**
- * Registers what a host takes beside store and adapter, with those of its registries that the host has: each is
- * optional, and a host without it lacks no more than that. The layer alone has none of them.
+ * Registers the optional parts with the registries that the host has: admin pages, rate limits, background jobs. A host
+ * without one of them lacks no more than that. An app that is no host has none of them.
  */
 import { createDeploymentAdminChecker } from './admin/admin-users.ts'
 import { createAdminStoreProvider } from './admin/store-provider.ts'
@@ -13,10 +13,15 @@ import type { RateLimitProvider } from './rate-limit/types.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import { providerId } from './sync-adapter/adapter.ts'
 import { answerHostMethods } from './errors.ts'
+import { createConnectStore } from './connect/store.ts'
+import { ConnectStoreError, type ConnectStoreRegistration } from './connect/types.ts'
+import { createWebhookStore } from './webhooks/store.ts'
+import type { EmitSystemHook } from './webhooks/system-hooks.ts'
+import type { WebhookStoreRegistration } from './webhooks/types.ts'
 
 interface CheckerRegistration { id: string, create: () => DeploymentAdminChecker }
 
-/** As `modules/sync-layer.ts` finds them in the host. */
+/** The host's functions, as `modules/build/host-registries.ts` finds them. */
 export interface HostRegistries {
   registerAdminStoreProvider?: (provider: AdminStoreProvider) => void
   registerProviderAdminAdapter?: (adapter: ProviderAdminAdapter) => void
@@ -26,15 +31,21 @@ export interface HostRegistries {
     | ((registration: CheckerRegistration) => void)
   registerRateLimitProvider?: (id: string, provider: RateLimitProvider) => void
   registerBackgroundJobProvider?: (id: string, provider: BackgroundJobProvider) => void
+  /** A host that has this registry opens the database file by itself where no store of this id is registered. */
+  registerWebhookStore?: (registration: WebhookStoreRegistration) => void
+  registerConnectStore?: (registration: ConnectStoreRegistration) => void
+  /** No registry: the sync adapter calls it after each commit. */
+  emitWebhookSystemHook?: EmitSystemHook
 }
 
 export interface HostSettings {
-  /** Whose user ids the host's administrators name. */
+  /** The auth provider whose user ids the host's administrators name. */
   authProvider: string
-  /** As far as the host sets them. */
+  /** The limits that the host sets. */
   jobLimits: Partial<JobLimits>
 }
 
+/** Registers synchronously: a host checks its registries right after the plugins have run. */
 export function registerWithHost(
   registries: HostRegistries,
   engine: () => Promise<SyncEngine>,
@@ -43,13 +54,22 @@ export function registerWithHost(
   const database = async () => (await engine()).database
   registries.registerAdminStoreProvider?.(createAdminStoreProvider(database, authProvider))
   registries.registerProviderAdminAdapter?.(answerHostMethods('The admin page', createSyncAdminAdapter(engine)))
-  registries.registerRateLimitProvider?.(providerId, answerHostMethods('The rate limits', createRateLimitProvider(database)))
+  const rateLimits = createRateLimitProvider(database)
+  registries.registerRateLimitProvider?.(providerId, answerHostMethods('The rate limits', rateLimits))
   const jobs = createBackgroundJobProvider(database, { limits: jobLimits })
   registries.registerBackgroundJobProvider?.(providerId, answerHostMethods('The background jobs', jobs, isJobRefusal))
+  registries.registerWebhookStore?.({ id: providerId, create: () => answerHostMethods('The webhooks', createWebhookStore(database)) })
+  registries.registerConnectStore?.({
+    id: providerId, create: () => answerHostMethods('OR3 Connect', createConnectStore(database), isConnectRefusal),
+  })
   const register = registries.registerDeploymentAdminChecker
   const create = () => answerHostMethods('The admin checker', createDeploymentAdminChecker(database))
   if (register && takesOneObject(register)) register({ id: providerId, create })
   else register?.(providerId, create)
+}
+
+function isConnectRefusal(error: unknown): boolean {
+  return error instanceof ConnectStoreError
 }
 
 type RegisterChecker = NonNullable<HostRegistries['registerDeploymentAdminChecker']>

@@ -9,7 +9,8 @@ export function toHttpError(error: SyncError): H3Error<ErrorData> {
   const { code, retryable, message } = error
   const { status } = errorKinds[code]
   return createError<ErrorData>({
-    statusCode: status, statusMessage: STATUS_CODES[status] ?? '', message, data: { code, retryable }, cause: error.cause ?? error,
+    statusCode: status, statusMessage: STATUS_CODES[status] ?? '', message, data: { code, retryable },
+    cause: error.cause ?? error,
   })
 }
 

@@ -1,4 +1,4 @@
-/** The functions of `#or3-sync` for an app's own routes: their refusals are h3 errors, so that a route may let them pass. */
+/** The functions of `#or3-sync` for an app's own routes: their refusals are h3 errors, which a route may let pass. */
 import type { H3Error, H3Event } from 'h3'
 import type { ErrorCode, ErrorData } from '../../shared/error-codes.ts'
 import type { Permission } from '../auth/roles.ts'
@@ -6,16 +6,24 @@ import type { SignedInSession } from '../auth/session-context.ts'
 import * as session from '../auth/session.ts'
 import { SyncError } from '../errors.ts'
 import { answerErrors, toHttpError } from './errors.ts'
+import * as live from './live/live.ts'
 
 /**
  * An error that a route may throw: h3 answers it with the code's status and `data: { code, retryable }`.
  * @example throw createSyncError('NOT_FOUND', 'There is no such invoice.')
  */
-export function createSyncError(code: ErrorCode, message: string, options: { cause?: unknown } = {}): H3Error<ErrorData> {
+export function createSyncError(
+  code: ErrorCode,
+  message: string,
+  options: { cause?: unknown } = {},
+): H3Error<ErrorData> {
   return toHttpError(new SyncError(code, message, options))
 }
 
-/** The session of the request, or null where nobody is signed in. Throws AUTH_UNAVAILABLE and the database's refusals. */
+/**
+ * The session of the request, or null where nobody is signed in. Throws AUTH_UNAVAILABLE, RATE_LIMITED and the database's
+ * refusals.
+ */
 export function resolveSession(event: H3Event): Promise<SignedInSession | null> {
   return answerErrors(() => session.resolveSession(event))
 }
@@ -40,4 +48,13 @@ export function authorize(
   resource?: { workspaceId?: string | undefined },
 ): Promise<SignedInSession> {
   return answerErrors(() => session.authorize(event, permission, resource))
+}
+
+/**
+ * Runs `signOut`, then closes the live streams of the request's user on all devices. Devices that are still signed in
+ * come back by themselves within seconds. Throws UNAUTHENTICATED, CROSS_SITE, and what `signOut` throws.
+ * @example await endSession(event, () => clearUserSession(event))
+ */
+export function endSession(event: H3Event, signOut: () => unknown): Promise<void> {
+  return answerErrors(() => live.endSession(event, signOut))
 }

@@ -1,10 +1,12 @@
 /**
- * How often a user may ask: a sliding minute per user and operation, in memory, since one process serves a database.
- * A request counts from when it is served and is taken back where it fails, so that a refused one costs nothing. Who asks for a session is counted by
- * address, apart from the users, of whom many addresses must not make anything forgotten.
+ * How often a user may ask: a sliding minute per user and operation, in memory, since one process serves a database. A
+ * request counts when it comes, and once more for each mebibyte that it sends or gets. Only what the server could not do
+ * is refunded. Requests for a session count by address, in a limiter of their own: a flood of addresses cannot evict
+ * the users' counters.
  */
 import { type H3Event, setResponseHeader, setResponseHeaders } from 'h3'
 import { createSyncError } from '../errors.ts'
+import { countLimited } from '../lib/limited.ts'
 import { type RateLimitedOperation, readSyncSettings, type SyncSettings } from '../config/sync.ts'
 
 export interface RateLimitAllowance {
@@ -15,8 +17,18 @@ export interface RateLimitAllowance {
   retryAfterSeconds: number
 }
 
+/** A request that was counted. */
+export interface Counted {
+  /** Takes one back. */
+  refund(): void
+  /** Counts the request `units` times more, rounded down. */
+  weigh(units: number): void
+}
+
+const uncounted: Counted = { refund() {}, weigh() {} }
+
 const windowMs = 60_000
-/** The user longest silent is forgotten first; at the usual limits this is at most 20 MB. */
+/** The user longest silent is forgotten first; at the usual limits this is at most 80 MB. */
 const maxCounted = 10_000
 
 interface Options {
@@ -46,13 +58,14 @@ export function createRateLimiter({ readLimits, now }: Options) {
       if (limit === null) return null
       const moments = recent(keyOf(operation, userId))
       if (moments.length < limit) return { allowed: true, limit, remaining: limit - moments.length, retryAfterSeconds: 0 }
-      // Room comes when the oldest of the last `limit` requests is a minute old.
+      // The next is allowed when the oldest of the last `limit` requests is a minute old.
       const freeAt = moments[moments.length - limit]! + windowMs
       return { allowed: false, limit, remaining: 0, retryAfterSeconds: Math.max(1, Math.ceil((freeAt - now()) / 1000)) }
     },
-    /** Returns what takes it back. */
-    record(operation: RateLimitedOperation, userId: string): () => void {
-      if (readLimits()[operation] === null) return () => {}
+    /** Counts one request. */
+    record(operation: RateLimitedOperation, userId: string): Counted {
+      const limit = readLimits()[operation]
+      if (limit === null) return uncounted
       const key = keyOf(operation, userId)
       const moments = recent(key)
       const moment = now()
@@ -60,9 +73,16 @@ export function createRateLimiter({ readLimits, now }: Options) {
       counted.delete(key)
       counted.set(key, moments)
       if (counted.size > maxCounted) counted.delete(counted.keys().next().value!)
-      return () => {
-        const at = moments.lastIndexOf(moment)
-        if (at !== -1) moments.splice(at, 1)
+      return {
+        refund() {
+          const at = moments.lastIndexOf(moment)
+          if (at !== -1) moments.splice(at, 1)
+        },
+        weigh(units) {
+          // More than the limit is as good as the limit.
+          const more = Math.min(Math.floor(units), limit)
+          if (more > 0) moments.splice(moments.lastIndexOf(moment) + 1, 0, ...Array<number>(more).fill(moment))
+        },
       }
     },
     get size() {
@@ -76,19 +96,19 @@ const users = createRateLimiter(options)
 const addresses = createRateLimiter(options)
 const limiterOf = (operation: RateLimitedOperation) => operation === 'session' ? addresses : users
 
-/** Whether the user, or the address, may ask now, and what the X-RateLimit headers say; null where the operation has no limit. */
+/** Whether the user, or the address, may ask now, as the X-RateLimit headers say; null where there is no limit. */
 export function checkRateLimit(operation: RateLimitedOperation, userId: string): RateLimitAllowance | null {
   return limiterOf(operation).check(operation, userId)
 }
 
-/** Counts the request, or refuses it as `refuseTooMany` does; what it returns takes that back. */
-export function countRequest(event: H3Event, operation: RateLimitedOperation, userId: string): () => void {
+/** Counts the request. Throws as `refuseTooMany` does. */
+export function countRequest(event: H3Event, operation: RateLimitedOperation, userId: string): Counted {
   refuseTooMany(event, operation, userId)
   return limiterOf(operation).record(operation, userId)
 }
 
-/** Says on the answer what is left, and throws RATE_LIMITED where that is nothing. */
-export function refuseTooMany(event: H3Event, operation: RateLimitedOperation, userId: string): void {
+/** Says on the answer what is left. Throws RATE_LIMITED where that is nothing. */
+function refuseTooMany(event: H3Event, operation: RateLimitedOperation, userId: string): void {
   const allowance = checkRateLimit(operation, userId)
   if (!allowance) return
   setResponseHeaders(event, {
@@ -97,6 +117,7 @@ export function refuseTooMany(event: H3Event, operation: RateLimitedOperation, u
     'X-RateLimit-Remaining': String(Math.max(0, allowance.remaining - 1)),
   })
   if (allowance.allowed) return
+  countLimited('rate')
   setResponseHeader(event, 'Retry-After', allowance.retryAfterSeconds)
   throw createRateLimitError(allowance)
 }

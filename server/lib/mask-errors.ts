@@ -2,6 +2,7 @@
 import { consola } from 'consola'
 import { toPublicError } from '../database/driver-error.ts'
 import { createSyncError, isSyncError } from '../errors.ts'
+import { mayLog } from './log-budget.ts'
 
 const log = consola.withTag('or3-sync')
 
@@ -19,6 +20,6 @@ export async function maskErrors<T>(what: string, work: () => T | Promise<T>): P
 export function maskError(what: string, error: unknown): Error {
   const known = toPublicError(error)
   if (isSyncError(known)) return known
-  log.error(`${what} failed:`, error)
+  if (mayLog()) log.error(`${what} failed:`, error)
   return createSyncError('DATABASE_UNAVAILABLE', 'The database could not serve this: see the server log.', { cause: error })
 }

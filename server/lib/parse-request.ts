@@ -3,9 +3,14 @@ import type { ZodType } from 'zod'
 import { createSyncError } from '../errors.ts'
 import { checkShape } from './check-shape.ts'
 
-/** Throws INVALID_REQUEST, whose message starts with `what` and names the first wrong field. */
-export function parseRequest<T>(schema: ZodType<T>, value: unknown, what: string): T {
-  const checked = checkShape(schema, value)
+/**
+ * The value in the schema's shape. Throws INVALID_REQUEST, whose message starts with `what` and names the first wrong
+ * field; `part` is the path of the value in the request.
+ */
+export function parseRequest<T>(schema: ZodType<T>, value: unknown, what: string, part?: string): T {
+  const checked = checkShape(schema, value, '')
   if (checked.wrong === undefined) return checked.data
-  throw createSyncError('INVALID_REQUEST', `${what}: ${checked.wrong}`)
+  // A wrong value as a whole has no path.
+  const path = checked.wrong.startsWith(':') ? part ?? 'body' : part === undefined ? '' : `${part}.`
+  throw createSyncError('INVALID_REQUEST', `${what}: ${path}${checked.wrong}`)
 }

@@ -2,9 +2,10 @@
  * Backups of the open database: an online copy by a child process, verified before it gets its name, the last few kept.
  * A file with a backup's name is a whole database. Restoring one is `restore.ts`. Upholds P10 with it.
  */
-import { chmod, chown, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { chmod, chown, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import process from 'node:process'
+import { ensurePrivateFolder } from '../lib/private-file.ts'
 import { readNumber } from '../config/setting.ts'
 import { copyDatabase, BackupError } from './copy.ts'
 
@@ -80,7 +81,7 @@ async function makeBackup(path: string, folder: string, { keep = readKeep(), sig
   const startedAt = performance.now()
   const isMissing = await stat(path).then(() => false, (error: NodeJS.ErrnoException) => ['ENOENT', 'ENOTDIR'].includes(error.code ?? ''))
   if (isMissing) throw new BackupError('There is no database file to copy. Set OR3_SQLITE_DB_PATH to the one that the server has.')
-  await mkdir(folder, { recursive: true })
+  await ensurePrivateFolder(folder)
   await removeAbandoned(path, folder)
   const createdAt = new Date().toISOString()
   const name = `${stem(path)}-${createdAt.replaceAll(':', '-').replace('.', '-')}.db`

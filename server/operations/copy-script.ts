@@ -18,7 +18,13 @@ const state = (database) => {
     : [])
   const heads = has('logs') ? database.prepare('select workspace_id as id, head from logs').all() : []
   const skipped = has('layer_state') ? database.prepare('select value from layer_state where name = ?').get('${skippedVersionsName}') : undefined
-  return { ledgers, heads: new Map(heads.map(row => [row.id, row.head])), skipped: Number(skipped?.value ?? 0) }
+  const deleted = has('workspaces') ? database.prepare('select id from workspaces where deleted_at is not null').all() : []
+  const stored = has('workspaces') ? database.prepare('select id from workspaces where deleted_at is null').all() : []
+  const living = new Set([...stored, ...heads].map(row => row.id))
+  for (const { id } of deleted) living.delete(id)
+  return {
+    ledgers, heads: new Map(heads.map(row => [row.id, row.head])), workspaces: living.size, skipped: Number(skipped?.value ?? 0),
+  }
 }
 let before
 if (source !== '') {
@@ -45,5 +51,5 @@ if (source !== '') {
   fsyncSync(file)
   closeSync(file)
 }
-console.log(JSON.stringify({ problems, ledgers: after.ledgers, workspaces: after.heads.size, changes }))
+console.log(JSON.stringify({ problems, ledgers: after.ledgers, workspaces: after.workspaces, changes }))
 `

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
+import { ensurePrivateFile } from '../lib/private-file.ts'
 import { copyScript } from './copy-script.ts'
 
 export interface LedgerRow { hash: string, when: number }
@@ -9,6 +10,7 @@ export interface LedgerRow { hash: string, when: number }
 export interface VerifiedFile {
   /** The layer's migrations, then the app's own. */
   ledgers: [layer: LedgerRow[], app: LedgerRow[]]
+  /** Living ones, as the admin card counts them. */
   workspaces: number
   /** How many were ever accepted: the sum of all heads, less what a restore skipped. */
   changes: number
@@ -21,6 +23,8 @@ export class BackupError extends Error {
 
 /** Makes the file `copy` from the database `source` and its log, flushed to disk. Throws `BackupError` where it is not whole. */
 export async function copyDatabase(source: string, copy: string, signal?: AbortSignal): Promise<VerifiedFile> {
+  // SQLite copies into an empty file as into none, and keeps its mode.
+  await ensurePrivateFile(copy)
   return runScript(source, copy, signal)
 }
 

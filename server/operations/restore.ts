@@ -4,8 +4,9 @@
  * is told to take a snapshot, whenever it comes (P10).
  */
 import { constants } from 'node:fs'
-import { access, copyFile, link, mkdir, open, realpath, rename, rm } from 'node:fs/promises'
+import { access, copyFile, link, open, realpath, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { ensurePrivateFolder } from '../lib/private-file.ts'
 import { DatabaseSync } from 'node:sqlite'
 import type { Migration } from '../database/migrate.ts'
 import { takeOwnerLock } from '../database/local/owner-lock.ts'
@@ -29,7 +30,7 @@ export interface RestoreOptions {
 /** Throws `BackupError` or `DatabaseInUseError`, and has changed nothing then. */
 export async function restoreBackup({ from, to, migrations }: RestoreOptions): Promise<RestoreResult> {
   await verify(from, migrations)
-  await mkdir(dirname(to), { recursive: true })
+  await ensurePrivateFolder(dirname(to))
   const path = await realpath(to).catch(() => to)
   if (path === await realpath(from)) throw new BackupError('That file is the database itself.')
   const lock = await takeOwnerLock(path, 0)

@@ -3,7 +3,7 @@
  * are registered synchronously. Then the database is opened behind one promise, for which every request waits.
  * Nothing is opened while prerendering, nor where the host has auth off or another provider selected.
  */
-import { exit } from 'node:process'
+import process from 'node:process'
 import { registerAuthWorkspaceStore } from '#or3-sqlite/auth-registry'
 import hostRegistries from '#or3-sqlite/host'
 import * as migrations from '#or3-sqlite/migrations'
@@ -18,9 +18,13 @@ import { registerWithHost } from '../host/register.ts'
 import { layerStarted, startLayer, stopLayer, useSyncDatabase, useSyncEngine } from '../layer.ts'
 import { createSyncGatewayAdapter, providerId } from '../host/sync-adapter/adapter.ts'
 import { readKeep } from '../operations/backup.ts'
+import { guardApp } from '../http/admission.ts'
+import { createPageReader } from '../http/page-reader.ts'
 import { rememberRoutePath, pathOf } from '../http/requests.ts'
+import { surviveLogErrors } from '../lib/log-budget.ts'
 import { configureOps } from '../config/operations.ts'
 import { statementWatch, watchRequests } from '../operations/watch.ts'
+import { assertNodeVersion } from '../lib/node-version.ts'
 import { isSelected, readHostSettings } from '../host/selection.ts'
 import { configureSync } from '../config/sync.ts'
 
@@ -28,14 +32,19 @@ export default defineNitroPlugin((nitroApp) => {
   const config = useRuntimeConfig()
   if (!isSelected(config)) return
   registerAuthWorkspaceStore({ id: providerId, create: () => createAuthWorkspaceStore(useSyncDatabase) })
-  registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncEngine) })
+  const { emitWebhookSystemHook: emitSystemHook } = hostRegistries
+  registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncEngine, { emitSystemHook }) })
   registerWithHost(hostRegistries, useSyncEngine, readHostSettings(config))
   if (import.meta.prerender) return
+
+  surviveLogErrors([process.stdout, process.stderr])
+  guardApp(nitroApp.h3App)
 
   if (import.meta.dev) closeForNewerWorker()
   nitroApp.hooks.hook('request', event => rememberRoutePath(event, config.app.baseURL))
   selectAuthProvider(config.or3Sqlite.authProvider)
   const configure = () => {
+    assertNodeVersion(process.version)
     configureSync(config.or3Sqlite.limits)
     configureOps(process.env, config.or3Sqlite)
     // A wrong setting is refused now, not at the first backup.
@@ -45,12 +54,15 @@ export default defineNitroPlugin((nitroApp) => {
   }
   startLayer(configure, migrations, (sentence) => {
     consola.withTag('or3-sync').error(sentence)
-    if (!import.meta.dev) exit(1)
+    if (!import.meta.dev) process.exit(1)
   }, statementWatch)
   // After the start the app's own plugins have run.
   void layerStarted().then(warnWithoutProvider)
   // The health route does not wait: it says that the server is still starting.
   nitroApp.hooks.hook('request', event => pathOf(event) === '/api/health' ? undefined : layerStarted())
+  nitroApp.hooks.hook('request', (event) => {
+    event.context['or3SyncPage'] = createPageReader(event)
+  })
   nitroApp.hooks.hook('close', stopLayer)
 })
 

@@ -1,9 +1,11 @@
 /**
- * The cursor of each device: the version up to which it has pulled. Clean-up keeps what a living device has not pulled, so
- * a cursor only moves forward, never beyond the head, and belongs to the user who first reported it.
+ * The cursor of each device of each user: the version up to which it has pulled. Clean-up keeps what a living device has
+ * not pulled, so a cursor only moves forward and never beyond the head. The same device id of two users is two devices.
  */
 import { and, eq, sql } from 'drizzle-orm'
-import type { SyncDatabase } from '../database/types.ts'
+import { readSyncSettings } from '../config/sync.ts'
+import type { SyncDatabase, WriteTransaction } from '../database/types.ts'
+import { countLimited } from '../lib/limited.ts'
 import { deviceCursors, logs } from '../database/schema/index.ts'
 import { createSyncError } from '../errors.ts'
 import { assertScope, type UserCaller } from './caller.ts'
@@ -20,8 +22,8 @@ export function cursorNameOf(deviceId: string): string {
 }
 
 /**
- * Stores a device's cursor. Throws INVALID_REQUEST beyond the head, FORBIDDEN for another user's device,
- * CURSOR_REGRESSED for a cursor that goes back.
+ * Stores a device's cursor. A user has at most `maxDevicesPerUser` of them in a workspace: the one that was silent longest
+ * goes when another comes. Throws INVALID_REQUEST beyond the head, CURSOR_REGRESSED for a cursor that goes back.
  */
 export async function updateCursor(database: SyncDatabase, caller: UserCaller, request: UpdateCursorRequest): Promise<void> {
   const { scope, deviceId: given, version } = parseRequest(updateCursorRequest, request, 'Invalid cursor update')
@@ -36,18 +38,28 @@ export async function updateCursor(database: SyncDatabase, caller: UserCaller, r
     const [counter] = await tx.select({ head: logs.head }).from(logs).where(eq(logs.workspaceId, workspaceId))
     const head = counter?.head ?? 0
     if (version > head) throw createSyncError('INVALID_REQUEST', `Invalid cursor update: version: ${version} is beyond the head ${head}`)
-    const ofDevice = and(eq(deviceCursors.workspaceId, workspaceId), eq(deviceCursors.deviceId, deviceId))
-    const [known] = await tx.select().from(deviceCursors).where(ofDevice)
-    if (known && known.userId !== userId) throw createSyncError('FORBIDDEN', 'The device belongs to another user')
-    // After an older backup was restored the stored cursor may be beyond the head. Then it is ignored.
+    const ofUser = and(eq(deviceCursors.workspaceId, workspaceId), eq(deviceCursors.userId, userId))
+    const [known] = await tx.select().from(deviceCursors).where(and(ofUser, eq(deviceCursors.deviceId, deviceId)))
+    // After an older backup was restored the stored cursor may be beyond the head: it counts for nothing then.
     if (known && known.cursor <= head && version < known.cursor) {
       throw createSyncError('CURSOR_REGRESSED', `The cursor of this device is at ${known.cursor} and does not go back to ${version}`)
     }
+    if (!known) await dropSilent(tx, caller)
     await tx.insert(deviceCursors)
       .values({ workspaceId, deviceId, userId, cursor: version, updatedAt: nowSeconds() })
       .onConflictDoUpdate({
-        target: [deviceCursors.workspaceId, deviceCursors.deviceId],
+        target: [deviceCursors.workspaceId, deviceCursors.userId, deviceCursors.deviceId],
         set: { cursor: sql`excluded.cursor`, updatedAt: sql`excluded.updated_at` },
       })
   })
+}
+
+/** Deletes the user's cursors that were silent longest, so that one more fits. */
+async function dropSilent(tx: WriteTransaction, { workspaceId, userId }: UserCaller): Promise<void> {
+  const kept = Math.max(0, readSyncSettings().maxDevicesPerUser - 1)
+  const { rowsAffected } = await tx.run(sql`
+    delete from device_cursors where workspace_id = ${workspaceId} and user_id = ${userId} and device_id in (
+      select device_id from device_cursors where workspace_id = ${workspaceId} and user_id = ${userId}
+      order by updated_at desc, cursor desc limit -1 offset ${kept})`)
+  if (rowsAffected > 0) countLimited('device-cursors')
 }

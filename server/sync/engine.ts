@@ -12,10 +12,13 @@ import { type CommitListener, createCommitFeed } from './commits.ts'
 import type { EngineContext } from './context.ts'
 import { updateCursor } from './cursors.ts'
 import { createDeferredDevices } from './deferred-devices.ts'
+import { createDiskReserve } from './disk-reserve.ts'
 import { pull, pullText } from './pull.ts'
+import { readHead } from './log.ts'
 import { createHeadCache } from './push/heads.ts'
-import { push } from './push/push.ts'
-import { type CleanAllOptions, type CleanAllResult, cleanAllWorkspaces, listWorkspaceIds } from './retention/all-workspaces.ts'
+import { type LazyPushBatch, push, type PushText, pushText } from './push/push.ts'
+import { createQuotas, type WorkspaceUsage } from './quota.ts'
+import { type CleanAllOptions, type CleanAllResult, cleanAllWorkspaces } from './retention/all-workspaces.ts'
 import { type CleanUpOptions, gcChangeLog, gcTombstones } from './retention/clean-up.ts'
 import { createMaintenanceLog, type MaintenanceLog } from './retention/maintenance-log.ts'
 import { snapshot, snapshotText } from './snapshot.ts'
@@ -26,6 +29,8 @@ export interface SyncEngine {
   /** What is known of the last clean-up of all workspaces. */
   readonly maintenance: MaintenanceLog
   push(caller: UserCaller, batch: PushBatch): Promise<PushResult>
+  /** The answer of `push` as JSON text, for HTTP; an op may be a function that parses it. */
+  pushText(caller: UserCaller, batch: LazyPushBatch): Promise<PushText>
   pull(caller: UserCaller, request: PullRequest): Promise<PullResponse>
   /** The answer of `pull` as JSON text, for HTTP. */
   pullText(caller: UserCaller, request: PullRequest): Promise<string>
@@ -33,12 +38,15 @@ export interface SyncEngine {
   /** The answer of `snapshot` as JSON text, for HTTP. */
   snapshotText(caller: UserCaller, request: SnapshotRequest): Promise<string>
   updateCursor(caller: UserCaller, request: UpdateCursorRequest): Promise<void>
+  /** What the workspace has used of its quota. */
+  readUsage(caller: Caller): Promise<WorkspaceUsage>
   gcChangeLog(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
   gcTombstones(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
   cleanAllWorkspaces(options: CleanAllOptions): Promise<CleanAllResult>
-  listWorkspaceIds(): Promise<string[]>
-  /** Calls `listener` after each commit that moved a head; returns what ends that. */
-  onCommit(listener: CommitListener): () => void
+  /** The workspace's head: 0 before its first change. */
+  readHead(caller: Caller): Promise<number>
+  /** Calls `listener` after each commit that moved a head, of one workspace or of all; returns what ends that. */
+  onCommit(listener: CommitListener, workspaceId?: string): () => void
 }
 
 /** Makes the engine; once per open database, since a second one would not know of the first one's deferred devices. */
@@ -49,6 +57,8 @@ export function createSyncEngine(database: SyncDatabase): SyncEngine {
     heads: createHeadCache(),
     deferredDevices: createDeferredDevices(),
     readTokenKey: createTokenKey(database),
+    quotas: createQuotas(database),
+    disk: createDiskReserve(database),
     commits,
   }
   const maintenance = createMaintenanceLog(database)
@@ -56,6 +66,8 @@ export function createSyncEngine(database: SyncDatabase): SyncEngine {
     database,
     maintenance,
     push: (caller, batch) => push(context, caller, batch),
+    pushText: (caller, batch) => pushText(context, caller, batch),
+    readUsage: ({ workspaceId }) => context.quotas.read(workspaceId),
     pull: (caller, request) => pull(context, caller, request),
     pullText: (caller, request) => pullText(context, caller, request),
     snapshot: (caller, request) => snapshot(context, caller, request),
@@ -64,7 +76,7 @@ export function createSyncEngine(database: SyncDatabase): SyncEngine {
     gcChangeLog: (caller, request, options) => gcChangeLog(database, caller, request, options),
     gcTombstones: (caller, request, options) => gcTombstones(database, caller, request, options),
     cleanAllWorkspaces: options => cleanAllWorkspaces(database, maintenance, options),
-    listWorkspaceIds: () => listWorkspaceIds(database),
+    readHead: caller => readHead(database, caller.workspaceId),
     onCommit: commits.listen,
   }
 }

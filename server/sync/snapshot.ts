@@ -14,12 +14,14 @@ import { assertScope, type UserCaller } from './caller.ts'
 import type { EngineContext } from './context.ts'
 import type { SnapshotItem, SnapshotRequest, SnapshotResponse, SyncOperation } from '../../shared/protocol.ts'
 import { splitTexts } from './json.ts'
-import { maxPageTextLength, maxRowsPerRead, maxStepsBack } from '../../shared/limits.ts'
+import { maxPageTextLength, maxRowsPerRead, maxRowsPerRewind, maxStepsBack } from '../../shared/limits.ts'
 import { logOf } from './log.ts'
+import { createPartSize } from './part-size.ts'
 import { compareCodePoints } from '../../shared/revision.ts'
 import { readSnapshotToken, type SnapshotPosition, writeSnapshotToken } from './snapshot-token.ts'
 import { snapshotRequest } from '../../shared/shapes.ts'
 import { parseRequest } from '../lib/parse-request.ts'
+import { createTurns } from '../lib/turns.ts'
 
 /** A record's winner in the log. */
 interface Winner {
@@ -97,11 +99,18 @@ async function readPage(database: SyncDatabase, caller: UserCaller, position: Sn
   let [rest, textLength, steps] = [pageSize, 0, 0]
   const isFull = () => rest === 0 || textLength >= maxPageTextLength || steps >= maxStepsBack
   let last: Key | undefined
+  const turns = createTurns()
+  const partSize = createPartSize(async ({ table, after }: { table: string | undefined, after: Key }, limit) => {
+    const { measure } = table === undefined ? recordsAfter : recordsOfTable
+    const { workspaceId, userId } = caller
+    const [part] = await readRows(database.read.$client, measure({ workspaceId, userId, tableName: after.tableName, pk: after.pk, limit }))
+    return part!.bytes
+  })
   for (const table of tablesFrom(position)) {
     let after: Key = table === undefined || table === position.tableName ? position : { tableName: table, pk: '' }
     for (let hasRest = true; hasRest;) {
       // A full page only asks whether another table has more.
-      const wanted = isFull() ? 0 : Math.min(rest, maxRowsPerRead)
+      const wanted = isFull() ? 0 : await partSize.next({ table, after }, Math.min(rest, maxRowsPerRead))
       const records = await readRecords(database, caller, table, after, wanted + 1)
       const part = records.slice(0, wanted)
       const rewound = await rewind(database, caller.workspaceId, part, position.highWatermark)
@@ -113,6 +122,7 @@ async function readPage(database: SyncDatabase, caller: UserCaller, position: Sn
       if (key) after = last = { tableName: key.tableName, pk: key.pk }
       hasRest = records.length > wanted
       if (hasRest && isFull()) return { winners, next: last }
+      await turns.pause()
     }
   }
   return { winners, next: undefined }
@@ -124,10 +134,16 @@ function tablesFrom({ filter, tableName }: SnapshotPosition): (string | undefine
 }
 
 /** The records after a key, of one table or of all. */
-async function readRecords(database: SyncDatabase, { workspaceId, userId }: UserCaller, table: string | undefined, { tableName, pk }: Key, limit: number): Promise<Winner[]> {
-  const statement = table === undefined ? recordsAfter : recordsOfTable
-  const [texts] = await readRows(database.read.$client, statement({ workspaceId, userId, tableName, pk, limit }))
-  return toWinners(texts!)
+async function readRecords(
+  database: SyncDatabase,
+  { workspaceId, userId }: UserCaller,
+  table: string | undefined,
+  { tableName, pk }: Key,
+  limit: number,
+): Promise<Winner[]> {
+  const { read } = table === undefined ? recordsAfter : recordsOfTable
+  const [part] = await readRows(database.read.$client, read({ workspaceId, userId, tableName, pk, limit }))
+  return toWinners(part!)
 }
 
 interface RecordsValues extends Key { workspaceId: string, userId: string, limit: number }
@@ -136,14 +152,20 @@ const recordsAfter = compileRecords(value => sql`(r.table_name, r.pk) > (${value
 const recordsOfTable = compileRecords(value => sql`r.table_name = ${value('tableName')} and r.pk > ${value('pk')}`)
 
 function compileRecords(after: (value: (name: keyof RecordsValues) => Placeholder) => SQL) {
-  return compileSql<RecordsValues, Texts>(value => sql`
-    select ${texts('stamp', 'payload')} from (
-      select json_array(${sql.raw(stampColumns)}, 0) as stamp, c.payload as payload
-      from records r
-      cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
-      where r.log_id = ${logOf(value('workspaceId'))} and ${after(value)} and (c.owner_user_id is null or c.owner_user_id = ${value('userId')})
-      order by r.table_name, r.pk limit ${value('limit')}) as page
-    limit 1`)
+  const from = (value: (name: keyof RecordsValues) => Placeholder) => sql`
+    from records r
+    cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
+    where r.log_id = ${logOf(value('workspaceId'))} and ${after(value)} and (c.owner_user_id is null or c.owner_user_id = ${value('userId')})
+    order by r.table_name, r.pk limit ${value('limit')}`
+  return {
+    read: compileSql<RecordsValues, Texts>(value => sql`
+      select ${texts('stamp', 'payload')} from (
+        select json_array(${sql.raw(stampColumns)}, 0) as stamp, c.payload as payload ${from(value)}) as page
+      limit 1`),
+    /** How many bytes of payloads the next records have. */
+    measure: compileSql<RecordsValues, { bytes: number }>(value => sql`
+      select coalesce(sum(bytes), 0) as bytes from (select octet_length(c.payload) as bytes ${from(value)}) limit 1`),
+  }
 }
 
 function texts(stamp: string, payload: string): SQL {
@@ -163,16 +185,24 @@ function toWinners({ stamps, payloads }: Texts): Winner[] {
 async function rewind(database: SyncDatabase, workspaceId: string, page: readonly Winner[], highWatermark: number): Promise<{ winners: Winner[], steps: number }> {
   const later = page.filter(winner => winner.serverVersion > highWatermark).map(winner => winner.serverVersion)
   if (later.length === 0) return { winners: [...page], steps: 0 }
-  const [found] = await readRows(database.read.$client, chainEnds({ workspaceId, later: JSON.stringify(later), highWatermark }))
-  // A complete chain ends at or before the watermark, or with the first change of its key.
-  const byLater = new Map(toWinners(found!).map(winner => [winner.laterVersion, winner]))
+  const byLater = new Map<number, Winner>()
+  const turns = createTurns()
+  let steps = 0
+  for (let from = 0; from < later.length && steps < maxStepsBack; from += maxRowsPerRewind) {
+    const part = JSON.stringify(later.slice(from, from + maxRowsPerRewind))
+    const [found] = await readRows(database.read.$client, chainEnds({ workspaceId, later: part, highWatermark }))
+    // A complete chain ends at or before the watermark, or with the first change of its key.
+    for (const winner of toWinners(found!)) byLater.set(winner.laterVersion, winner)
+    steps += found!.steps
+    await turns.pause()
+  }
   const winners = page.flatMap((winner) => {
     if (winner.serverVersion <= highWatermark) return winner
     const last = byLater.get(winner.serverVersion)
     if (!last) throw expired('what it holds has been cleaned up since, or changed too often')
     return last.serverVersion <= highWatermark ? last : []
   })
-  return { winners, steps: found!.steps }
+  return { winners, steps }
 }
 
 const chainEnds = compileSql<{ workspaceId: string, later: string, highWatermark: number }, Texts & { steps: number }>((value) => {

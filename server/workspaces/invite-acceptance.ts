@@ -72,7 +72,8 @@ async function judgeInvite(
     .where(and(eq(invites.workspaceId, workspaceId), eq(invites.tokenHash, tokenHash)))
     .get()
   if (!invite) return { ok: false, reason: 'not_found' }
-  if (invite.email !== normalizeEmail(email)) return { ok: false, reason: 'email_mismatch' }
+  // Older releases stored the domain as it was written.
+  if (normalizeEmail(invite.email) !== normalizeEmail(email)) return { ok: false, reason: 'email_mismatch' }
   if (invite.status === 'accepted') return { ok: false, reason: 'already_used' }
   if (invite.status === 'revoked') return { ok: false, reason: 'revoked' }
   if (invite.status === 'expired' || invite.expiresAt <= nowSeconds()) return { ok: false, reason: 'expired' }

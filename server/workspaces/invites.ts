@@ -14,7 +14,7 @@ import { nowSeconds } from '../lib/clock.ts'
 import { requireRole } from './membership.ts'
 import { isAtLeast, workspaceRoles } from '../auth/roles.ts'
 import type { InviteStatus, WorkspaceInvite, WorkspaceRef, WorkspaceRole } from './store/types.ts'
-import { isId, isStorable, maxEmailLength, normalizeEmail } from './text.ts'
+import { isEmail, isId, maxEmailLength, normalizeEmail } from './text.ts'
 
 /** More than a team asks in at once; without an end to it an editor could fill the disk with them. */
 const maxPendingInvites = 100
@@ -153,8 +153,8 @@ async function refuseTooMany(tx: WriteTransaction, workspaceId: string, now: num
 /** The address as it is stored and compared. Throws INVALID_REQUEST. */
 function readInviteEmail(value: string): string {
   const email = normalizeEmail(value)
-  if (email && email.length <= maxEmailLength && isStorable(email)) return email
-  throw createSyncError('INVALID_REQUEST', `An invite's email address is 1 to ${maxEmailLength} characters of well-formed text.`)
+  if (isEmail(email)) return email
+  throw createSyncError('INVALID_REQUEST', `An invite's email address is name@domain, of at most ${maxEmailLength} characters.`)
 }
 
 async function requireInviteRight(tx: WriteTransaction, caller: WorkspaceRef, granted: WorkspaceRole): Promise<void> {

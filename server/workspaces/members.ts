@@ -2,15 +2,16 @@
  * Who belongs to a workspace and as what. Every living workspace keeps at least one owner, also when two owners
  * leave at once: the check and the change are one transaction of the one writer.
  */
-import { asc, eq, sql } from 'drizzle-orm'
+import { and, asc, eq, sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../database/types.ts'
-import { users, workspaceMembers } from '../database/schema/index.ts'
+import { deviceCursors, users, workspaceMembers } from '../database/schema/index.ts'
 import { compileSql, readRows } from '../database/statement.ts'
 import { revokeInvitesAbove } from './invites.ts'
 import {
   assertRole, isMembership, type Membership, moveActiveAway, requireMember, requireOtherOwner,
   requireRole,
 } from './membership.ts'
+import { rightsChanges } from './rights-changes.ts'
 import type { WorkspaceMember, WorkspaceMembership, WorkspaceRef, WorkspaceRole } from './store/types.ts'
 import { isId } from './text.ts'
 
@@ -63,6 +64,7 @@ export async function setMemberRole(
     await requireRole(tx, { userId, workspaceId }, 'owner', 'Only an owner may change roles.')
     await changeRole(tx, await requireMember(tx, { userId: memberUserId, workspaceId }), role)
   })
+  rightsChanges.tell({ workspaceId, userId: memberUserId })
 }
 
 /** Within a transaction. Throws LAST_OWNER. */
@@ -85,12 +87,16 @@ export async function removeMember(
     await requireRole(tx, { userId, workspaceId }, needed, 'Only an owner may remove others.')
     await endMembership(tx, await requireMember(tx, { userId: memberUserId, workspaceId }))
   })
+  rightsChanges.tell({ workspaceId, userId: memberUserId })
 }
 
 /** Within a transaction. Throws LAST_OWNER. */
 export async function endMembership(tx: WriteTransaction, member: Membership): Promise<void> {
   await requireOtherOwner(tx, member)
   await tx.delete(workspaceMembers).where(isMembership(member))
+  // A device that may not pull any more holds no history back.
+  const { workspaceId, userId } = member
+  await tx.delete(deviceCursors).where(and(eq(deviceCursors.workspaceId, workspaceId), eq(deviceCursors.userId, userId)))
   await revokeInvitesAbove(tx, member, null)
   await moveActiveAway(tx, member.workspaceId, member.userId)
 }

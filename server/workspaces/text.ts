@@ -2,6 +2,7 @@
  * Text that reads back as it was written: SQLite's driver ends a string at NUL and folds every lone surrogate into
  * one character, so that two different ids could become one. Ids are refused, profile texts are mended. Pure.
  */
+import { domainToASCII } from 'node:url'
 import { createSyncError } from '../errors.ts'
 
 /** Long enough for every provider's ids, short enough to be indexed. */
@@ -27,11 +28,20 @@ export function mendText(value: string | null | undefined, maxLength: number): s
 }
 
 /**
- * Trimmed and lower-case: how invites compare addresses. ASCII letters only, as SQLite's lower() has it: `toLowerCase()`
- * makes a k of the Kelvin sign too, and so one person's address of another's.
+ * How addresses are compared. The part before the @ is trimmed and lower-case in ASCII letters only, as SQLite's lower()
+ * has it: `toLowerCase()` makes a k of the Kelvin sign too, and so one person's address of another's. The domain is
+ * compared as DNS has it: IDNA, without a dot at its end.
  */
 export function normalizeEmail(value: string): string {
-  return value.trim().replaceAll(/[A-Z]+/g, letters => letters.toLowerCase())
+  const email = value.trim().replaceAll(/[A-Z]+/g, letters => letters.toLowerCase())
+  const at = email.lastIndexOf('@')
+  const domain = domainToASCII(email.slice(at + 1).replace(/\.$/, ''))
+  return at === -1 || domain === '' ? email : `${email.slice(0, at + 1)}${domain}`
+}
+
+/** True where a normalized text can be an address at all. It says nothing of whether mail arrives there. */
+export function isEmail(value: string): boolean {
+  return value.length <= maxEmailLength && isStorable(value) && /^[^\s@:<>()[\],;"\\]+@[^\s@:/.]+(?:\.[^\s@:/.]+)*$/.test(value)
 }
 
 /** The trimmed name of a workspace; throws INVALID_REQUEST. */

@@ -11,6 +11,7 @@ import { compileSql, readRows } from '../database/statement.ts'
 import { createSyncError } from '../errors.ts'
 import { nowSeconds } from '../lib/clock.ts'
 import { isLivingWorkspaceOfMember, moveActiveAway, requireRole } from './membership.ts'
+import { rightsChanges } from './rights-changes.ts'
 import type { DefaultWorkspace, WorkspaceListItem, WorkspaceRef } from './store/types.ts'
 import { readDescription, readWorkspaceName } from './text.ts'
 import { noSuchUser, requireUser } from './users.ts'
@@ -142,6 +143,7 @@ export async function removeWorkspace(database: SyncDatabase, input: WorkspaceRe
     await tx.update(workspaces).set({ deletedAt: nowSeconds() }).where(eq(workspaces.id, input.workspaceId))
     await moveActiveAway(tx, input.workspaceId)
   })
+  rightsChanges.tell({ workspaceId: input.workspaceId })
 }
 
 /** Throws NOT_FOUND where the user is no member, or the workspace is deleted. */

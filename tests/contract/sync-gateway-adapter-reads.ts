@@ -60,6 +60,28 @@ function describePull(makeAdapter: MakeAdapter): void {
       expect(await adapter.pull(event, { scope, cursor: 24, limit: 1, tables: ['threads'] })).toMatchObject({ changes: [], nextCursor: 28, hasMore: false })
     })
 
+    it('brings of each key the greatest change of the page, and all where it is asked for the history', async () => {
+      const adapter = await makeAdapter()
+      const note = (clock: number, tableName = 'messages') => putOf('a', { tableName, stamp: { clock } })
+      await adapter.push(event, {
+        scope, ops: [note(2), note(1), putOf('b'), note(3), deleteOf('b', { stamp: { clock: 2 } }), note(1, 'threads'), note(2, 'threads')],
+      })
+      const read = async (more: object) => {
+        const { changes, nextCursor, hasMore } = await adapter.pull(event, { scope, cursor: 0, limit: 10, ...more })
+        return [changes.map(change => change.serverVersion), nextCursor, hasMore]
+      }
+      expect(await read({})).toEqual([[4, 5, 7], 7, false])
+      expect(await read({ history: true })).toEqual([[1, 2, 3, 4, 5, 6, 7], 7, false])
+      // Only the page counts, and its end and `hasMore` are as they were.
+      expect(await read({ limit: 3 })).toEqual([[1, 3], 3, true])
+      expect(await read({ cursor: 1, limit: 2 })).toEqual([[2, 3], 3, true])
+      expect(await read({ tables: ['threads'] })).toEqual([[7], 7, false])
+      expect(await read({ tables: ['threads'], limit: 1 })).toEqual([[6], 6, true])
+      expect(await read({ tables: ['kv', 'messages'], limit: 4 })).toEqual([[3, 4], 4, true])
+      expect(await read({ tables: tableNames, limit: 4 })).toEqual([[3, 4], 4, true])
+      await expect(read({ history: 'yes' })).rejects.toMatchObject({ statusCode: 400, message: expect.stringContaining('history') })
+    })
+
     it('tells a cursor beyond the head to take a snapshot', async () => {
       const adapter = await makeAdapter()
       await adapter.push(event, { scope, ops: [putOf('a')] })

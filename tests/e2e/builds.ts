@@ -46,6 +46,8 @@ export interface FixtureBuild {
   packageName: string
   /** Read by the fixture's `nuxt.config.ts`. */
   env?: Record<string, string>
+  /** Another Nuxt than the project's, by its exact version; npm installs what goes with it. */
+  nuxt?: string
   /** Files and folders of the fixture that this build does without, and what it is called then. */
   variant?: { name: string, without: readonly string[] }
 }
@@ -58,6 +60,8 @@ export const februaryHost: FixtureBuild = {
     name: 'february',
     without: [
       'server/utils/rate-limit', 'server/middleware/sync-limits.ts', 'server/api/knock.post.ts',
+      'server/utils/webhooks', 'server/api/webhooks', 'server/plugins/20.webhooks.ts',
+      'server/connect', 'server/api/connect', 'server/plugins/05.connect-readiness.ts',
       'server/utils/background-jobs', 'server/api/jobs', 'server/api/sync/snapshot.post.ts',
       'server/admin/stores', 'server/api/admin/grants.post.ts', 'server/api/admin/members.post.ts', 'server/api/admin/workspaces.get.ts',
     ],
@@ -65,10 +69,13 @@ export const februaryHost: FixtureBuild = {
 }
 
 /** A fixture with the packed layer as a real folder in its node_modules, built by `nuxt build`. */
-export function buildFixture({ fixture, packageName, env = {}, variant = { name: 'whole', without: [] } }: FixtureBuild): Promise<App> {
+export function buildFixture(build: FixtureBuild): Promise<App> {
+  const { fixture, packageName, nuxt, env = {}, variant = { name: 'whole', without: [] } } = build
   const source = `tests/fixtures/${fixture}`
-  return once(`${variant.name}-${fixture}-${packageName}`, [...layerSources, source], async (folder) => {
-    const [installed, tarball] = await Promise.all([installDependencies(), packLayer(folder)])
+  const name = [variant.name, fixture, packageName, ...nuxt === undefined ? [] : ['nuxt', nuxt]].join('-')
+  return once(name, [...layerSources, source], async (folder) => {
+    const installing = nuxt === undefined ? installDependencies() : installNuxt(nuxt)
+    const [installed, tarball] = await Promise.all([installing, packLayer(folder)])
     await copySource(source, folder)
     for (const path of variant.without) await rm(join(folder, path), { recursive: true })
     // Hard links: as real as a copy, and there at once.
@@ -130,6 +137,16 @@ async function installDependencies(): Promise<string> {
     // The project's versions, so that a release of somebody else's is not what a test fails on.
     await cp(join(root, 'package-lock.json'), join(folder, 'package-lock.json'))
     await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund'], { cwd: folder })
+  })
+  return folder
+}
+
+/** The newest of everything that goes with that Nuxt, as npm gives it to an app that has no lock file yet. */
+async function installNuxt(version: string): Promise<string> {
+  const { folder } = await once(`nuxt-${version}`, ['package.json'], async (folder) => {
+    const dependencies = { 'nuxt': version, 'vue': '^3.5.45', 'zod': '^4.6.7', 'or3-layer-sqlite': `file:${await packLayer(folder)}` }
+    await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module', dependencies }))
+    await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund'], { cwd: folder, maxBuffer: 2 ** 24 })
   })
   return folder
 }

@@ -43,4 +43,17 @@ export function itKeepsLimitsAndJobs({ server, crash, header }: Served): void {
     const read = async (who = ada) => (await readAnswer<{ job: Job | null }>(await who.request(`/api/jobs/${id}`))).job
     expect([await read(), await read(somebody())]).toEqual([expect.objectContaining({ status: 'complete', content: 'by second' }), null])
   })
+
+  it('keeps the end of a generation through a crash until the host has written it into its history', async () => {
+    const ada = somebody()
+    const post = async <T>(path: string, body: object) => readAnswer<T>(await ada.request(path, { body }))
+    const { id } = await post<{ id: string }>('/api/jobs', { threadId: 't', messageId: 'm' })
+    expect(await post(`/api/jobs/${id}/snapshot`, { content: 'the end' })).toEqual({ saved: true })
+    await crash()
+    const pending = async () => (await readAnswer<{ jobs: Job[] }>(await ada.request('/api/jobs/pending'))).jobs
+    expect(await pending()).toMatchObject([{ id, status: 'complete', content: 'the end' }])
+    const move = { phase: 'committed', from: ['finalization_pending'] }
+    expect([await post(`/api/jobs/${id}/phase`, move), await post(`/api/jobs/${id}/phase`, move)]).toEqual([{ changed: true }, { changed: false }])
+    expect(await pending()).toEqual([])
+  })
 }

@@ -12,6 +12,7 @@ import { putOf } from '../helpers/sync.ts'
 import { buildDbPath, buildFixture, root, runNuxt } from './builds.ts'
 import { itServesSync } from './checks.ts'
 import { itKeepsLimitsAndJobs } from './host-checks.ts'
+import { itKeepsStores } from './host-stores.ts'
 import { type Client, createClient, readAnswer } from './client.ts'
 import { useBuiltServer } from './use-built-server.ts'
 
@@ -30,6 +31,7 @@ describe.each([
   }
   itServesSync(served)
   itKeepsLimitsAndJobs(served)
+  itKeepsStores({ output: () => built.output, header })
 
   it('was prerendered, twice, without opening the database that was set', () => {
     for (const page of ['about-us', 'get-help']) expect(existsSync(join(built.output, 'public', page, 'index.html'))).toBe(true)

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { readLive } from '../helpers/live-stream.ts'
 import { type Ending, type RunningServer, runToEnd, type ServerOptions, startServer } from '../helpers/server.ts'
 import { putOf } from '../helpers/sync.ts'
 import { buildPlayground } from './builds.ts'
@@ -135,6 +136,24 @@ describe('SIGTERM ends the server within a second', () => {
     // What takes the whole time the server gives itself takes more on a machine that has much else to do.
     expectPrompt(await server.stop(), 1_500)
     expect(await push).toBe('refused')
+  })
+
+  // Seen red without server/plugins/live-streams.ts: the streams were cut, and nothing was told.
+  it('with live streams and waiting pulls open, and tells the streams to come again', async () => {
+    const dbPath = join(await makeFolder(), 'sync.db')
+    const server = await startServer({ output, dbPath })
+    const ada = createClient(server, header, 'ada')
+    const workspaceId = await ada.workspaceId()
+    const streams = await Promise.all([1, 2, 3].map(() => readLive(server.url, { workspaceId }, { [header]: 'ada' })))
+    for (const stream of streams) await stream.next(({ type }) => type === 'hello')
+    const waiting = server.fetch('/api/sync/pull', {
+      method: 'POST', headers: { [header]: 'ada', 'content-type': 'application/json' },
+      body: JSON.stringify({ scope: { workspaceId }, cursor: 0, waitMs: 20_000 }),
+    }).then(({ status }) => status)
+    await delay(200)
+    expectPrompt(await server.stop())
+    for (const stream of streams) expect(stream.events.at(-1)).toMatchObject({ type: 'end', data: { reason: 'restart' } })
+    expect(await waiting).toBe(200)
   })
 
   it('before the database is ready', async () => {

@@ -6,6 +6,7 @@ import { copyFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createClient } from '@libsql/client'
 import { driverCode } from '../../server/database/driver-error.ts'
+import { runAbuse } from './abuse.ts'
 import { runBusy } from './busy.ts'
 import { crashInPushes } from './crash-points.ts'
 import type { makeOp } from './devices.ts'
@@ -55,6 +56,16 @@ export const serverControls: Record<string, Scenario> = {
     const { silent, duplicates, diverged } = await restoreOnce(folder, { putBack: (file, dbPath) => copyFile(file, dbPath) })
     // A device that comes after the others is told nothing; which one does is chance. That versions come twice is not.
     return { ok: silent + duplicates > 0, figures: { silent, duplicates, diverged } }
+  },
+}
+
+export const loneControls: Record<string, Scenario> = {
+  async budgetsOff(folder, { attackMs }) {
+    const limits = ['MAX_BYTES_IN_FLIGHT', 'MAX_USER_BYTES_IN_FLIGHT', 'MAX_REQUESTS_IN_FLIGHT', 'MAX_USER_REQUESTS_IN_FLIGHT', 'MAX_REQUESTS_PER_SOCKET']
+    const env = Object.fromEntries(limits.map(name => [`NUXT_OR3_SQLITE_LIMITS_${name}`, '1000000000000']))
+    const only = ['unreadAnswers', 'stalledBodies', 'unreadWinners']
+    const figures = await runAbuse({ start: startBuilt, dbPath: join(folder, 'off.db'), attackMs: Math.max(attackMs, 8_000), env, only, untilBroken: true })
+    return { ok: figures.broken.length > 0, figures }
   },
 }
 

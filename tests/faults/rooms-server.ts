@@ -2,24 +2,31 @@
  * The rooms of the layer in a server that dies, or lies, where it is told to: what a random kill seldom hits. It stands
  * outside of the layer, which has no such switch: it counts what passes between a connection and Drizzle.
  * `CRASH_POINT=phase:where` and `CRASH_AT=n`, or a request to `/arm/phase:where/n`: at the n-th time. `ACK_EARLY=1`:
- * answers before the commit (a control).
+ * answers before the commit (a control). `FILE_UNCHECKED=1`: the file is taken for the same for ever (a control).
  */
+import fs from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
+import { syncBuiltinESMExports } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Client, InStatement, Transaction } from '@libsql/core/api'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
-import type { H3Event } from 'h3'
+import { isError, type H3Event } from 'h3'
 import { readDatabaseConfig } from '../../server/config/database.ts'
 import { openDatabase } from '../../server/database/local/open.ts'
 import type { SyncDatabase } from '../../server/database/types.ts'
+import { isSyncError } from '../../server/errors.ts'
 import { backUp } from '../../server/operations/backup.ts'
+import { readHealth } from '../../server/operations/health.ts'
 import { delegate } from '../../server/database/delegate.ts'
-import type { PushBatch } from '../../shared/protocol.ts'
+import { errorKinds } from '../../shared/error-codes.ts'
+import type { PullRequest, PushBatch } from '../../shared/protocol.ts'
 import { adapterOf, engineOf } from '../helpers/engine.ts'
 
-const { CRASH_POINT = '', CRASH_AT = '1', ACK_EARLY } = process.env
+const { CRASH_POINT = '', CRASH_AT = '1', ACK_EARLY, FILE_UNCHECKED } = process.env
 const slowCommitMs = 30
+
+if (FILE_UNCHECKED) forgetFiles()
 
 let phase = 'migration'
 let point = CRASH_POINT
@@ -56,7 +63,11 @@ const wrapClient = (client: Client) => delegate(client, {
 })
 
 const migrations = { layer: readMigrationFiles({ migrationsFolder: fileURLToPath(new URL('../../drizzle', import.meta.url)) }), app: [] }
-const opened = await openDatabase(readDatabaseConfig(process.env), migrations, { wrapClient })
+const opened = await openDatabase(readDatabaseConfig(process.env), migrations, { wrapClient, ownerTimeoutMs: 1_000 })
+  .catch((error: unknown) => {
+    console.error(error instanceof Error ? error.message : error)
+    process.exit(1)
+  })
 phase = 'push'
 
 /** The control: a job's value is told as soon as it has run. */
@@ -91,6 +102,7 @@ async function serve(request: IncomingMessage): Promise<unknown> {
   switch (request.url) {
     case '/api/auth/session': return { session: sessionOf(user) }
     case '/api/sync/push': return adapterOf(database).push(eventOf(user), JSON.parse(body) as PushBatch)
+    case '/api/sync/pull': return adapterOf(database).pull(eventOf(user), JSON.parse(body) as PullRequest)
     case '/clean-up':
       phase = 'clean-up'
       return engineOf(database).cleanAllWorkspaces({ retentionSeconds: 3_600 })
@@ -103,6 +115,19 @@ async function serve(request: IncomingMessage): Promise<unknown> {
   throw new Error('404')
 }
 
+/** Every comparison finds what the first one found. */
+function forgetFiles() {
+  const real = fs.statSync
+  const first = new Map<string, unknown>()
+  const remember = (path: string, options?: fs.StatSyncOptions) => {
+    if (!options?.bigint) return real(path, options)
+    if (!first.has(path)) first.set(path, real(path, options))
+    return first.get(path)
+  }
+  Object.assign(fs, { statSync: remember })
+  syncBuiltinESMExports()
+}
+
 async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
@@ -110,6 +135,11 @@ async function readBody(request: IncomingMessage): Promise<string> {
 }
 
 const server = createServer((request, response) => {
+  if (request.url === '/api/health') {
+    return void readHealth(engineOf(database)).then(({ status, health }) => {
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(health))
+    })
+  }
   serve(request).then((answer) => {
     const text = JSON.stringify(answer)
     if (request.url === '/api/sync/push') pass('before-answer')
@@ -119,8 +149,9 @@ const server = createServer((request, response) => {
       response.end(text.slice(text.length / 2))
     })
   }, (error: unknown) => {
-    response.statusCode = 500
-    response.end(String(error))
+    const code = isSyncError(error) ? error.code : isError<{ code: string }>(error) ? error.data?.code : undefined
+    response.statusCode = isSyncError(error) ? errorKinds[error.code].status : isError(error) ? error.statusCode : 500
+    response.end(JSON.stringify({ message: String(error), code }))
   })
 })
 server.listen(0, '127.0.0.1', () => console.log(`Listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`))

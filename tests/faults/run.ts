@@ -8,15 +8,17 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { localControls, serverControls } from './controls.ts'
-import { localScenarios, type Scenario, serverScenarios } from './scenarios.ts'
+import { localControls, loneControls, serverControls } from './controls.ts'
+import { localScenarios, loneScenarios, type Scenario, serverScenarios } from './scenarios.ts'
 import { quick, readSizes } from './sizes.ts'
 
 const { values, positionals } = parseArgs({
   options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } }, allowPositionals: true,
 })
 const sizes = values.quick ? quick : readSizes()
-const names = Object.keys({ ...serverScenarios, ...localScenarios, ...serverControls, ...localControls })
+const names = Object.keys({
+  ...serverScenarios, ...loneScenarios, ...localScenarios, ...serverControls, ...loneControls, ...localControls,
+})
 const unknown = positionals.filter(name => !names.includes(name))
 if (unknown.length > 0) throw new Error(`There is no ${unknown.join(', ')}: choose from ${names.join(', ')}.`)
 
@@ -30,6 +32,7 @@ try {
   const lanes = Math.max(2, availableParallelism())
   const inServers = [...tasksOf(serverScenarios, figuresOf), ...tasksOf(serverControls, foundBy)]
   await Promise.all(Array.from({ length: lanes }, () => runEach(inServers)))
+  await runEach([...tasksOf(loneScenarios, figuresOf), ...tasksOf(loneControls, foundBy)])
   await runEach([...tasksOf(localScenarios, figuresOf), ...tasksOf(localControls, foundBy)])
   const tookSeconds = secondsSince(startedAt)
   say(failed.length === 0 ? `All as promised, in ${tookSeconds} s.` : `Not as promised: ${failed.join(', ')}`)

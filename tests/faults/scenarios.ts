@@ -1,11 +1,13 @@
 /** The fault runs on the layer, each with the figures it must have. `controls.ts` has those that must find a fault. */
 import { join } from 'node:path'
 import { isError } from 'h3'
+import { runAbuse } from './abuse.ts'
 import { runBusy } from './busy.ts'
 import { runCrashPoints } from './crash-points.ts'
 import { isClean, runKillLoop } from './kill-loop.ts'
 import { createPusher, fillDisk, inQuickFolder, migrations, openLayer } from './layer.ts'
 import { runLimits } from './limits.ts'
+import { runLive } from './live.ts'
 import { runLoopDelay } from './loop-delay.ts'
 import { runNthCall } from './nth-call.ts'
 import { startBuilt } from './process.ts'
@@ -39,6 +41,20 @@ export const serverScenarios: Record<string, Scenario> = {
     const figures = await runLimits(startBuilt, join(folder, 'limits.db'), { loadMs, idleClients, cuts: 20 })
     const { walBytes, rssMb, rssIdleMb } = figures
     return { ok: isClean(figures) && figures.acked > 0 && walBytes < maxWalBytes && rssIdleMb < rssMb + 100, figures }
+  },
+  async live(folder, { listeners, stalledMs }) {
+    const figures = await runLive({ start: startBuilt, dbPath: join(folder, 'live.db'), listeners, stalledMs })
+    const { stopMs, told, allBackMs, mostPerSecond, refused, grewMb, hintsBeside } = figures
+    const isBack = told === listeners && allBackMs < 10_500 && mostPerSecond <= 150 && refused === 0
+    return { ok: isBack && stopMs < 1_000 && grewMb < 30 && hintsBeside > 0, figures }
+  },
+}
+
+/** With a server each, whose latencies are measured: nothing else may run beside them. */
+export const loneScenarios: Record<string, Scenario> = {
+  async abuse(folder, { attackMs }) {
+    const figures = await runAbuse({ start: startBuilt, dbPath: join(folder, 'abuse.db'), attackMs })
+    return { ok: figures.broken.length === 0, figures }
   },
 }
 

@@ -12,13 +12,25 @@ export interface Sizes {
   rows: number
   loadMs: number
   idleClients: number
+  /** Devices with a live stream, through a restart. */
+  listeners: number
+  /** How long hints go to readers that do not read. */
+  stalledMs: number
+  /** Of each attack; four times that for all together. */
+  attackMs: number
 }
 
 /** Under a minute, to look at after a change. */
-export const quick: Sizes = { kills: 4, crashesPerPoint: 1, busyMs: 1_500, diskCycles: 1, restores: 1, rows: 2_000, loadMs: 1_000, idleClients: 200 }
+export const quick: Sizes = {
+  kills: 4, crashesPerPoint: 1, busyMs: 1_500, diskCycles: 1, restores: 1, rows: 2_000, loadMs: 1_000, idleClients: 200, attackMs: 2_000,
+  listeners: 200, stalledMs: 2_000,
+}
 
 /** Within ten minutes: what a change is checked with. */
-const whole: Sizes = { kills: 100, crashesPerPoint: 5, busyMs: 60_000, diskCycles: 20, restores: 10, rows: 20_000, loadMs: 10_000, idleClients: 1_000 }
+const whole: Sizes = {
+  kills: 100, crashesPerPoint: 5, busyMs: 60_000, diskCycles: 20, restores: 10, rows: 20_000, loadMs: 10_000, idleClients: 1_000, attackMs: 5_000,
+  listeners: 1_000, stalledMs: 20_000,
+}
 
 export function readSizes(): Sizes {
   const scale = Number(process.env['OR3_FAULTS_SCALE'] || 1)
@@ -26,6 +38,6 @@ export function readSizes(): Sizes {
   const times = (count: number) => Math.ceil(count * scale)
   return {
     ...whole, kills: times(whole.kills), crashesPerPoint: times(whole.crashesPerPoint), busyMs: times(whole.busyMs),
-    diskCycles: times(whole.diskCycles), restores: times(whole.restores), loadMs: times(whole.loadMs),
+    diskCycles: times(whole.diskCycles), restores: times(whole.restores), loadMs: times(whole.loadMs), attackMs: times(whole.attackMs),
   }
 }

@@ -10,6 +10,7 @@ import acceptInvite from '../../server/api/invites/accept.post.ts'
 import getSession from '../../server/api/auth/session.get.ts'
 import gcChangeLog from '../../server/api/sync/gc-change-log.post.ts'
 import gcTombstones from '../../server/api/sync/gc-tombstones.post.ts'
+import live from '../../server/api/sync/live.get.ts'
 import pull from '../../server/api/sync/pull.post.ts'
 import push from '../../server/api/sync/push.post.ts'
 import snapshot from '../../server/api/sync/snapshot.post.ts'
@@ -29,6 +30,7 @@ import { registerAuthProvider, type AuthProvider } from '../../server/auth/provi
 import type { SyncDatabase } from '../../server/database/types.ts'
 import type { SignedInSession } from '../../server/auth/session-context.ts'
 import { createAuthWorkspaceStore } from '../../server/host/auth-store.ts'
+import { guardApp } from '../../server/http/admission.ts'
 import { registerAuthWorkspaceStore } from '../../server/workspaces/store/registry.ts'
 import { readDatabaseConfig } from '../../server/config/database.ts'
 import { startLayer, stopLayer, useSyncDatabase } from '../../server/layer.ts'
@@ -92,6 +94,8 @@ export async function serveRoutes({ provider = believeHeader, limits = { rateLim
   registerAuthProvider({ id: 'test', create: () => provider })
   const router = createRouter()
   for (const [method, path, handler] of routes) router.use(path, handler, method)
+  // Its answer does not end; tests/unit/live asks for it.
+  router.get('/api/sync/live', live)
   const app = createApp({
     onError: (error, event) => {
       event.node.res.statusCode = error.statusCode
@@ -99,6 +103,7 @@ export async function serveRoutes({ provider = believeHeader, limits = { rateLim
       event.node.res.end(JSON.stringify({ statusCode: error.statusCode, message: error.message, data: error.data, cause: String(error.cause) }))
     },
   }).use(router)
+  guardApp(app)
   const server = createServer(toNodeListener(app)).listen(0, '127.0.0.1')
   await new Promise(resolve => server.once('listening', resolve))
   onTestFinished(() => {

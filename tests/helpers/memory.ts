@@ -1,7 +1,16 @@
-/** What a process takes of the memory, in MiB, as Linux counts it. Throws where there is no such process. */
+/** What a process takes of the machine, as Linux counts it. Each throws where there is no such process. */
 import { readFileSync } from 'node:fs'
 
+/** Its memory, in MiB. */
 export function readRssMb(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   return Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1024)
+}
+
+/** Milliseconds of CPU that a process has used, its own and the kernel's for it, as Linux counts them: in steps of 10. */
+export function readCpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // The name before may hold spaces and brackets.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10
 }

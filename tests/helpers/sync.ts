@@ -86,15 +86,18 @@ interface PullAllOptions {
   cursor?: number | undefined
   limit?: number | undefined
   tables?: string[] | undefined
+  /** Without it a page leaves out what another change of it supersedes. */
+  history?: boolean | undefined
   as?: H3Event | undefined
   workspace?: string | undefined
 }
 
-/** Pulls page by page to the head; the answer is the last page's with all changes. */
-export async function pullAll(adapter: SyncGatewayAdapter, { cursor = 0, limit = 1000, tables, as = event, workspace = workspaceId }: PullAllOptions = {}): Promise<PullResponse> {
+/** Pulls page by page to the head, the whole history by default; the answer is the last page's with all changes. */
+export async function pullAll(adapter: SyncGatewayAdapter, options: PullAllOptions = {}): Promise<PullResponse> {
+  const { cursor = 0, limit = 1000, tables, history = true, as = event, workspace = workspaceId } = options
   const changes: SyncChange[] = []
   for (let at = cursor; ;) {
-    const page = await adapter.pull(as, { scope: { workspaceId: workspace }, cursor: at, limit, tables })
+    const page = await adapter.pull(as, { scope: { workspaceId: workspace }, cursor: at, limit, tables, history })
     changes.push(...page.changes)
     if (!page.hasMore) return { ...page, changes }
     if (page.nextCursor <= at) throw new Error(`The cursor stands still at ${at}`)

@@ -1,11 +1,13 @@
 /**
  * T3: for every cut of a log and every page size, a snapshot taken there while writes go on, and the tail after it,
- * equal a replay from 0; and a pull from every cursor with every limit is that slice of the log. Upholds P5 and P6.
+ * equal a replay from 0; and a pull from every cursor with every limit is that slice of the log, without what another
+ * change of the same page supersedes. Upholds P5 and P6.
  * Seen red: `>=` for `>` in the pull and in the snapshot's keys, and a snapshot that is not rewound.
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { PendingOp, SyncChange } from '../../shared/protocol.ts'
+import { compareRevisions } from '../../shared/revision.ts'
 import { openTestDatabase } from '../helpers/database.ts'
 import { changeOf, deleteOf, eventOf, pullAll, putOf, snapshotAll } from '../helpers/sync.ts'
 import { runs, timeoutMs, withoutFlushes } from './scale.ts'
@@ -44,14 +46,14 @@ it('takes up a snapshot at every cut', { timeout: timeoutMs(120) }, async () => 
         await push(ops.slice(at))
         const device = createDevice('device-1', 'user-1')
         applySnapshot(device, items, highWatermark)
-        applyPage(device, await pullAll(adapter, { ...place, cursor: cut, limit: pageSize }))
+        applyPage(device, await pullAll(adapter, { ...place, cursor: cut, limit: pageSize, history: false }))
         expect(rowsOf(device)).toEqual(rowsOf({ rows: replay(ops) }))
       }
     }
   }), runs(20))
 })
 
-it('pulls exactly the slice after every cursor', { timeout: timeoutMs(60) }, async () => {
+it('pulls exactly the slice after every cursor, as history and without what a page supersedes', { timeout: timeoutMs(60) }, async () => {
   const database = await openTestDatabase(withoutFlushes)
   const adapter = adapterOf(database)
   await fc.assert(fc.asyncProperty(log, async (ops) => {
@@ -59,14 +61,28 @@ it('pulls exactly the slice after every cursor', { timeout: timeoutMs(60) }, asy
     await adapter.push(place.as, { scope: place.scope, ops })
     const all = ops.map((op, index) => changeOf(op, index + 1))
     for (let cursor = 0; cursor <= ops.length; cursor++) {
+      const whole = all.slice(cursor)
+      const threads = whole.filter(change => change.tableName === 'threads')
       for (const limit of pageSizes) {
-        expect((await pullAll(adapter, { ...place, cursor, limit })).changes).toEqual(all.slice(cursor))
-        const threads = await pullAll(adapter, { ...place, cursor, limit, tables: ['threads'] })
-        expect(threads.changes).toEqual(all.slice(cursor).filter(change => change.tableName === 'threads'))
+        for (const [slice, tables] of [[whole, undefined], [threads, ['threads']], [whole, ['threads', 'messages']]] as const) {
+          const pull = async (history: boolean) =>
+            (await pullAll(adapter, { ...place, cursor, limit, history, ...tables && { tables: [...tables] } })).changes
+          expect(await pull(true)).toEqual(slice)
+          expect(await pull(false)).toEqual(pagesOf(slice, limit).flatMap(withoutSuperseded))
+        }
       }
     }
   }), runs(20))
 })
+
+function pagesOf(changes: readonly SyncChange[], limit: number): SyncChange[][] {
+  return changes.length === 0 ? [] : [changes.slice(0, limit), ...pagesOf(changes.slice(limit), limit)]
+}
+
+function withoutSuperseded(page: readonly SyncChange[]): SyncChange[] {
+  const isSameKey = (a: SyncChange, b: SyncChange) => a.tableName === b.tableName && a.pk === b.pk
+  return page.filter(one => !page.some(other => isSameKey(one, other) && compareRevisions(other.stamp, one.stamp) > 0))
+}
 
 /** All of `ops` as a device that starts from 0 sees them. */
 function replay(ops: readonly PendingOp[]) {

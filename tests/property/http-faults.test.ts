@@ -96,7 +96,7 @@ it('comes through a bad network whole', { timeout: timeoutMs(120) }, async () =>
   const log = createDevice('fresh', 'ann')
   const opIds: string[] = []
   for (let page: PullResponse | undefined; page === undefined || page.hasMore;) {
-    page = (await server.post('pull', { scope, cursor: log.cursor, limit: 1000 })).body as unknown as PullResponse
+    page = (await server.post('pull', { scope, cursor: log.cursor, limit: 1000, history: true })).body as unknown as PullResponse
     expect(page.changes.map(change => change.serverVersion)).toEqual(page.changes.map((_, index) => log.cursor + index + 1))
     opIds.push(...page.changes.map(change => change.stamp.opId))
     applyPage(log, page)

@@ -102,8 +102,10 @@ export function pullModel(model: WorkspaceModel, user: string, cursor: number, l
   const visible = [...model.log.values()].filter(one => one.version > cursor && isVisible(one, user) && (!tables || tables.includes(one.op.tableName)))
   const page = visible.slice(0, limit)
   const hasMore = visible.length > limit
+  const isSuperseded = ({ op }: Logged) =>
+    page.some(other => keyOf(other.op) === keyOf(op) && isGreater(revisionOf(other.op), revisionOf(op)))
   return {
-    changes: page.map(toChange),
+    changes: page.filter(one => !isSuperseded(one)).map(toChange),
     nextCursor: hasMore ? page.at(-1)!.version : Math.max(cursor, model.head),
     hasMore,
     oldestRetainedVersion: model.horizon + 1,

@@ -9,11 +9,14 @@ import type { createAuthWorkspaceStore } from '../../server/host/auth-store.ts'
 import type { AuthWorkspaceStore } from '../../server/workspaces/store/types.ts'
 import type { BackgroundJobProvider } from '../../server/host/jobs/types.ts'
 import type { createRateLimitProvider } from '../../server/host/rate-limit/provider.ts'
+import type { createConnectStore } from '../../server/host/connect/store.ts'
+import type { createWebhookStore } from '../../server/host/webhooks/store.ts'
 import type { createSyncGatewayAdapter } from '../../server/host/sync-adapter/adapter.ts'
 import type * as ours from '../../server/host/sync-adapter/types.ts'
 import type * as wire from '../../shared/protocol.ts'
 import type * as admin from './admin-shapes.ts'
 import type * as host from './host-shapes.ts'
+import type * as stores from './store-shapes.ts'
 
 type Fits<From, To> = [From] extends [To] ? true : false
 type Check<T extends true> = T
@@ -36,6 +39,8 @@ export type WhatWeRegister = [
   Check<Fits<ReturnType<typeof createRateLimitProvider>, admin.HostRateLimits>>,
   Check<Fits<Jobs, admin.FebJobs>>,
   Check<Fits<Jobs, admin.LateJobs>>,
+  Check<Fits<ReturnType<typeof createWebhookStore>, stores.HostWebhookStore>>,
+  Check<Fits<ReturnType<typeof createConnectStore>, stores.HostConnectStore>>,
 ]
 
 /** A host's store may take our place where the layer is alone. */

@@ -17,6 +17,8 @@ export async function pullToHead(device: Device, report: SyncReport): Promise<vo
       cursor: device.cursor,
       limit: device.pageSize,
       tables: device.tables,
+      // A conflict is shown by the change that lost.
+      history: true,
     })
     if (answer.requiresSnapshot) {
       if (report.snapshot) throw breach('asks for a snapshot right after one')

@@ -59,6 +59,8 @@ export interface PullRequest {
   cursor: number
   limit: number
   tables?: string[] | undefined
+  /** True asks also for changes that another change of the same page supersedes. */
+  history?: boolean | undefined
 }
 
 export interface PullResponse {

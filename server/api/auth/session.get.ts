@@ -1,20 +1,29 @@
-/** Who the server thinks is asking: the session, or null. Anybody may ask, so it is the address that has a limit. */
+/**
+ * The session of who asks, or null, and what its active workspace has used of its quota. Anybody may ask, so it is the
+ * address that has a limit.
+ */
 import { setResponseHeader } from 'h3'
 import { defineHandler } from '../../http/errors.ts'
 import { readAddress } from '../../http/address.ts'
 import { resolveSession } from '../../auth/session.ts'
 import { countRequest } from '../../http/rate-limit.ts'
 import { readSyncSettings } from '../../config/sync.ts'
+import { openedEngine } from '../../layer.ts'
+import { createUserCaller } from '../../sync/caller.ts'
 
 export default defineHandler(async (event) => {
   setResponseHeader(event, 'Cache-Control', 'no-store')
   const address = readAddress(event, readSyncSettings().trustedProxies)
-  const refund = address === null ? undefined : countRequest(event, 'session', address)
+  const count = address === null ? undefined : countRequest(event, 'session', address)
   try {
-    return { session: await resolveSession(event) }
+    const session = await resolveSession(event)
+    if (!session) return { session }
+    const engine = openedEngine()
+    const usage = await engine?.readUsage(createUserCaller(session.workspace.id, session.user.id))
+    return { session, ...usage && { usage } }
   }
   catch (error) {
-    refund?.()
+    count?.refund()
     throw error
   }
 })

@@ -1,12 +1,11 @@
 /** A new workspace with the caller as its owner; it does not become the active one. */
-import { readJsonBody } from '../../http/body.ts'
-import { requireChangingUser, defineAuthHandler } from '../../http/auth-handler.ts'
+import { defineAuthHandler, readChangeBody, requireChangingUser } from '../../http/auth-handler.ts'
 import { requireStore } from '../../auth/session.ts'
 import { workspaceBody } from '../../workspaces/shapes.ts'
 
 export default defineAuthHandler(async (event) => {
   const { user } = await requireChangingUser(event)
-  const body = await readJsonBody(event, workspaceBody)
+  const body = await readChangeBody(event, workspaceBody)
   const { workspaceId } = await requireStore().createWorkspace({ userId: user.id, ...body })
   return { id: workspaceId }
 })

@@ -8,10 +8,10 @@
 import { isMainThread } from 'node:worker_threads'
 import { LibsqlError, type InStatement, type ResultSet } from '@libsql/core/api'
 import { ResultSetImpl } from '@libsql/core/util'
-import Database from 'libsql'
-import AsyncDatabase from 'libsql/promise'
+import type Database from 'libsql'
 import { toNativeArgs } from './arguments.ts'
 import { isBusy, mapDriverError } from '../driver-error.ts'
+import { nativeDriver } from './native.ts'
 import { createRowShape, type RowShape } from './row-shape.ts'
 
 export interface ConnectionOptions {
@@ -20,7 +20,9 @@ export interface ConnectionOptions {
   /** Statements run once on the connection, before anything else. */
   pragmas: readonly string[]
   /** Only with a write-ahead log: without one a commit on a thread and the reads of this process would lock each other out. */
-  commitsOffLoop?: boolean
+  commitsOffLoop?: boolean | undefined
+  /** Is told each error of the driver. */
+  onFailure?: ((error: unknown) => void) | undefined
 }
 
 export interface Connection {
@@ -70,7 +72,7 @@ const isExplain = /^(?:\s|--.*\n|\/\*[^]*?\*\/)*explain\b/i
 const endsInLimitOne = /^\s*(?:select|with)\b(?!.*(?:--|\/\*)).*\blimit 1\s*$/is
 
 /** Opens the file and sets `pragmas`. Throws `LibsqlError` where that fails; nothing stays open then. */
-export function openConnection({ path, pragmas, commitsOffLoop = false }: ConnectionOptions): Connection {
+export function openConnection({ path, pragmas, commitsOffLoop = false, onFailure }: ConnectionOptions): Connection {
   const kept = new Map<string, Statement>()
   let calls = 0
   let spoiled = false
@@ -123,10 +125,16 @@ export function openConnection({ path, pragmas, commitsOffLoop = false }: Connec
       return new ResultSetImpl([], [], [], changes, BigInt(lastInsertRowid))
     }
     catch (error) {
-      const mapped = mapDriverError(error)
+      const mapped = noteError(error)
       if (isBusy(mapped)) spoiled = true
       throw mapped
     }
+  }
+
+  function noteError(error: unknown): unknown {
+    const mapped = mapDriverError(error)
+    onFailure?.(mapped)
+    return mapped
   }
 
   function exec(sql: string) {
@@ -134,7 +142,7 @@ export function openConnection({ path, pragmas, commitsOffLoop = false }: Connec
       database.exec(sql)
     }
     catch (error) {
-      throw mapDriverError(error)
+      throw noteError(error)
     }
   }
 
@@ -143,10 +151,10 @@ export function openConnection({ path, pragmas, commitsOffLoop = false }: Connec
     if (!isMainThread) return exec(sql)
     try {
       // The driver's two faces share their handle: the statements of this one run at once, the scripts of the other on a thread.
-      await AsyncDatabase.prototype.exec.call(database, sql)
+      await nativeDriver().AsyncDatabase.prototype.exec.call(database, sql)
     }
     catch (error) {
-      throw mapDriverError(error)
+      throw noteError(error)
     }
   }
 
@@ -184,6 +192,7 @@ export function openConnection({ path, pragmas, commitsOffLoop = false }: Connec
 }
 
 function openNative(path: string): Database.Database {
+  const { Database } = nativeDriver()
   try {
     // No native busy timeout: it would stop the event loop.
     return new Database(path, { timeout: 0 })

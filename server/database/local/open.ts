@@ -1,23 +1,26 @@
 /**
- * Opens the database: takes the owner lock, opens one connection that writes and one that reads, sets and asserts their
- * pragmas, applies the migrations. What it returns is all that other rooms see of it. A remote client would take the
- * place of the two local ones here.
+ * Opens the database file: checks its place and contents, takes the owner lock, opens one connection that writes and one
+ * that reads, sets and asserts their pragmas, applies the migrations, and proves that it can write. Upholds P1 and P14.
  */
-import { constants } from 'node:fs'
-import { access, mkdir, open, realpath } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { existsSync, rmSync } from 'node:fs'
 import type { Client } from '@libsql/core/api'
+import { consola } from 'consola'
 import { getTableName, getViewName, is, Table, View } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/libsql'
+import { drizzle } from 'drizzle-orm/libsql/web'
 import { retryWhileBusy } from '../busy.ts'
 import type { DatabaseConfig } from '../../config/database.ts'
+import { createCondition } from '../condition.ts'
+import { driverCode } from '../driver-error.ts'
 import { createLocalClient } from './client.ts'
+import { assertOwnContents } from './file-contents.ts'
+import { createFileIdentity, type FileIdentity } from './file-identity.ts'
+import { assertWritable, prepareFile } from './file-place.ts'
 import { createWalCheckpointer, truncateWal } from './wal-checkpointer.ts'
 import { appLedgerTable, applyMigrations, ledgerTable, MigrationError } from '../migrate.ts'
-import { DatabaseInUseError, takeOwnerLock } from './owner-lock.ts'
+import { assertNotOpenElsewhere, DatabaseInUseError, takeOwnerLock } from './owner-lock.ts'
 import * as schema from '../schema/index.ts'
-import type { Migrations, SyncDatabase } from '../types.ts'
-import { createWriter } from '../writer.ts'
+import type { LocalFile, Migrations, SyncDatabase } from '../types.ts'
+import { createWriter, type Writer } from '../writer.ts'
 
 export interface OpenOptions {
   /** How long a write waits for another process's lock before it is refused, in milliseconds. */
@@ -36,48 +39,147 @@ const defaultOwnerTimeoutMs = 3_000
 
 /** Throws `DatabaseInUseError`, `MigrationError`, or an error that says which file failed and how; nothing stays open then. */
 export async function openDatabase(config: DatabaseConfig, migrations: Migrations, options: OpenOptions = {}): Promise<SyncDatabase> {
-  const busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
-  const inMemory = config.path === ':memory:'
   const opened: { close(): void }[] = []
-  const closeAll = () => {
-    for (const one of opened.splice(0).reverse()) one.close()
-  }
   try {
-    const path = inMemory ? config.path : await resolveFile(config.path)
-    if (!inMemory) opened.push(await takeOwnerLock(path, options.ownerTimeoutMs ?? defaultOwnerTimeoutMs))
-    const hasLog = !inMemory && config.journalMode === 'WAL'
-    const connect = (pragmas: Record<string, Pragma>, waitMs: number) => retryWhileBusy(busyTimeoutMs, async () => {
-      const settings = Object.entries(pragmas).map(([name, { set }]) => `PRAGMA ${name} = ${set}`)
-      const client = createLocalClient({ path, pragmas: settings, busyTimeoutMs: waitMs, commitsOffLoop: hasLog })
-      opened.push(client)
-      await assertPragmas(client, pragmas)
-      return options.wrapClient?.(client) ?? client
-    })
-    // The writer waits by itself: each job has its own deadline.
-    const writing = await connect({ ...pragmasFor(config), ...pragmasOfWriter, ...hasLog && pragmasOfLogKeeper }, 0)
-    await retryWhileBusy(busyTimeoutMs, () => migrate(writing, migrations))
-    // Nothing may be written beside the one writer.
-    const reading = inMemory ? writing : await connect({ ...pragmasFor(config), query_only: { set: 'ON', is: 1 } }, busyTimeoutMs)
-    const afterCommit = hasLog ? createWalCheckpointer(writing, path) : undefined
-    const writer = createWriter(writing, { busyTimeoutMs, afterCommit })
-    const close = async () => {
-      await writer.drain()
-      await truncateWal(writing, path)
-      closeAll()
-    }
-    let closing: Promise<void> | undefined
-    return {
-      activity: writer.activity,
-      read: drizzle(reading),
-      write: writer.write,
-      local: inMemory ? null : { path, truncateWal: () => truncateWal(writing, path) },
-      close: () => closing ??= close(),
-    }
+    return await (config.path === ':memory:' ? openInMemory : openFile)(config, migrations, options, opened)
   }
   catch (error) {
-    closeAll()
+    closeAll(opened)
     if (error instanceof DatabaseInUseError || error instanceof MigrationError) throw error
     throw new Error(`The database ${config.path} cannot be opened: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
+}
+
+type Opened = { close(): void }[]
+
+async function openInMemory(config: DatabaseConfig, migrations: Migrations, options: OpenOptions, opened: Opened): Promise<SyncDatabase> {
+  const busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
+  const client = await connect({ path: config.path }, pragmasFor(config), options, opened)
+  await migrate(client, migrations)
+  const writer = createWriter(client, { busyTimeoutMs })
+  return toDatabase(writer, client, null, () => closeAll(opened))
+}
+
+async function openFile(config: DatabaseConfig, migrations: Migrations, options: OpenOptions, opened: Opened): Promise<SyncDatabase> {
+  const busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
+  const { path, names } = await prepareFile(config.path)
+  const lock = await lockFile(path, names, options.ownerTimeoutMs ?? defaultOwnerTimeoutMs, migrations.app.length > 0)
+  opened.push(lock)
+  const hasLog = config.journalMode === 'WAL'
+  if (names > 1 && !hasLog) throw new Error('it has hard links, and only in journal mode WAL can the layer tell that another server has it open: leave it one name')
+  let identity: FileIdentity | undefined
+  const condition = createCondition(() => identity?.findMoved())
+  // The writer waits by itself: each job has its own deadline.
+  const writing = await connect({ path, commitsOffLoop: hasLog, onFailure: error => condition.noteDamage(error) },
+    { ...pragmasFor(config), ...pragmasOfWriter, ...hasLog && pragmasOfWalCheckpointer }, options, opened)
+  await retryWhileBusy(busyTimeoutMs, () => migrate(writing, migrations))
+  await proveWritable(writing, path, busyTimeoutMs)
+  // Nothing may be written beside the one writer.
+  const reading = await connect(
+    { path, commitsOffLoop: hasLog, busyTimeoutMs, onFailure: error => condition.noteFailure(error, 'read') },
+    { ...pragmasFor(config), query_only: { set: 'ON', is: 1 } }, options, opened)
+  // The path as it was given: where that is a link, the next start would follow it again.
+  identity = createFileIdentity([config.path, ...hasLog ? [`${path}-wal`] : []])
+  const checkpoint = hasLog ? createWalCheckpointer(writing, path) : undefined
+  const writer = createWriter(writing, {
+    busyTimeoutMs, condition,
+    // The log of a file that lost its place must not be applied to the file that took it.
+    afterCommit: () => condition.isMoved ? truncateWal(writing, path).then(() => {}) : checkpoint?.(),
+  })
+  return toDatabase(writer, reading, { path, truncateWal: () => truncateWal(writing, path) }, async () => {
+    await truncateWal(writing, path)
+    if (identity.findMoved() === undefined) return closeAll(opened)
+    abandoned.push(writing, reading)
+    lock.close()
+  })
+}
+
+/**
+ * Connections to a file that lost its place. SQLite deletes the write-ahead log by its name when the last connection
+ * closes, and by then the name may be another database's.
+ */
+const abandoned: Client[] = []
+
+/** Takes the owner lock. A lock file that was made for a file which is then refused is removed again. */
+async function lockFile(path: string, names: number, timeoutMs: number, hasAppHistory: boolean): Promise<{ close(): void }> {
+  const isNew = !existsSync(`${path}-owner`)
+  const lock = await takeOwnerLock(path, timeoutMs)
+  try {
+    if (names > 1) {
+      await assertNotOpenElsewhere(path, timeoutMs)
+      warnOfLinks(path, names)
+    }
+    await retryWhileBusy(timeoutMs, () => assertOwnContents(path, hasAppHistory))
+    return lock
+  }
+  catch (error) {
+    lock.close()
+    if (isNew) rmSync(`${path}-owner`, { force: true })
+    throw error
+  }
+}
+
+function warnOfLinks(path: string, names: number) {
+  consola.withTag('or3-sync').warn(`The database file ${path} has ${names} names (hard links), and its write-ahead log belongs to one of them: leave it one name, or a start under another one misses what was written last.`)
+}
+
+/** Opens one connection, sets its pragmas and asserts them. */
+function connect(target: LocalClientTarget, pragmas: Record<string, Pragma>, options: OpenOptions, opened: Opened): Promise<Client> {
+  return retryWhileBusy(options.busyTimeoutMs ?? defaultBusyTimeoutMs, async () => {
+    const settings = Object.entries(pragmas).map(([name, { set }]) => `PRAGMA ${name} = ${set}`)
+    const client = createLocalClient({ ...target, pragmas: settings })
+    opened.push(client)
+    await assertPragmas(client, pragmas)
+    return options.wrapClient?.(client) ?? client
+  })
+}
+
+type LocalClientTarget = Omit<Parameters<typeof createLocalClient>[0], 'pragmas'>
+
+function toDatabase(writer: Writer, reading: Client, local: LocalFile | null, closeFiles: () => void | Promise<void>): SyncDatabase {
+  const close = async () => {
+    await writer.drain()
+    await closeFiles()
+  }
+  let closing: Promise<void> | undefined
+  return {
+    activity: writer.activity,
+    read: drizzle(reading),
+    write: writer.write,
+    local,
+    close: () => closing ??= close(),
+  }
+}
+
+function closeAll(opened: Opened) {
+  for (const one of opened.splice(0).reverse()) one.close()
+}
+
+/** Only what an operator must change ends the start. A full or damaged file is served as far as it goes, and health says so. */
+const endsTheStart = new Set(['SQLITE_READONLY', 'SQLITE_CANTOPEN', 'SQLITE_PERM', 'SQLITE_AUTH'])
+
+async function writeAndUndo(client: Client): Promise<void> {
+  const transaction = await client.transaction('write')
+  try {
+    await transaction.execute(`INSERT INTO layer_state (name, value) VALUES ('start', '') ON CONFLICT DO NOTHING`)
+  }
+  finally {
+    transaction.close()
+  }
+}
+
+/**
+ * Proves that this process can write: takes the write lock, writes a row and undoes it. Throws with the file and its
+ * owner where it cannot. SQLite opens a write-ahead log that it may not write to be read only, and says so only then.
+ */
+async function proveWritable(client: Client, path: string, busyTimeoutMs: number): Promise<void> {
+  try {
+    await retryWhileBusy(busyTimeoutMs, () => writeAndUndo(client))
+  }
+  catch (error) {
+    if (!endsTheStart.has(driverCode(error) ?? '')) return
+    await assertWritable(path)
+    throw new Error('it cannot be written: look at the owner and the rights of the file, of the files beside it and of their folder', { cause: error })
   }
 }
 
@@ -86,22 +188,6 @@ async function migrate(client: Client, migrations: Migrations) {
   if (migrations.app.length > 0) {
     await applyMigrations(client, { owner: 'the app', ledger: appLedgerTable, migrations: migrations.app, required: [] })
   }
-}
-
-/** One file has one name here, whatever links lead to it: the lock stands beside it. */
-async function resolveFile(path: string): Promise<string> {
-  await mkdir(dirname(path), { recursive: true })
-  const file = await realpath(path).catch(async () => {
-    // Made here, so that a link that leads to no file yet has an end too. Only where there is none: closing a file that
-    // this process has open as a database would drop the locks on it (POSIX).
-    await (await open(path, 'a')).close()
-    return realpath(path)
-  })
-  // Else it would serve, and refuse each write.
-  await access(file, constants.W_OK).catch((cause: unknown) => {
-    throw new Error('it is not writable by this user: give it and its folder to the user that runs the server (chown)', { cause })
-  })
-  return file
 }
 
 /** How a pragma is set, and what it answers then. */
@@ -122,8 +208,8 @@ function pragmasFor({ path, journalMode, synchronous }: DatabaseConfig): Record<
 /** Room for the pages that a group of large pushes changes: with SQLite's 2 MB some are written twice, and read again. */
 const pragmasOfWriter = { cache_size: { set: '-8000', is: -8_000 } }
 
-/** No checkpoint but its own (log-keeper.ts). */
-const pragmasOfLogKeeper = { wal_autocheckpoint: { set: '0', is: 0 } }
+/** No checkpoint but those of wal-checkpointer.ts. */
+const pragmasOfWalCheckpointer = { wal_autocheckpoint: { set: '0', is: 0 } }
 
 async function assertPragmas(client: Client, pragmas: Record<string, Pragma>) {
   for (const [name, { set, is }] of Object.entries(pragmas)) {

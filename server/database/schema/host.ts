@@ -69,6 +69,8 @@ export const rateLimits = sqliteTable('rate_limits', {
   index('rate_limits_expiry').on(table.expiresAtMs),
 ])
 
+const historyPhases = ['admission_pending', 'ready', 'finalization_pending', 'committed', 'superseded', 'blocked'] as const
+
 export const backgroundJobs = sqliteTable('background_jobs', {
   id: text('id').primaryKey(),
   userId: text('user_id').notNull(),
@@ -86,6 +88,8 @@ export const backgroundJobs = sqliteTable('background_jobs', {
   activeAtMs: integer('active_at_ms').notNull(),
   completedAtMs: integer('completed_at_ms'),
   chunksReceived: integer('chunks_received').notNull(),
+  /** Where the write of its result into the synced history stands, as the host says; null where it keeps none. */
+  historyPhase: text('history_phase', { enum: historyPhases }),
   error: text('error'),
   /** JSON: what the job is about; it never changes. */
   details: text('details').notNull(),
@@ -100,6 +104,8 @@ export const backgroundJobs = sqliteTable('background_jobs', {
   uniqueIndex('background_jobs_admission').on(table.userId, table.idempotencyKey),
   index('background_jobs_running').on(table.startedAtMs).where(sql`status = 'streaming'`),
   index('background_jobs_finished').on(table.completedAtMs).where(sql`status <> 'streaming'`),
+  index('background_jobs_history').on(table.startedAtMs)
+    .where(sql`history_phase in ('admission_pending', 'finalization_pending')`),
   check('background_jobs_status', sql`${table.status} in ('streaming', 'complete', 'error', 'aborted')`),
 ])
 

@@ -19,6 +19,9 @@ export const logs = sqliteTable('logs', {
   horizon: integer('horizon').notNull().default(0),
   /** Up to where the clean-up has read the log: what a change up to here made obsolete is gone. */
   cleanedVersion: integer('cleaned_version').notNull().default(0),
+  /** What its changes take of the quota (sync/quota.ts); moved with the head. */
+  usedBytes: integer('used_bytes').notNull().default(0),
+  usedRows: integer('used_rows').notNull().default(0),
 }, table => [
   uniqueIndex('logs_workspace').on(table.workspaceId),
 ])
@@ -72,7 +75,10 @@ export const deviceCursors = sqliteTable('device_cursors', {
   cursor: integer('cursor').notNull(),
   updatedAt: integer('updated_at').notNull(),
 }, table => [
-  primaryKey({ columns: [table.workspaceId, table.deviceId] }),
+  // By user too: nobody can take another member's device id.
+  primaryKey({ columns: [table.workspaceId, table.userId, table.deviceId] }),
+  // The slowest living device is among the first of these.
+  index('device_cursors_slowest').on(table.workspaceId, table.cursor, table.updatedAt),
 ])
 
 /** What the server itself remembers across restarts: the key that signs page tokens, when it last cleaned up. */

@@ -1,6 +1,6 @@
 /**
- * Workspaces and their members as an administrator changes them: no role is asked for, since the host has checked the
- * admin, but what holds for members holds here too. A living workspace keeps an owner.
+ * Workspaces and their members as an administrator changes them. The host checks the admin, so no role is asked for.
+ * All other rules for members hold here too: a living workspace keeps an owner.
  */
 import { asc, eq, sql } from 'drizzle-orm'
 import { revokeInvitesAbove } from '../../workspaces/invites.ts'
@@ -17,17 +17,22 @@ import type { WorkspaceAccessStore, WorkspaceMemberInfo } from './types.ts'
 import { searchUsers } from './user-search.ts'
 import { getWorkspace, listWorkspaces } from './workspace-list.ts'
 
-/** `authProvider` is whose user ids `upsertMember` means where it does not say. */
-export function createWorkspaceAccessStore(database: () => Promise<SyncDatabase>, authProvider: string): WorkspaceAccessStore {
+/** Makes the store. `upsertMember` takes a user id as one of `authProvider` where it names no provider. */
+export function createWorkspaceAccessStore(
+  database: () => Promise<SyncDatabase>,
+  authProvider: string,
+): WorkspaceAccessStore {
   return {
     listMembers: async input => listMembers(await database(), input.workspaceId),
     upsertMember: async input => upsertMember(await database(), { ...input, provider: input.provider ?? authProvider }),
     setMemberRole: async ({ role, ...member }) =>
       (await database()).write(async tx => changeRole(tx, await requireMember(tx, member), role)),
-    removeMember: async member => (await database()).write(async tx => endMembership(tx, await requireMember(tx, member))),
+    removeMember: async member =>
+      (await database()).write(async tx => endMembership(tx, await requireMember(tx, member))),
     listWorkspaces: async input => listWorkspaces(await database(), input),
     getWorkspace: async input => getWorkspace(await database(), input),
-    createWorkspace: async ({ ownerUserId, ...input }) => createWorkspace(await database(), { ...input, userId: ownerUserId }),
+    createWorkspace: async ({ ownerUserId, ...input }) =>
+      createWorkspace(await database(), { ...input, userId: ownerUserId }),
     softDeleteWorkspace: async input => softDeleteWorkspace(await database(), input),
     restoreWorkspace: async input => restoreWorkspace(await database(), input.workspaceId),
     searchUsers: async input => searchUsers(await database(), input),
@@ -58,18 +63,16 @@ async function upsertMember(database: SyncDatabase, input: NewMember): Promise<v
   })
 }
 
-/** Seconds have ten digits until the year 2286; hosts may count in milliseconds. */
-const maxSeconds = 9_999_999_999
-
+/** The host counts in milliseconds and gets back what it sent. Without a usable moment it is now. */
 async function softDeleteWorkspace(
   database: SyncDatabase,
   { workspaceId, deletedAt }: { workspaceId: string, deletedAt: number },
 ): Promise<void> {
-  const seconds = Math.trunc(deletedAt > maxSeconds ? deletedAt / 1000 : deletedAt) || nowSeconds()
+  const moment = Number.isSafeInteger(deletedAt) && deletedAt > 0 ? deletedAt : nowSeconds()
   await database.write(async (tx) => {
     const { isDeleted } = await requireWorkspace(tx, workspaceId)
     if (isDeleted) return
-    await tx.update(workspaces).set({ deletedAt: seconds }).where(eq(workspaces.id, workspaceId))
+    await tx.update(workspaces).set({ deletedAt: moment }).where(eq(workspaces.id, workspaceId))
     await moveActiveAway(tx, workspaceId)
   })
 }
@@ -87,7 +90,8 @@ async function requireWorkspace(tx: WriteTransaction, workspaceId: string, state
   const row = await tx
     .select({
       deletedAt: workspaces.deletedAt,
-      owners: sql<number>`(select count(*) from workspace_members m where m.workspace_id = ${workspaces.id} and m.role = 'owner')`,
+      owners: sql<number>`(
+        select count(*) from workspace_members m where m.workspace_id = ${workspaces.id} and m.role = 'owner')`,
     })
     .from(workspaces)
     .where(eq(workspaces.id, workspaceId))

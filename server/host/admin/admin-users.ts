@@ -1,4 +1,4 @@
-/** Who administers the deployment. A grant takes effect where the host asks the checker, at the next session look-up. */
+/** The administrators of the deployment. A grant takes effect at the next session look-up, when the host asks. */
 import { and, asc, eq } from 'drizzle-orm'
 import { requireUser } from '../../workspaces/users.ts'
 import { nowSeconds } from '../../lib/clock.ts'
@@ -7,12 +7,15 @@ import { adminUsers, authAccounts, users } from '../../database/schema/index.ts'
 import type { AdminUserStore, DeploymentAdminChecker } from './types.ts'
 import { searchUsers, toFoundUser } from './user-search.ts'
 
+/** Makes the store of administrators. `grantAdmin` throws NOT_FOUND for an unknown user. */
 export function createAdminUserStore(database: () => Promise<SyncDatabase>): AdminUserStore {
   return {
     async listAdmins() {
       const { read } = await database()
       const rows = await read
-        .select({ userId: users.id, email: users.email, displayName: users.displayName, createdAt: adminUsers.createdAt })
+        .select({
+          userId: users.id, email: users.email, displayName: users.displayName, createdAt: adminUsers.createdAt,
+        })
         .from(adminUsers)
         .innerJoin(users, eq(users.id, adminUsers.userId))
         .orderBy(asc(adminUsers.createdAt))
@@ -29,12 +32,15 @@ export function createAdminUserStore(database: () => Promise<SyncDatabase>): Adm
     },
     async isAdmin({ userId }) {
       const { read } = await database()
-      return await read.select({ userId: adminUsers.userId }).from(adminUsers).where(eq(adminUsers.userId, userId)).get() !== undefined
+      const row = await read.select({ userId: adminUsers.userId }).from(adminUsers)
+        .where(eq(adminUsers.userId, userId)).get()
+      return row !== undefined
     },
     searchUsers: async input => searchUsers(await database(), input),
   }
 }
 
+/** Makes the checker that a host asks when it resolves a session. */
 export function createDeploymentAdminChecker(database: () => Promise<SyncDatabase>): DeploymentAdminChecker {
   return {
     async checkDeploymentAdmin(providerUserId, provider) {

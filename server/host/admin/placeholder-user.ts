@@ -1,6 +1,6 @@
 /**
- * The user an administrator means by an address or an id. Somebody nobody knows yet becomes a user whose account has
- * exactly that id: whoever signs in with it is that user. An address alone never opens an account of another id.
+ * The user whom an administrator names by an address or an id. An unknown name makes a user whose account has exactly
+ * that id, for the person who signs in with it. An address alone never opens an account of another id.
  */
 import { and, eq, sql } from 'drizzle-orm'
 import { isId, normalizeEmail } from '../../workspaces/text.ts'
@@ -15,7 +15,9 @@ export async function findOrMakeUser(
   { emailOrProviderId, provider }: { emailOrProviderId: string, provider: string },
 ): Promise<string> {
   const given = emailOrProviderId.trim()
-  if (!isId(given)) throw createSyncError('INVALID_REQUEST', 'A user is named by an email address or an id of 1 to 256 characters.')
+  if (!isId(given)) {
+    throw createSyncError('INVALID_REQUEST', 'A user is named by an email address or an id of 1 to 256 characters.')
+  }
   const account = await tx.select({ userId: authAccounts.userId }).from(authAccounts)
     .where(and(eq(authAccounts.provider, provider), eq(authAccounts.providerUserId, given))).get()
   if (account) return account.userId
@@ -23,8 +25,11 @@ export async function findOrMakeUser(
   const isAddress = given.includes('@')
   const known = await tx.select({ id: users.id }).from(users)
     .where(isAddress ? sql`lower(${users.email}) = ${normalizeEmail(given)}` : eq(users.id, given)).limit(2)
-  if (known.length > 1) throw createSyncError('CONFLICT', 'More than one user has this address: name the user by the id.')
+  if (known.length > 1) {
+    throw createSyncError('CONFLICT', 'More than one user has this address: name the user by the id.')
+  }
   if (known[0]) return known[0].id
-  const { userId } = await ensureUser(tx, { provider, providerUserId: given }, isAddress ? readProfile({ email: given }) : {})
+  const profile = isAddress ? readProfile({ email: given }) : {}
+  const { userId } = await ensureUser(tx, { provider, providerUserId: given }, profile)
   return userId
 }

@@ -1,4 +1,4 @@
-/** Settings of a workspace as a host keeps them: text under a key, plugin switches and guest access among them. */
+/** A host's settings of a workspace: text under a key. Plugin switches and guest access are among them. */
 import { and, eq } from 'drizzle-orm'
 import { isId, isStorable } from '../../workspaces/text.ts'
 import { nowSeconds } from '../../lib/clock.ts'
@@ -7,9 +7,10 @@ import { workspaceSettings } from '../../database/schema/index.ts'
 import { createSyncError } from '../../errors.ts'
 import type { WorkspaceSettingsStore } from './types.ts'
 
-/** A plugin's settings are one value; a file is not a setting. */
+/** Enough for all settings of a plugin, which are one value; too little for a file. */
 const maxValueLength = 1_048_576
 
+/** Makes the store. `set` throws INVALID_REQUEST for an unusable key or value. */
 export function createWorkspaceSettingsStore(database: () => Promise<SyncDatabase>): WorkspaceSettingsStore {
   return {
     async get(workspaceId, key) {
@@ -19,13 +20,18 @@ export function createWorkspaceSettingsStore(database: () => Promise<SyncDatabas
       return row?.value ?? null
     },
     async set(workspaceId, key, value) {
-      if (!isId(workspaceId) || !isId(key)) throw createSyncError('INVALID_REQUEST', 'A setting\'s workspace and key have 1 to 256 characters of well-formed text.')
+      if (!isId(workspaceId) || !isId(key)) {
+        throw createSyncError('INVALID_REQUEST', 'A setting\'s workspace and key have 1 to 256 well-formed characters.')
+      }
       if (value.length > maxValueLength || !isStorable(value)) {
-        throw createSyncError('INVALID_REQUEST', `A setting's value is at most ${maxValueLength} characters of well-formed text.`)
+        const message = `A setting's value has at most ${maxValueLength} well-formed characters.`
+        throw createSyncError('INVALID_REQUEST', message)
       }
       const updatedAt = nowSeconds()
-      await (await database()).write(tx => tx.insert(workspaceSettings).values({ workspaceId, key, value, updatedAt })
-        .onConflictDoUpdate({ target: [workspaceSettings.workspaceId, workspaceSettings.key], set: { value, updatedAt } }))
+      const target = [workspaceSettings.workspaceId, workspaceSettings.key]
+      const { write } = await database()
+      await write(tx => tx.insert(workspaceSettings).values({ workspaceId, key, value, updatedAt })
+        .onConflictDoUpdate({ target, set: { value, updatedAt } }))
     },
   }
 }

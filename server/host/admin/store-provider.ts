@@ -1,4 +1,4 @@
-/** The stores behind a host's admin pages, as one registration. The host asks for them anew on each request. */
+/** The stores behind a host's admin pages, as one registration. The host makes them anew on each request. */
 import type { SyncDatabase } from '../../database/types.ts'
 import { providerId } from '../sync-adapter/adapter.ts'
 import { answerHostMethods } from '../errors.ts'
@@ -7,12 +7,17 @@ import { createAdminUserStore } from './admin-users.ts'
 import { createWorkspaceSettingsStore } from './settings-store.ts'
 import type { AdminStoreProvider } from './types.ts'
 
-/** `authProvider` is whose user ids an administrator names. */
-export function createAdminStoreProvider(database: () => Promise<SyncDatabase>, authProvider: string): AdminStoreProvider {
+/** Makes the registration. An administrator names users by their ids of `authProvider`. */
+export function createAdminStoreProvider(
+  database: () => Promise<SyncDatabase>,
+  authProvider: string,
+): AdminStoreProvider {
   return {
     id: providerId,
-    createWorkspaceAccessStore: () => answerHostMethods('The workspace access store', createWorkspaceAccessStore(database, authProvider)),
-    createWorkspaceSettingsStore: () => answerHostMethods('The workspace settings', createWorkspaceSettingsStore(database)),
+    createWorkspaceAccessStore: () =>
+      answerHostMethods('The workspace access store', createWorkspaceAccessStore(database, authProvider)),
+    createWorkspaceSettingsStore: () =>
+      answerHostMethods('The workspace settings', createWorkspaceSettingsStore(database)),
     createAdminUserStore: () => answerHostMethods('The admin user store', createAdminUserStore(database)),
     getCapabilities: () => ({
       supportsServerSideAdmin: true,

@@ -1,6 +1,7 @@
 /**
  * The host's contracts for its admin pages as real types: the stores behind them, the status card of a provider, and
- * who administers the deployment. Moments are epoch seconds. Refusals are h3 errors made by `errors.ts`.
+ * who administers the deployment. Moments are epoch seconds, but `deletedAt` is in milliseconds. Refusals are h3 errors
+ * made by `errors.ts`.
  */
 import type { H3Event } from 'h3'
 import type { SessionContext } from '../../auth/session-context.ts'
@@ -16,6 +17,7 @@ export interface WorkspaceSummary {
   description?: string | undefined
   createdAt: number
   deleted: boolean
+  /** Epoch milliseconds, as the host sends it. */
   deletedAt?: number | undefined
   /** The owner whose membership is the oldest. */
   ownerUserId?: string | undefined
@@ -33,8 +35,10 @@ export interface WorkspaceSearch {
 
 export interface WorkspaceAccessStore {
   listMembers(input: { workspaceId: string }): Promise<WorkspaceMemberInfo[]>
-  /** By email, by the auth provider's user id, or by ours; a user nobody knows yet is made. */
-  upsertMember(input: { workspaceId: string, emailOrProviderId: string, role: WorkspaceRole, provider?: string | undefined }): Promise<void>
+  /** By email, by the auth provider's user id, or by ours; an unknown user is made. */
+  upsertMember(
+    input: { workspaceId: string, emailOrProviderId: string, role: WorkspaceRole, provider?: string | undefined },
+  ): Promise<void>
   setMemberRole(input: { workspaceId: string, userId: string, role: WorkspaceRole }): Promise<void>
   removeMember(input: { workspaceId: string, userId: string }): Promise<void>
   listWorkspaces(input: WorkspaceSearch): Promise<{ items: WorkspaceSummary[], total: number }>

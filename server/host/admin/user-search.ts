@@ -6,10 +6,14 @@ import { authAccounts, users } from '../../database/schema/index.ts'
 import type { FoundUser, UserSearch } from './types.ts'
 
 const defaultLimit = 20
-/** A page of a list that somebody reads. */
+/** More than an administrator reads. */
 const maxLimit = 100
 
-export async function searchUsers(database: SyncDatabase, { query, limit = defaultLimit }: UserSearch): Promise<FoundUser[]> {
+/** At most 100 users, by address. */
+export async function searchUsers(
+  database: SyncDatabase,
+  { query, limit = defaultLimit }: UserSearch,
+): Promise<FoundUser[]> {
   const text = query.trim()
   const hasAccount = exists(database.read.select({ found: sql`1` }).from(authAccounts)
     .where(sql`${authAccounts.userId} = ${users.id} and ${authAccounts.providerUserId} = ${text}`))
@@ -24,11 +28,12 @@ export async function searchUsers(database: SyncDatabase, { query, limit = defau
 
 interface UserRow { userId: string, email: string | null, displayName: string | null }
 
+/** Without the fields that are not known. */
 export function toFoundUser({ userId, email, displayName }: UserRow): FoundUser {
   return { userId, email: email ?? undefined, displayName: displayName ?? undefined }
 }
 
-/** Case does not matter for ASCII letters; `%` and `_` mean themselves. */
+/** A condition: the column contains the text, ASCII letters in any case. `%` and `_` mean themselves. */
 export function contains(column: SQLiteColumn, text: string): SQL {
   const pattern = `%${text.replaceAll(/[\\%_]/g, character => `\\${character}`)}%`
   return sql`${column} like ${pattern} escape '\\'`

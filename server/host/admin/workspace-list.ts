@@ -1,4 +1,4 @@
-/** All workspaces of the deployment, for an administrator: search, pages, one by its id. Deleted ones only on demand. */
+/** The workspaces of the deployment for an administrator: search, pages, one by its id. Deleted ones only on demand. */
 import { and, count, desc, eq, isNull, or, sql, type SQL } from 'drizzle-orm'
 import type { SyncDatabase } from '../../database/types.ts'
 import { users, workspaces } from '../../database/schema/index.ts'
@@ -13,7 +13,7 @@ const ownerUserId = sql<string | null>`(
   order by m.created_at, m.rowid limit 1)`
 const memberCount = sql<number>`(select count(*) from workspace_members m where m.workspace_id = ${workspaces.id})`
 
-/** `page` counts from 1; a page holds at most 100. */
+/** The newest first. `page` counts from 1; a page has at most 100. */
 export async function listWorkspaces(
   database: SyncDatabase,
   input: WorkspaceSearch,
@@ -23,7 +23,9 @@ export async function listWorkspaces(
   const search = input.search?.trim()
   const where = and(
     input.includeDeleted ? undefined : isNull(workspaces.deletedAt),
-    search ? or(contains(workspaces.name, search), eq(workspaces.id, search), contains(users.email, search)) : undefined,
+    search
+      ? or(contains(workspaces.name, search), eq(workspaces.id, search), contains(users.email, search))
+      : undefined,
   )
   const [rows, [counted]] = await Promise.all([
     selectSummaries(database, where).orderBy(desc(workspaces.createdAt), desc(sql`${workspaces}.rowid`))
@@ -33,7 +35,11 @@ export async function listWorkspaces(
   return { items: rows.map(toSummary), total: counted!.total }
 }
 
-export async function getWorkspace(database: SyncDatabase, { workspaceId }: { workspaceId: string }): Promise<WorkspaceSummary | null> {
+/** One workspace, deleted or not; null where there is none. */
+export async function getWorkspace(
+  database: SyncDatabase,
+  { workspaceId }: { workspaceId: string },
+): Promise<WorkspaceSummary | null> {
   const row = await selectSummaries(database, eq(workspaces.id, workspaceId)).get()
   return row ? toSummary(row) : null
 }
@@ -56,10 +62,18 @@ function toSummary({ description, deletedAt, ownerUserId, ownerEmail, ...row }: 
     ...row,
     description: description ?? undefined,
     deleted: deletedAt !== null,
-    deletedAt: deletedAt ?? undefined,
+    deletedAt: deletedAt === null ? undefined : toMilliseconds(deletedAt),
     ownerUserId: ownerUserId ?? undefined,
     ownerEmail: ownerEmail ?? undefined,
   }
+}
+
+/** Seconds have ten digits until the year 2286. */
+const maxSeconds = 9_999_999_999
+
+/** The host stores milliseconds; a delete by an owner and an import store seconds. */
+function toMilliseconds(moment: number): number {
+  return moment > maxSeconds ? moment : moment * 1_000
 }
 
 function clamp(value: number, max: number): number {

@@ -41,24 +41,23 @@ async function claimWhere<T extends JobTypes>(
   return toJob({ ...row, ...change })
 }
 
-/** False where the lease is over or another's. */
-export async function renewLease(tx: WriteTransaction, jobId: string, { leaseOwner, nowMs, leaseExpiresAtMs }: Claim): Promise<boolean> {
+/** False where another has taken the lease; one that is over and untaken can be renewed. */
+export async function renewLease(tx: WriteTransaction, jobId: string, { leaseOwner, leaseExpiresAtMs }: Omit<Claim, 'nowMs'>): Promise<boolean> {
   const job = await readRunning(tx, jobId)
-  if (!job || !ownsLease(job, leaseOwner, nowMs)) return false
+  if (!job || !ownsLease(job, leaseOwner)) return false
   await tx.update(backgroundJobs).set({ leaseExpiresAtMs }).where(eq(backgroundJobs.id, jobId))
   return true
 }
 
-/** Keeps a checkpoint. False where the lease is over or another's. */
+/** Keeps a checkpoint. False where another has taken the lease. */
 export async function updateExecution(
   tx: WriteTransaction,
   jobId: string,
   execution: JobExecution,
   leaseOwner: string,
-  nowMs: number,
 ): Promise<boolean> {
   const job = await readRunning(tx, jobId)
-  if (!job || !ownsLease(job, leaseOwner, nowMs)) return false
+  if (!job || !ownsLease(job, leaseOwner)) return false
   await tx.update(backgroundJobs).set(toExecutionColumns(execution)).where(eq(backgroundJobs.id, jobId))
   return true
 }

@@ -8,6 +8,7 @@ import { backgroundJobs } from '../../database/schema/index.ts'
 import { providerId } from '../sync-adapter/adapter.ts'
 import { admitJob, cancelAdmission, findAdmitted } from './admission.ts'
 import { claimToolCall, settleToolCall } from './browser-tools.ts'
+import { listPendingHistory, saveSnapshot, setHistoryPhase } from './history.ts'
 import { claimJob, claimNextJob, renewLease, updateExecution } from './leases.ts'
 import { type JobRow, toJob } from './rows.ts'
 import type { BackgroundJob, BackgroundJobProvider, JobLimits, JobTypes } from './types.ts'
@@ -92,7 +93,7 @@ export function createBackgroundJobProvider<T extends JobTypes = JobTypes>(
 
     async completeJob(jobId, content, leaseOwner) {
       const ended = await write(async (tx, nowMs) => {
-        const job = await requireOwned(tx, jobId, leaseOwner, nowMs)
+        const job = await requireOwned(tx, jobId, leaseOwner)
         if (job) await finishJob(tx, jobId, { status: 'complete', content, nowMs })
         return job
       })
@@ -101,7 +102,7 @@ export function createBackgroundJobProvider<T extends JobTypes = JobTypes>(
 
     async failJob(jobId, error, leaseOwner) {
       const ended = await write(async (tx, nowMs) => {
-        const job = await requireOwned(tx, jobId, leaseOwner, nowMs)
+        const job = await requireOwned(tx, jobId, leaseOwner)
         if (job) await finishJob(tx, jobId, { status: 'error', error, nowMs })
         return job
       })
@@ -131,10 +132,10 @@ export function createBackgroundJobProvider<T extends JobTypes = JobTypes>(
       startClaimed(await write(tx => claimJob<T>(tx, jobId, { leaseOwner, nowMs, leaseExpiresAtMs }))),
     claimNextJob: async (leaseOwner, nowMs, leaseExpiresAtMs) =>
       startClaimed(await write(tx => claimNextJob<T>(tx, { leaseOwner, nowMs, leaseExpiresAtMs }))),
-    renewJobLease: (jobId, leaseOwner, nowMs, leaseExpiresAtMs) =>
-      write(tx => renewLease(tx, jobId, { leaseOwner, nowMs, leaseExpiresAtMs })),
+    renewJobLease: (jobId, leaseOwner, _now, leaseExpiresAtMs) =>
+      write(tx => renewLease(tx, jobId, { leaseOwner, leaseExpiresAtMs })),
     updateJobExecution: (jobId, execution, leaseOwner) =>
-      write((tx, nowMs) => updateExecution(tx, jobId, execution, leaseOwner, nowMs)),
+      write(tx => updateExecution(tx, jobId, execution, leaseOwner)),
 
     claimClientToolCall: (jobId, userId, callId, claimToken, claimExpiresAtMs) =>
       write((tx, nowMs) => claimToolCall<T>(tx, jobId, { userId, callId, claimToken, claimExpiresAtMs, nowMs })),
@@ -148,6 +149,14 @@ export function createBackgroundJobProvider<T extends JobTypes = JobTypes>(
       if (result.aborted) stop(result.jobId!, 'Job aborted')
       return result
     },
+
+    async saveTerminalSnapshot(jobId, snapshot, leaseOwner) {
+      const saved = await write(tx => saveSnapshot<T>(tx, jobId, snapshot, leaseOwner))
+      if (saved) stop(jobId)
+      return saved
+    },
+    setHistoryPhase: (jobId, phase, { from } = {}) => write(tx => setHistoryPhase(tx, jobId, phase, from)),
+    getPendingHistoryJobs: async limit => listPendingHistory<T>((await database()).read, limit),
 
     cleanupExpired: cleanUp,
 

@@ -3,7 +3,7 @@
  * other, and a character cut in two by a chunk, or a NUL, reads back as it was. Pure.
  */
 import type { backgroundJobs } from '../../database/schema/index.ts'
-import type { BackgroundJob, CreateJobParams, JobExecution, JobProgress, JobTypes } from './types.ts'
+import type { BackgroundJob, CreateJobParams, HistoryPhase, JobExecution, JobProgress, JobTypes } from './types.ts'
 
 export type JobRow = typeof backgroundJobs.$inferSelect
 
@@ -21,6 +21,7 @@ export function toJob<T extends JobTypes>(row: JobRow): BackgroundJob<T> {
     userId: row.userId,
     ...JSON.parse(row.details) as Pick<BackgroundJob<T>, 'threadId' | 'messageId' | 'model'>,
     ...JSON.parse(row.progress) as JobProgress<T>,
+    historyPhase: row.historyPhase ?? undefined,
     status: row.status,
     content: unescapeText(row.content),
     reasoning: unescapeText(row.reasoning),
@@ -43,23 +44,29 @@ export function toRow<T extends JobTypes>(id: string, params: CreateJobParams<T>
     id, userId,
     status: 'streaming',
     idempotencyKey: idempotencyKey ?? null,
-    ...toExecutionColumns(execution, historyPhase === undefined || historyPhase === 'ready'),
+    ...toExecutionColumns(execution, isReady(historyPhase)),
+    historyPhase: historyPhase ?? null,
     leaseOwner: null, leaseExpiresAtMs: null, attempts: 0,
     startedAtMs: nowMs, activeAtMs: nowMs, completedAtMs: null,
     chunksReceived: 0,
     error: null,
-    details: JSON.stringify({ threadId, messageId, model, kind, generationId, syncProviderId, historyPhase }),
+    details: JSON.stringify({ threadId, messageId, model, kind, generationId, syncProviderId }),
     progress: JSON.stringify({ tool_calls, workflow_state }),
     reasoning: escapeText(initialReasoning),
     content: escapeText(initialContent),
   }
 }
 
+/** A job with a history waits until its admission is in it. */
+export function isReady(phase: HistoryPhase | undefined): boolean {
+  return phase === undefined || phase === 'ready'
+}
+
 /** What a worker may claim: something to run again, that waits for nobody's browser. */
-export function toExecutionColumns(execution: JobExecution | undefined, isReady = true): Pick<JobRow, 'execution' | 'claimable' | 'parked'> {
+export function toExecutionColumns(execution: JobExecution | undefined, mayRun = true): Pick<JobRow, 'execution' | 'claimable' | 'parked'> {
   return {
     execution: execution === undefined ? null : JSON.stringify(execution),
-    claimable: execution !== undefined && execution.kind === undefined && isReady ? 1 : 0,
+    claimable: execution !== undefined && execution.kind === undefined && mayRun ? 1 : 0,
     parked: execution?.clientToolCall === undefined ? 0 : 1,
   }
 }

@@ -24,9 +24,12 @@ export interface JobExecution {
   clientToolCall?: { callId: string, claimToken?: string | undefined, claimExpiresAt?: number | undefined } | undefined
 }
 
+/** Where the write of a job's result into the synced history stands. A worker may claim the job only once it is `ready`. */
+export type HistoryPhase = 'admission_pending' | 'ready' | 'finalization_pending' | 'committed' | 'superseded' | 'blocked'
+
 export type JobStatus = 'streaming' | 'complete' | 'error' | 'aborted'
 
-/** What is said of a job when it is made, and never changes. */
+/** What is said of a job when it is made; only its history phase changes. */
 export interface JobDetails {
   threadId: string
   messageId: string
@@ -34,7 +37,7 @@ export interface JobDetails {
   kind?: 'chat' | 'workflow' | undefined
   generationId?: string | undefined
   syncProviderId?: string | undefined
-  historyPhase?: 'admission_pending' | 'ready' | 'finalization_pending' | 'committed' | 'superseded' | 'blocked' | undefined
+  historyPhase?: HistoryPhase | undefined
 }
 
 export interface JobProgress<T extends JobTypes = JobTypes> {
@@ -74,8 +77,19 @@ export interface JobUpdate<T extends JobTypes = JobTypes> extends JobProgress<T>
   contentChunk?: string | undefined
   reasoningChunk?: string | undefined
   chunksReceived?: number | undefined
-  /** Whoever lost the lease writes nothing. */
+  /** Of a worker: it writes nothing once another has taken the lease. */
   leaseOwner?: string | undefined
+}
+
+/** How a generation ended, to be written into the synced history. */
+export interface TerminalSnapshot<T extends JobTypes = JobTypes> {
+  status: Exclude<JobStatus, 'streaming'>
+  content: string
+  reasoning: string
+  toolCalls?: T['toolCall'][] | undefined
+  usage?: T['usage'] | undefined
+  error?: string | undefined
+  completedAt: number
 }
 
 export interface AdmissionCancellation { aborted: boolean, jobId?: string | undefined, pending: boolean }
@@ -104,6 +118,12 @@ export interface BackgroundJobProvider<T extends JobTypes = JobTypes> {
   ): Promise<boolean>
   findJobByIdempotencyKey(idempotencyKey: string, userId: string): Promise<BackgroundJob<T> | null>
   cancelAdmission(userId: string, admissionId: string): Promise<AdmissionCancellation>
+  /** Ends the job with the snapshot, its history pending, in one. False where it has ended, or another has the lease. */
+  saveTerminalSnapshot(jobId: string, snapshot: TerminalSnapshot<T>, leaseOwner?: string): Promise<boolean>
+  /** With `from` only out of one of these phases. False where nothing was changed. */
+  setHistoryPhase(jobId: string, phase: HistoryPhase, options?: { from?: HistoryPhase[] }): Promise<boolean>
+  /** Jobs whose admission or end is yet to be written into the history, the oldest first. */
+  getPendingHistoryJobs(limit: number): Promise<BackgroundJob<T>[]>
   cleanupExpired(): Promise<number>
   getActiveJobCount(): Promise<number>
 }

@@ -1,26 +1,26 @@
 /**
- * What is written to a running job: progress, its end, and the end of those that nobody works on any more. A job under
- * a lease takes writes from the lease's owner alone, and only while it lasts.
+ * What is written to a running job: progress, its end, and the end of those that nobody works on any more. A worker
+ * says who it is, and writes nothing once another has taken its lease; a host that names no worker writes at any time.
  */
-import { and, eq, lt, sql } from 'drizzle-orm'
+import { and, eq, lt, or, sql } from 'drizzle-orm'
 import type { WriteTransaction } from '../../database/types.ts'
 import { backgroundJobs, cancelledAdmissions } from '../../database/schema/index.ts'
 import { escapeText, type JobRow } from './rows.ts'
 import { type JobLimits, type JobProgress, type JobStatus, type JobTypes, type JobUpdate, LeaseLostError } from './types.ts'
 
-type RunningJob = Pick<JobRow, 'userId' | 'status' | 'leaseOwner' | 'leaseExpiresAtMs' | 'progress' | 'execution'>
+type RunningJob = Pick<JobRow, 'userId' | 'status' | 'leaseOwner' | 'progress' | 'execution'>
 
 /** The state of a running job, without its text; undefined where it is over or never was. */
 export async function readRunning(tx: WriteTransaction, jobId: string): Promise<RunningJob | undefined> {
-  const { userId, status, leaseOwner, leaseExpiresAtMs, progress, execution } = backgroundJobs
-  const [job] = await tx.select({ userId, status, leaseOwner, leaseExpiresAtMs, progress, execution })
+  const { userId, status, leaseOwner, progress, execution } = backgroundJobs
+  const [job] = await tx.select({ userId, status, leaseOwner, progress, execution })
     .from(backgroundJobs).where(and(eq(backgroundJobs.id, jobId), eq(status, 'streaming')))
   return job
 }
 
-export function ownsLease(job: RunningJob, leaseOwner: string | undefined, nowMs: number): boolean {
-  if (job.leaseOwner === null) return leaseOwner === undefined
-  return job.leaseOwner === leaseOwner && (job.leaseExpiresAtMs ?? 0) > nowMs
+/** True for whoever names no lease, and for the last who had it: until another takes it, its end does not matter. */
+export function ownsLease(job: Pick<RunningJob, 'leaseOwner'>, leaseOwner: string | undefined): boolean {
+  return !leaseOwner || job.leaseOwner === leaseOwner
 }
 
 /** A running job that `leaseOwner` may write to, else undefined. Throws `LeaseLostError` for an owner that lost the lease. */
@@ -28,11 +28,10 @@ export async function requireOwned(
   tx: WriteTransaction,
   jobId: string,
   leaseOwner: string | undefined,
-  nowMs: number,
 ): Promise<RunningJob | undefined> {
   const job = await readRunning(tx, jobId)
-  if (job && ownsLease(job, leaseOwner, nowMs)) return job
-  if (leaseOwner !== undefined) throw new LeaseLostError('Background job lease was superseded')
+  if (job && ownsLease(job, leaseOwner)) return job
+  if (leaseOwner) throw new LeaseLostError('Background job lease was superseded')
   return undefined
 }
 
@@ -42,7 +41,7 @@ export async function updateJob<T extends JobTypes>(
   update: JobUpdate<T>,
   nowMs: number,
 ): Promise<void> {
-  const job = await requireOwned(tx, jobId, update.leaseOwner, nowMs)
+  const job = await requireOwned(tx, jobId, update.leaseOwner)
   if (!job) return
   const { contentChunk, reasoningChunk, chunksReceived, tool_calls, workflow_state, usage } = update
   const progress: JobProgress<T> = { ...JSON.parse(job.progress) as JobProgress<T> }
@@ -74,6 +73,10 @@ export async function finishJob(tx: WriteTransaction, jobId: string, { status, n
   }).where(eq(backgroundJobs.id, jobId))
 }
 
+/** A result that is not in the history yet outlives the others: it is nowhere else. */
+const pendingHistoryRetentionMs = 7 * 86_400_000
+const isNotPending = sql`${backgroundJobs.historyPhase} is null or ${backgroundJobs.historyPhase} not in ('admission_pending', 'finalization_pending')`
+
 export interface CleanedJobs { timedOut: string[], removed: number }
 
 /**
@@ -95,6 +98,7 @@ export async function cleanUpJobs(
   const { rowsAffected } = await tx.delete(backgroundJobs).where(and(
     sql`${backgroundJobs.status} <> 'streaming'`,
     lt(backgroundJobs.completedAtMs, nowMs - completedJobRetentionMs),
+    or(isNotPending, lt(backgroundJobs.completedAtMs, nowMs - pendingHistoryRetentionMs)),
   ))
   await tx.delete(cancelledAdmissions).where(lt(cancelledAdmissions.expiresAtMs, nowMs))
   return { timedOut: timedOut.map(job => job.id), removed: rowsAffected }

@@ -1,6 +1,6 @@
 /**
- * Rate limits that outlive a restart: one row per key, gone when nothing in it counts. A refused request writes nothing,
- * so whoever is over the limit costs a read.
+ * Rate limits that survive a restart: one row per key, dropped when nothing in it counts. A refused request writes
+ * nothing, so a client over its limit costs a read.
  */
 import { createHash } from 'node:crypto'
 import { eq, sql } from 'drizzle-orm'
@@ -12,18 +12,19 @@ import type { RateLimitProvider } from './types.ts'
 import { addMoment, checkMoments, describeMoments, type Moments, pruneMoments } from './window.ts'
 
 export interface RateLimitProviderOptions {
-  /** Above it the keys that end first are forgotten; at most some 20 MB. */
+  /** With more keys those that expire first are dropped; 100,000 keys take some 20 MB. */
   maxKeys?: number
   /** Epoch milliseconds. */
   now?: () => number
 }
 
-/** Each new key takes more ended ones with it than come, so the table shrinks back to the living ones. */
+/** Each new key drops up to ten expired ones, so the table shrinks back to the keys in use. */
 const sweptPerKey = 10
-/** Counting all keys costs a millisecond; that many new ones at most come in between. */
+/** Counting all keys costs a millisecond, so it is done once per so many new keys. */
 const newKeysPerCount = 1_000
 const maxKeyLength = 256
 
+/** Makes the provider. */
 export function createRateLimitProvider(
   database: () => Promise<SyncDatabase>,
   { maxKeys = 100_000, now = Date.now }: RateLimitProviderOptions = {},
@@ -45,8 +46,9 @@ export function createRateLimitProvider(
         if (!result.allowed) return result
         const added = addMoment(moments, nowMs, config)
         const values = { momentsMs: JSON.stringify(added), expiresAtMs: added.at(-1)![0] + config.windowMs }
-        await tx.insert(rateLimits).values({ key: name, ...values }).onConflictDoUpdate({ target: rateLimits.key, set: values })
-        if (known.length === 0) await makeRoom(tx, nowMs)
+        await tx.insert(rateLimits).values({ key: name, ...values })
+          .onConflictDoUpdate({ target: rateLimits.key, set: values })
+        if (known.length === 0) await dropKeys(tx, nowMs)
         return result
       })
     },
@@ -57,7 +59,7 @@ export function createRateLimitProvider(
     },
   }
 
-  async function makeRoom(tx: Pick<SyncDatabase['read'], 'run'>, nowMs: number) {
+  async function dropKeys(tx: Pick<SyncDatabase['read'], 'run'>, nowMs: number) {
     await tx.run(sql`delete from rate_limits where key in (
       select key from rate_limits where expires_at_ms <= ${nowMs} order by expires_at_ms limit ${sweptPerKey})`)
     if (++newKeys % newKeysPerCount !== 0) return
@@ -71,7 +73,8 @@ async function readMoments(from: Pick<SyncDatabase['read'], 'select'>, key: stri
   return row ? JSON.parse(row.moments) as Moments : []
 }
 
-/** A long or unusual key is known by its digest. */
+/** A long or unusual key is stored as its digest. */
 function nameOf(key: string): string {
-  return key.length <= maxKeyLength && isCleanText(key) ? key : `sha256:${createHash('sha256').update(JSON.stringify(key)).digest('hex')}`
+  if (key.length <= maxKeyLength && isCleanText(key)) return key
+  return `sha256:${createHash('sha256').update(JSON.stringify(key)).digest('hex')}`
 }

@@ -1,10 +1,13 @@
-/** For whom a host asks: the session that it left on the event, or the host's own maintenance. */
+/** The caller behind a host's call: the user of the session on the event, or the host's own maintenance. */
 import type { H3Event } from 'h3'
 import { readSessionContext } from '../../auth/session-context.ts'
 import { createSyncError } from '../../errors.ts'
 import { type Caller, createSystemCaller, createUserCaller, type UserCaller } from '../../sync/caller.ts'
 
-/** The session's user in its active workspace; the engine refuses a request that names another. Throws 401, and 403 without a workspace. */
+/**
+ * The session's user in its active workspace; the engine refuses a request that names another. Throws UNAUTHENTICATED
+ * without a user, FORBIDDEN without a workspace.
+ */
 export function readUserCaller(event: H3Event): UserCaller {
   const session = readSessionContext(event)
   if (!session?.user) throw createSyncError('UNAUTHENTICATED', 'The request has no session')

@@ -5,7 +5,7 @@ import type {
   UpdateCursorRequest,
 } from '../../../shared/protocol.ts'
 
-/** A place for one file under the workspace's quota, kept until `expiresAt` (epoch seconds). */
+/** A part of the workspace's quota for one file, reserved until `expiresAt` (epoch seconds). */
 export interface UploadReservation {
   intentId: string
   workspaceId: string
@@ -37,6 +37,7 @@ export interface CanonicalStorageRequest {
   now?: number | undefined
 }
 
+/** `hash` is bare: lower-case hex without its algorithm's prefix. */
 export type CanonicalStorageItem
   = | { kind: 'metadata', hash: string, sizeBytes: number, storageId?: string | undefined, updatedAt: number }
     | { kind: 'reference', hash: string, sourceTable: 'messages' | 'posts', sourceId: string }
@@ -68,7 +69,7 @@ export interface SyncGatewayAdapter {
   /** Throws 409 where there is no such reservation, or not any more. */
   consumeUploadIntent?(event: H3Event, consumption: UploadConsumption): Promise<void>
   cancelUploadIntent?(event: H3Event, intent: { workspaceId: string, intentId: string }): Promise<void>
-  /** What a host's file clean-up may rely on: a file nothing here speaks of is not needed. */
+  /** For a host's file clean-up: a file that no answer names is not needed. */
   queryCanonicalStorage?(event: H3Event, request: CanonicalStorageRequest): Promise<CanonicalStoragePage>
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a host's file clean-up asks before it deletes a file: which files have live metadata, which rows refer to them,
- * which places are reserved. Pages by key: what changes meanwhile neither repeats nor hides an entry that stays.
+ * Answers a host's file clean-up, which asks before it deletes a file: the files with live metadata, the rows that
+ * refer to them, the reservations. Pages go by key, so that a change meanwhile neither repeats nor hides an entry.
  */
 import { type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
@@ -51,19 +51,23 @@ export async function queryCanonicalStorage(
   caller: Caller,
   input: CanonicalStorageRequest,
 ): Promise<CanonicalStoragePage> {
-  const { scope, kind, cursor, limit = defaultLimit, hash, now = nowSeconds() } = parseRequest(requestShape, input, 'Invalid storage query')
+  const request = parseRequest(requestShape, input, 'Invalid storage query')
+  const { scope, kind, cursor, limit = defaultLimit, hash, now = nowSeconds() } = request
   assertScope(caller, scope)
   const { workspaceId } = caller
   const size = Math.min(limit, maxLimit)
   const digest = hash === undefined ? undefined : digestOf(hash)
-  const entries = await readers[kind](database, { workspaceId, after: readCursor(kind, cursor), digest, now, limit: size + 1 })
+  const after = readCursor(kind, cursor)
+  const entries = await readers[kind](database, { workspaceId, after, digest, now, limit: size + 1 })
   const page = entries.slice(0, size)
   const hasMore = entries.length > size
-  return { items: page.map(entry => entry.item), hasMore, ...hasMore && { nextCursor: writeCursor(kind, page.at(-1)!.key) } }
+  const nextCursor = hasMore ? { nextCursor: writeCursor(kind, page.at(-1)!.key) } : {}
+  return { items: page.map(entry => entry.item), hasMore, ...nextCursor }
 }
 
-async function readMetadata(database: SyncDatabase, { workspaceId, after: [pk = ''], digest, limit }: Page): Promise<Entry[]> {
-  // As JSON: a payload's own text may hold half a surrogate pair, and a column that does ends the process in the driver.
+async function readMetadata(database: SyncDatabase, { workspaceId, after, digest, limit }: Page): Promise<Entry[]> {
+  const [pk = ''] = after
+  // As JSON: a payload's text may hold half a surrogate pair, and a column with one ends the process in the driver.
   const rows = await database.read.all<{ pk: string, facts: string }>(sql`
     select r.pk, json_array(c.payload -> 'size_bytes', c.payload -> 'storage_id', c.payload -> 'updated_at') as facts
     from records r
@@ -76,7 +80,7 @@ async function readMetadata(database: SyncDatabase, { workspaceId, after: [pk = 
     return {
       key: [hash],
       item: {
-        kind: 'metadata', hash, sizeBytes: numberOf(size), updatedAt: numberOf(updatedAt),
+        kind: 'metadata', hash: digestOf(hash), sizeBytes: numberOf(size), updatedAt: numberOf(updatedAt),
         ...typeof storageId === 'string' && isCleanText(storageId) && { storageId },
       },
     }
@@ -88,27 +92,36 @@ async function readReferences(
   { workspaceId, after: [afterDigest = '', afterTable = '', afterPk = ''], digest, limit }: Page,
 ): Promise<Entry[]> {
   await readOnReferences(database, workspaceId)
-  const rows = await database.read.all<{ digest: string, tableName: 'messages' | 'posts', pk: string, hash: string }>(sql`
-    select f.digest, f.table_name as "tableName", f.pk, f.hash from file_references f
+  const rows = await database.read.all<{ digest: string, tableName: 'messages' | 'posts', pk: string }>(sql`
+    select f.digest, f.table_name as "tableName", f.pk from file_references f
     cross join records r on r.log_id = ${logOf(workspaceId)} and r.table_name = f.table_name and r.pk = f.pk
       and (r.server_version = f.server_version or r.server_version > ${readVersionOf(workspaceId)})
-    where f.workspace_id = ${workspaceId} and (f.digest, f.table_name, f.pk) > (${afterDigest}, ${afterTable}, ${afterPk})
+    where f.workspace_id = ${workspaceId}
+      and (f.digest, f.table_name, f.pk) > (${afterDigest}, ${afterTable}, ${afterPk})
       ${digest === undefined ? sql`` : sql`and f.digest = ${digest}`}
     order by f.digest, f.table_name, f.pk limit ${limit}`)
   return rows.map(row => ({
     key: [row.digest, row.tableName, row.pk],
-    item: { kind: 'reference', hash: row.hash, sourceTable: row.tableName, sourceId: row.pk },
+    item: { kind: 'reference', hash: row.digest, sourceTable: row.tableName, sourceId: row.pk },
   }))
 }
 
-async function readReservations(database: SyncDatabase, { workspaceId, after: [id = ''], digest, now, limit }: Page): Promise<Entry[]> {
+async function readReservations(database: SyncDatabase, page: Page): Promise<Entry[]> {
+  const { workspaceId, after: [id = ''], digest, now, limit } = page
   const rows = await database.read.all<{ id: string, hash: string, size: number, expiresAt: number }>(sql`
     select id, hash, size_bytes as size, expires_at as "expiresAt" from upload_intents
-    where workspace_id = ${workspaceId} and id > ${id} and consumed_at is null and expires_at > ${now} ${isDigest(sql`hash`, digest)}
+    where workspace_id = ${workspaceId} and id > ${id} and consumed_at is null and expires_at > ${now}
+      ${isDigest(sql`hash`, digest)}
     order by id limit ${limit}`)
   return rows.map(row => ({
     key: [row.id],
-    item: { kind: 'reservation', reservationId: row.id, hash: row.hash, sizeBytes: row.size, expiresAt: row.expiresAt },
+    item: {
+      kind: 'reservation',
+      reservationId: row.id,
+      hash: digestOf(row.hash),
+      sizeBytes: row.size,
+      expiresAt: row.expiresAt,
+    },
   }))
 }
 
@@ -133,5 +146,6 @@ function readCursor(kind: string, cursor: string | undefined): string[] {
   catch {
     // Answered below.
   }
-  throw createSyncError('INVALID_REQUEST', 'Invalid storage query: cursor: is not one of this query; start over without it')
+  const message = 'Invalid storage query: cursor: is not one of this query; start over without it'
+  throw createSyncError('INVALID_REQUEST', message)
 }

@@ -1,9 +1,9 @@
 /**
- * Which live message or post names which file. The references are read out of the log the first time somebody asks and
- * on from there at every later question, so that a push pays nothing for them. A reference counts as long as the change
- * that names it is its row's winner, or until what the row has become since has been read: a host deletes what nothing
- * refers to. For the same reason no reference is left out; what a row names is written in parts, its older references are
- * dropped after that, and two readers at once come to the same.
+ * Which live message or post names which file. The references are read from the log at the first query, and further at
+ * each later one, so that a push pays nothing for them. A host deletes files without a reference, so none may be
+ * missing: a reference counts as long as its change is the row's winner, or until the row's newer changes are read. New
+ * references of a row are written in parts, and its older ones are dropped afterwards. Two readers at once end with the
+ * same references.
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
@@ -14,13 +14,13 @@ import { maxPayloadBytes } from '../../../shared/limits.ts'
 import { logOf } from '../../sync/log.ts'
 import { digestOf, readFileHashes } from './digest.ts'
 
-/** One look at the log: a few milliseconds. */
+/** Rows of the log per read, which takes a few milliseconds. */
 const rowsPerLook = 500
 
-/** Payloads are read so many bytes at a time, or one alone: parsing what it may hold takes some 20 ms. */
+/** Bytes of payloads per read, or one payload alone: parsing the largest takes some 20 ms. */
 const maxTextBytes = maxPayloadBytes
 
-/** A row may name 60,000 files: written at once, each of ten microseconds, they would hold the writer and the event loop. */
+/** A row may name 60,000 files. At ten microseconds each, written at once they would block the writer for 0.6 s. */
 const referencesPerWrite = 1_000
 
 /** Longer than any hash; a longer text would be somebody's payload. */
@@ -44,16 +44,17 @@ export function readVersionOf(workspaceId: string) {
 
 interface LogRow { version: number, tableName: string, pk: string, winner: number | null, bytes: number | null }
 
-/** Where it ended. */
+/** Reads one part of the log; returns the version where the next part begins. */
 async function readOn(reading: Reading, after: number): Promise<number> {
   const { database, workspaceId, head } = reading
   const rows = await database.read.all<LogRow>(sql`
-    select c.server_version as version, c.table_name as "tableName", c.pk, r.server_version as winner, octet_length(c.payload) as bytes
+    select c.server_version as version, c.table_name as "tableName", c.pk, r.server_version as winner,
+      octet_length(c.payload) as bytes
     from changes c
     left join records r on r.log_id = c.log_id and r.table_name = c.table_name and r.pk = c.pk
     where c.log_id = ${logOf(workspaceId)} and c.server_version > ${after} and c.server_version <= ${head}
     order by c.server_version limit ${rowsPerLook}`)
-  // Of a row that has changed beyond the head anything it was may have been its winner at the head.
+  // A row whose winner is beyond the head may have had any of its changes as its winner at the head.
   const counted = rows.filter(({ tableName, version, winner }) =>
     (tableName === 'messages' || tableName === 'posts') && winner !== null && (winner === version || winner > head))
   await addReferences(reading, counted)
@@ -96,7 +97,7 @@ function* groupBySize(rows: readonly LogRow[]): Generator<LogRow[]> {
   if (group.length > 0) yield group
 }
 
-/** Of those puts that name files at all. */
+/** The payloads of those puts that name files. */
 async function readPayloads({ database, workspaceId }: Reading, rows: readonly LogRow[]): Promise<Map<number, string>> {
   const found = await database.read.all<{ version: number, payload: string }>(sql`
     select c.server_version as version, c.payload
@@ -112,7 +113,7 @@ function hashesOf(payload: string | undefined): string[] {
   return deleted === true ? [] : readFileHashes(value).filter(hash => hash.length <= maxHashLength && isCleanText(hash))
 }
 
-/** What a later change names stays: a reader that was slower must not take it back. */
+/** A reference of a later change stays, so that a slower reader does not undo it. */
 async function writeReferences({ database, workspaceId }: Reading, references: readonly Reference[]): Promise<void> {
   for (let from = 0; from < references.length; from += referencesPerWrite) {
     const part = JSON.stringify(references.slice(from, from + referencesPerWrite))
@@ -128,7 +129,7 @@ async function writeReferences({ database, workspaceId }: Reading, references: r
 
 interface StoredReference { id: number, of: number }
 
-/** Drops what the rows named before they became what they are. */
+/** Drops the references of the rows' changes before their winners. */
 async function dropOlder(reading: Reading, winners: readonly LogRow[]): Promise<void> {
   let waiting: StoredReference[] = []
   for (const { tableName, pk, version } of winners) {
@@ -151,8 +152,11 @@ async function dropOlder(reading: Reading, winners: readonly LogRow[]): Promise<
   if (waiting.length > 0) await dropReferences(reading, waiting)
 }
 
-async function dropReferences({ database, workspaceId }: Reading, references: readonly StoredReference[]): Promise<void> {
-  // With its version: a row's number may have gone to another meanwhile.
+async function dropReferences(
+  { database, workspaceId }: Reading,
+  references: readonly StoredReference[],
+): Promise<void> {
+  // The version is compared too, since the rowid may belong to another reference meanwhile.
   await database.write(tx => tx.run(sql`
     delete from file_references where rowid in (
       select f.rowid from json_each(${JSON.stringify(references)}) v

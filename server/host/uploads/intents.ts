@@ -1,6 +1,6 @@
 /**
- * Upload intents: a place for one file under the workspace's quota, reserved before its bytes come, consumed once when
- * they are there, given back when they do not come. The check and the reservation are one transaction of the one writer.
+ * Upload intents: a part of the workspace's quota, reserved for one file before its bytes come, consumed once when they
+ * have come, given back when they do not. The quota is checked and reserved in one transaction.
  */
 import { and, eq, gt, isNull, sql } from 'drizzle-orm'
 import { z } from 'zod'
@@ -15,7 +15,7 @@ import { logOf } from '../../sync/log.ts'
 import { parseRequest } from '../../lib/parse-request.ts'
 import { digestOf } from './digest.ts'
 
-/** A consumed file counts by its intent until its metadata has come by sync, or a day has passed. */
+/** A consumed intent counts for a day, in which the file's metadata comes by sync. */
 const consumedCountsSeconds = 86_400
 
 const text = z.string().min(1).max(maxIdLength).refine(isCleanText, 'must be well-formed text without NUL')
@@ -24,13 +24,16 @@ const file = intentRef.extend({ hash: text, mimeType: text, sizeBytes: z.int().m
 const reservationShape = file.extend({ expiresAt: z.int(), workspaceQuotaBytes: z.int().min(0).optional() })
 const consumptionShape = file.extend({ storageId: text.max(2_048) })
 
-/** The same reservation again is none. Throws 400, 409 for another content, 413 over the quota. */
+/** Reserves; the same reservation again changes nothing. Throws 400, 409 for another content, 413 over the quota. */
 export async function reserveUploadIntent(database: SyncDatabase, input: UploadReservation): Promise<void> {
-  const { workspaceQuotaBytes, intentId: id, ...reservation } = parseRequest(reservationShape, input, 'Invalid upload reservation')
+  const request = parseRequest(reservationShape, input, 'Invalid upload reservation')
+  const { workspaceQuotaBytes, intentId: id, ...reservation } = request
   const { workspaceId } = reservation
   await database.write(async (tx) => {
     const now = nowSeconds()
-    if (reservation.expiresAt <= now) throw createSyncError('INVALID_REQUEST', 'Invalid upload reservation: expiresAt: is over')
+    if (reservation.expiresAt <= now) {
+      throw createSyncError('INVALID_REQUEST', 'Invalid upload reservation: expiresAt: is over')
+    }
     await dropExpired(tx, workspaceId, now)
     const known = await tx.select().from(uploadIntents).where(isIntent({ workspaceId, intentId: id })).get()
     if (known) {
@@ -38,17 +41,18 @@ export async function reserveUploadIntent(database: SyncDatabase, input: UploadR
       throw createSyncError('CONFLICT', 'This upload intent exists already, for another file or used up.')
     }
     if (workspaceQuotaBytes !== undefined) {
-      // What a device said of a file may be wrong, so a known one counts as it comes: nothing new where that was true.
+      // A device may have told a wrong size, so a known file counts with its new size.
       const usedByOthers = await readUsageBut(tx, workspaceId, reservation.hash)
       if (usedByOthers + reservation.sizeBytes > workspaceQuotaBytes) {
-        throw createSyncError('QUOTA_EXCEEDED', `The file would take the workspace over its quota of ${workspaceQuotaBytes} bytes.`)
+        const message = `The file would take the workspace over its quota of ${workspaceQuotaBytes} bytes.`
+        throw createSyncError('QUOTA_EXCEEDED', message)
       }
     }
     await tx.insert(uploadIntents).values({ id, ...reservation, createdAt: now })
   })
 }
 
-/** Throws 400, 409 where no living reservation of exactly this file is there. */
+/** Uses a reservation up. Throws 400, and 409 where there is no valid reservation of exactly this file. */
 export async function consumeUploadIntent(database: SyncDatabase, input: UploadConsumption): Promise<void> {
   const consumption = parseRequest(consumptionShape, input, 'Invalid upload consumption')
   await database.write(async (tx) => {
@@ -56,13 +60,16 @@ export async function consumeUploadIntent(database: SyncDatabase, input: UploadC
     const living = and(isIntent(consumption), isNull(uploadIntents.consumedAt), gt(uploadIntents.expiresAt, now))
     const intent = await tx.select().from(uploadIntents).where(living).get()
     if (!intent || !isSameFile(intent, consumption)) {
-      throw createSyncError('CONFLICT', 'There is no reservation of this file to use: it was used, cancelled, has expired, or was for another file.')
+      throw createSyncError('CONFLICT', [
+        'There is no reservation of this file to use:',
+        'it was used, cancelled, has expired, or was for another file.',
+      ].join(' '))
     }
     await tx.update(uploadIntents).set({ consumedAt: now, storageId: consumption.storageId }).where(living)
   })
 }
 
-/** Nothing happens where there is no reservation, or it was used. */
+/** Gives a reservation back; does nothing where there is none, or it was used. Throws 400. */
 export async function cancelUploadIntent(
   database: SyncDatabase,
   input: { workspaceId: string, intentId: string },
@@ -74,19 +81,24 @@ export async function cancelUploadIntent(
 async function dropExpired(tx: WriteTransaction, workspaceId: string, now: number): Promise<void> {
   await tx.run(sql`
     delete from upload_intents where workspace_id = ${workspaceId}
-      and case when consumed_at is null then expires_at <= ${now} else consumed_at <= ${now - consumedCountsSeconds} end`)
+      and case when consumed_at is null then expires_at <= ${now}
+        else consumed_at <= ${now - consumedCountsSeconds} end`)
 }
 
-/** Every file but `hash` once, whether its metadata is there, its bytes are on the way, or both. */
+/** The bytes of all files but `hash`, each counted once: with metadata, with a reservation, or with both. */
 async function readUsageBut(tx: WriteTransaction, workspaceId: string, hash: string): Promise<number> {
   const [row] = await tx.all<{ used: number }>(sql`
     select coalesce(sum(size), 0) as used from (
       select digest, max(size) as size from (
-        select lower(substr(r.pk, instr(r.pk, ':') + 1)) as digest, min(max(cast(c.payload ->> 'size_bytes' as real), 0), 1e15) as size from records r
+        select lower(substr(r.pk, instr(r.pk, ':') + 1)) as digest,
+          min(max(cast(c.payload ->> 'size_bytes' as real), 0), 1e15) as size
+        from records r
         cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
-        where r.log_id = ${logOf(workspaceId)} and r.table_name = 'file_meta' and c.op = 'put' and c.payload ->> 'deleted' is not 1
+        where r.log_id = ${logOf(workspaceId)} and r.table_name = 'file_meta' and c.op = 'put'
+          and c.payload ->> 'deleted' is not 1
         union all
-        select lower(substr(hash, instr(hash, ':') + 1)), size_bytes from upload_intents where workspace_id = ${workspaceId})
+        select lower(substr(hash, instr(hash, ':') + 1)), size_bytes
+        from upload_intents where workspace_id = ${workspaceId})
       where digest <> ${digestOf(hash)}
       group by digest)`)
   return row!.used

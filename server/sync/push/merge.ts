@@ -8,6 +8,8 @@ import type { PushResultItem, Revision, SyncOperation } from '../../../shared/pr
 import { isEqualJson } from '../json.ts'
 import { deferredRetrySeconds } from '../../../shared/limits.ts'
 import { compareRevisions } from '../../../shared/revision.ts'
+import { countLimited } from '../../lib/limited.ts'
+import type { Left, Usage } from '../quota.ts'
 import { type ValidOp, isValidOp, type Refusal } from './validate.ts'
 
 /** A key's winner in the log. */
@@ -18,7 +20,7 @@ export interface StoredWinner extends Revision {
 }
 
 /** An op that the log holds already. */
-export interface StoredOp extends Omit<ValidOp, 'ownerUserId' | 'payload'> {
+export interface StoredOp extends Omit<ValidOp, 'ownerUserId' | 'payload' | 'bytes'> {
   serverVersion: number
   /** Undefined where the length already differs from the incoming op's payload. */
   payload: string | null | undefined
@@ -33,6 +35,8 @@ export interface StoredState {
   winners: ReadonlyMap<string, StoredWinner>
   /** Devices behind the horizon: their puts of rows without a record are deferred (deferred-devices.ts). */
   deferred: ReadonlySet<string>
+  /** What the workspace may still keep. */
+  left: Left
 }
 
 export interface LogEntry extends ValidOp {
@@ -50,6 +54,8 @@ export interface Merge {
   /** Each touched key whose winner is a delete. */
   tombstones: Tombstone[]
   head: number
+  /** What `log` takes of the quota. */
+  used: Usage
   /** Receipts of superseded ops, with the winner's version. Their answer carries the winner. */
   superseded: { receipt: PushResultItem, winnerVersion: number }[]
   /** Devices with a deferred put. */
@@ -76,7 +82,7 @@ export function idOf({ opId }: { opId: string }): string {
 
 /** Decides each op in order against the stored state, and against the ops before it. */
 export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredState, userId: string): Merge {
-  const merge: Merge = { receipts: [], log: [], rows: [], tombstones: [], head: stored.head, superseded: [], deferredDevices: new Set() }
+  const merge: Merge = { receipts: [], log: [], rows: [], tombstones: [], head: stored.head, used: { bytes: 0, rows: 0 }, superseded: [], deferredDevices: new Set() }
   const seen = new Map<string, StoredOp>(stored.seen)
   const winners = new Map<string, StoredWinner>(stored.winners)
   const tombstones = new Map<string, Tombstone>()
@@ -113,6 +119,9 @@ export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredStat
       return refuse(about, 'RATE_LIMITED', error)
     }
 
+    if (isOverQuota(op)) return refuse(about, 'OVERSIZED', quotaExceeded)
+    merge.used.bytes += op.bytes
+    merge.used.rows++
     const serverVersion = ++merge.head
     const applied = !winner || compareRevisions({ ...op, opId: id }, winner) > 0
     const entry: LogEntry = {
@@ -138,7 +147,18 @@ export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredStat
     else if (tombstones.size > 0) tombstones.delete(key)
     return receipt
   }
+
+  function isOverQuota({ operation, bytes }: ValidOp): boolean {
+    const { reserve, ...left } = stored.left
+    const isDelete = operation === 'delete'
+    const isOver = merge.used.bytes + bytes > left.bytes + (isDelete ? reserve.bytes : 0)
+      || merge.used.rows + 1 > left.rows + (isDelete ? reserve.rows : 0)
+    if (isOver) countLimited('workspace-quota')
+    return isOver
+  }
 }
+
+const quotaExceeded = 'QUOTA_EXCEEDED: the workspace, or its owner, may keep no more; deletes are still taken'
 
 function refuse(about: { opId: string }, errorCode: OpRefusalCode, error: string): PushResultItem {
   return { ...about, success: false, errorCode, error, retryable: opRefusals[errorCode].retryable }
@@ -159,7 +179,7 @@ function findAmbiguous(ops: readonly (ValidOp | Refusal)[], stored: ReadonlyMap<
   return ambiguous
 }
 
-type OpContent = Omit<ValidOp, 'ownerUserId' | 'payload'> & { payload: string | null | undefined }
+type OpContent = Omit<ValidOp, 'ownerUserId' | 'payload' | 'bytes'> & { payload: string | null | undefined }
 
 function isSameOp(a: OpContent, b: OpContent): boolean {
   return a.tableName === b.tableName && a.pk === b.pk && a.operation === b.operation
@@ -169,5 +189,13 @@ function isSameOp(a: OpContent, b: OpContent): boolean {
 
 function isSamePayload(a: string | null | undefined, b: string | null | undefined): boolean {
   if (a === b) return true
+  // The same value in another order of keys has the same characters; comparing large ones by value takes long.
+  if (typeof a === 'string' && typeof b === 'string' && (a.length !== b.length || sumOf(a) !== sumOf(b))) return false
   return typeof a === 'string' && typeof b === 'string' && isEqualJson(parseJson(a), parseJson(b))
+}
+
+function sumOf(text: string): number {
+  let sum = 0
+  for (let index = 0; index < text.length; index++) sum += text.charCodeAt(index)
+  return sum
 }

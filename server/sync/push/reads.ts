@@ -3,9 +3,9 @@ import type { InValue } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
 import { compileRowsSql, compileSql, inParts, readRows } from '../../database/statement.ts'
-import { parseJson } from '../../../shared/parse-json.ts'
+import type { UserCaller } from '../caller.ts'
 import { cursorNameOf } from '../cursors.ts'
-import type { SyncOperation, Winner } from '../../../shared/protocol.ts'
+import type { SyncOperation } from '../../../shared/protocol.ts'
 import { splitTexts } from '../json.ts'
 import { maxWinnerBytes } from '../../../shared/limits.ts'
 import { logOf } from '../log.ts'
@@ -19,7 +19,7 @@ type WinnerTuple = [place: number, serverVersion: number, op: SyncOperation,
   clock: number, hlc: string, opId: string, ownerUserId: string | null]
 
 /** The part of `StoredState` that one statement reads. */
-export interface Found extends Omit<StoredState, 'deferred' | 'seen'> {
+export interface Found extends Omit<StoredState, 'deferred' | 'seen' | 'left'> {
   /** Undefined before the first push. */
   logId: number | undefined
   horizon: number
@@ -82,17 +82,18 @@ const selectBeforeOne = compileSql<InWorkspace & { tableName: string, pk: string
   limit 1`)
 
 /** The devices of the batch that last reported a cursor behind the horizon. */
-export async function readBehind(tx: WriteTransaction, workspaceId: string, ops: readonly ValidOp[]): Promise<string[]> {
+export async function readBehind(tx: WriteTransaction, { workspaceId, userId }: UserCaller, ops: readonly ValidOp[]): Promise<string[]> {
   const devices = [...new Set(ops.map(op => op.deviceId))]
-  const rows = await readRows(tx, selectBehind({ workspaceId, devices: JSON.stringify(devices.map(cursorNameOf)) }))
+  const rows = await readRows(tx, selectBehind({ workspaceId, userId, devices: JSON.stringify(devices.map(cursorNameOf)) }))
   const behind = new Set(rows.map(row => row.deviceId))
   return devices.filter(device => behind.has(cursorNameOf(device)))
 }
 
-const selectBehind = compileSql<InWorkspace & { devices: string }, { deviceId: string }>(value => sql`
+const selectBehind = compileSql<InWorkspace & { userId: string, devices: string }, { deviceId: string }>(value => sql`
   select d.device_id as "deviceId" from logs l
   cross join json_each(${value('devices')}) v
-  cross join device_cursors d on d.workspace_id = l.workspace_id and d.device_id = v.value and d.cursor < l.horizon
+  cross join device_cursors d on d.workspace_id = l.workspace_id and d.user_id = ${value('userId')} and d.device_id = v.value
+    and d.cursor < l.horizon
   where l.workspace_id = ${value('workspaceId')}`)
 
 /** The ops of the batch that the log holds already, by `idOf`. */
@@ -129,20 +130,24 @@ function addSeen(seen: Map<string, StoredOp>, ops: readonly ValidOp[], tuples: r
   })
 }
 
-type WinnerRow = { place: number, op: SyncOperation, clock: number, hlc: string, opId: string, createdAt: number, payload: string | null }
+export interface WinnerRow {
+  /** The index of its version among those asked for. */
+  place: number
+  op: SyncOperation
+  clock: number
+  hlc: string
+  opId: string
+  createdAt: number
+  /** JSON text; null for a delete. */
+  payload: string | null
+}
 
 /**
- * The winners at `versions`, by their index. Reads from the first on until `maxWinnerBytes` is reached. A winner that was
- * cleaned up meanwhile is missing.
+ * The winners at `versions`. Reads from the first on until `maxWinnerBytes` is reached. A winner that was cleaned up
+ * meanwhile is missing.
  */
-export async function readWinners({ read }: SyncDatabase, workspaceId: string, versions: readonly number[]): Promise<Map<number, Winner>> {
-  const rows = await readRows(read.$client, selectWinners({ workspaceId, versions: JSON.stringify(versions) }))
-  return new Map(rows.map(({ place, op, clock, hlc, opId, createdAt, payload }) => {
-    const revision = { clock, hlc, opId }
-    return [place, op === 'put'
-      ? { kind: 'put', payload: parseJson(payload ?? 'null'), revision }
-      : { kind: 'delete', revision, serverDeletedAt: createdAt }]
-  }))
+export async function readWinners({ read }: SyncDatabase, workspaceId: string, versions: readonly number[]): Promise<WinnerRow[]> {
+  return readRows(read.$client, selectWinners({ workspaceId, versions: JSON.stringify(versions) }))
 }
 
 /** A receipt carries a put's payload twice, a delete's not at all. */

@@ -8,6 +8,7 @@ import type { OpRefusalCode } from '../../../shared/error-codes.ts'
 import type { SyncOperation } from '../../../shared/protocol.ts'
 import { isCleanText, isDeeperThan } from '../json.ts'
 import { maxClock, maxHlcLength, maxIdLength, maxPayloadBytes, maxPayloadDepth, maxPkLength } from '../../../shared/limits.ts'
+import { weighChange } from '../quota.ts'
 import { findSyncedTable, type SyncedTable } from '../tables.ts'
 import type { UserCaller } from '../caller.ts'
 
@@ -19,6 +20,9 @@ export interface IncomingOp {
   payload?: unknown
   stamp: { deviceId: string, opId: string, hlc: string, clock: number }
 }
+
+/** Stands for a payload with more values than fit its limit, which was never parsed (http/parted-json.ts). */
+export const oversizedPayload = Symbol('a payload that is too large to be parsed')
 
 /** An op that may be written. */
 export interface ValidOp {
@@ -33,6 +37,8 @@ export interface ValidOp {
   payload: string | null
   /** The only user who may see the row; null where every member may. */
   ownerUserId: string | null
+  /** What it takes of the quota. */
+  bytes: number
 }
 
 export interface Refusal extends Wrong { opId: string }
@@ -60,10 +66,12 @@ function checkOp(op: IncomingOp, caller: UserCaller): ValidOp | Wrong {
   const table = findSyncedTable(op.tableName)
   if (!table) return invalid(`Unknown table: ${shorten(op.tableName)} is not synced`)
 
+  if (op.payload === oversizedPayload) return oversized(table.name)
   const payload = op.operation === 'put' ? admitPut(op, table, caller) : admitDelete(op, caller)
   if (typeof payload === 'object' && payload !== null) return payload
   const ownerUserId = table.ownerKey === undefined ? null : caller.userId
-  return { tableName: op.tableName, operation: op.operation, pk: op.pk, deviceId, opId, hlc, clock, payload, ownerUserId }
+  const bytes = weighChange({ payload, pk: op.pk, hlc, deviceId })
+  return { tableName: op.tableName, operation: op.operation, pk: op.pk, deviceId, opId, hlc, clock, payload, ownerUserId, bytes }
 }
 
 function admitPut(op: IncomingOp, table: SyncedTable, caller: UserCaller): string | Wrong {
@@ -100,9 +108,13 @@ function serializePayload(payload: Record<string, unknown>, table?: SyncedTable,
   const text = JSON.stringify(withoutDerivedKeys(payload, table?.derivedKeys))
   // A UTF-16 unit has at most three bytes, so most payloads need no exact count.
   if (text.length * 3 > maxPayloadBytes && Buffer.byteLength(text) > maxPayloadBytes) {
-    return { errorCode: 'OVERSIZED', error: `Payload too large for ${tableName}: exceeds ${maxPayloadBytes} bytes` }
+    return oversized(tableName)
   }
   return text
+}
+
+function oversized(tableName: string | undefined): Wrong {
+  return { errorCode: 'OVERSIZED', error: `Payload too large for ${tableName}: exceeds ${maxPayloadBytes} bytes` }
 }
 
 function withoutDerivedKeys(payload: Record<string, unknown>, keys: readonly string[] = []): Record<string, unknown> {

@@ -10,6 +10,7 @@ import { nowSeconds } from '../../lib/clock.ts'
 import type { UserCaller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
 import { beginLog } from '../log.ts'
+import type { Usage } from '../quota.ts'
 import { type Merge, mergeOps } from './merge.ts'
 import { readBehind, readSeen, readStoredState } from './reads.ts'
 import { isValidOp, type Refusal, type ValidOp } from './validate.ts'
@@ -25,24 +26,27 @@ export async function writeOptimistic(context: EngineContext, tx: WriteTransacti
   const valid = ops.filter(isValidOp)
   const areFirst = areFirstPuts(valid)
   const end = areFirst ? context.heads.get(workspaceId) : undefined
-  const isClaimed = end !== undefined && await claimVersions(tx, workspaceId, end, valid.length)
+  const claimed = weigh(valid)
+  const isClaimed = end !== undefined && await claimVersions(tx, workspaceId, end, claimed)
   const stored = isClaimed ? { ...end, winners: nothing } : await readStoredState(tx, workspaceId, areFirst ? [] : valid)
   const { head, horizon, winners } = stored
   const deferred = await findDeferred(context, tx, caller, valid, horizon)
-  const merge = mergeOps(ops, { head, winners, seen: nothing, deferred }, userId)
+  const left = context.quotas.left(workspaceId)
+  const merge = mergeOps(ops, { head, winners, seen: nothing, deferred, left }, userId)
   if (merge.log.length < valid.length) {
-    if (isClaimed) await undoAppend(tx, end.logId, head)
+    if (isClaimed) await undoAppend(tx, end.logId, head, claimed)
     return writeChecked(context, tx, caller, ops)
   }
   if (merge.log.length === 0) return { merge, horizon }
 
   const logId = stored.logId ?? await beginLog(tx, workspaceId)
   if (!await tryToWrite(tx, logId, merge, areFirst)) {
-    await undoAppend(tx, logId, head)
+    await undoAppend(tx, logId, head, isClaimed ? claimed : none)
     return writeChecked(context, tx, caller, ops)
   }
-  if (!isClaimed) await moveHead(tx, logId, merge.head)
+  if (!isClaimed) await moveHead(tx, logId, merge.head, merge.used)
   context.heads.set(workspaceId, { logId, head: merge.head, horizon })
+  context.quotas.spend(workspaceId, merge.used)
   return { merge, horizon }
 }
 
@@ -53,12 +57,13 @@ async function writeChecked(context: EngineContext, tx: WriteTransaction, caller
   const { logId, head, horizon, winners } = await readStoredState(tx, workspaceId, valid)
   const seen = await readSeen(tx, workspaceId, valid)
   const deferred = await findDeferred(context, tx, caller, valid, horizon)
-  const merge = mergeOps(ops, { head, winners, seen, deferred }, userId)
+  const merge = mergeOps(ops, { head, winners, seen, deferred, left: context.quotas.left(workspaceId) }, userId)
   if (merge.log.length > 0) {
     const ownLogId = logId ?? await beginLog(tx, workspaceId)
     await writeMerge(tx, ownLogId, merge, false)
-    await moveHead(tx, ownLogId, merge.head)
+    await moveHead(tx, ownLogId, merge.head, merge.used)
     context.heads.set(workspaceId, { logId: ownLogId, head: merge.head, horizon })
+    context.quotas.spend(workspaceId, merge.used)
   }
   return { merge, horizon }
 }
@@ -70,9 +75,14 @@ function areFirstPuts(valid: readonly ValidOp[]): boolean {
 }
 
 const nothing = new Map<string, never>()
+const none: Usage = { bytes: 0, rows: 0 }
+
+function weigh(valid: readonly ValidOp[]): Usage {
+  return { bytes: valid.reduce((sum, op) => sum + op.bytes, 0), rows: valid.length }
+}
 
 async function findDeferred({ deferredDevices }: EngineContext, tx: WriteTransaction, caller: UserCaller, valid: readonly ValidOp[], horizon: number) {
-  const behind = horizon > 0 ? await readBehind(tx, caller.workspaceId, valid) : []
+  const behind = horizon > 0 ? await readBehind(tx, caller, valid) : []
   return deferredDevices.find(caller, behind, horizon)
 }
 

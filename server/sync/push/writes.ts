@@ -4,8 +4,11 @@
  */
 import type { InValue } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
+import { maxPartBytes } from '../../../shared/limits.ts'
 import type { WriteTransaction } from '../../database/types.ts'
 import { compileRowsSql, compileSql, inParts } from '../../database/statement.ts'
+import { createTurns } from '../../lib/turns.ts'
+import type { Usage } from '../quota.ts'
 import type { LogEnd } from './heads.ts'
 import type { LogEntry, Tombstone } from './merge.ts'
 
@@ -13,7 +16,23 @@ interface InLog { logId: number }
 
 /** Inserts the entries into the log. Throws where an op id is in it already. */
 export async function appendLog(tx: WriteTransaction, logId: number, log: readonly LogEntry[], now: number): Promise<void> {
-  for (const part of inParts(log)) await tx.execute(insertChanges(part, { logId, now }))
+  const turns = createTurns()
+  for (const part of inTextParts(log)) {
+    await tx.execute(insertChanges(part, { logId, now }))
+    await turns.pause()
+  }
+}
+
+/** Parts that one statement takes, none with much more than `maxPartBytes` of texts: it would hold the event loop. */
+function* inTextParts(log: readonly LogEntry[]): Generator<readonly LogEntry[]> {
+  let [from, bytes] = [0, 0]
+  for (let index = 0; index < log.length; index++) {
+    bytes += log[index]!.bytes
+    if (bytes <= maxPartBytes) continue
+    yield* inParts(log.slice(from, index + 1));
+    [from, bytes] = [index + 1, 0]
+  }
+  if (from < log.length) yield* inParts(from === 0 ? log : log.slice(from))
 }
 
 interface At extends InLog { now: number }
@@ -31,9 +50,9 @@ const insertChanges = compileRowsSql<LogEntry, At>(['logId', 'now'], 11, writeCh
   ${rows}`)
 
 /** Deletes the entries that were appended beyond `head`, and sets the head back. No record points to them yet. */
-export async function undoAppend(tx: WriteTransaction, logId: number, head: number): Promise<void> {
+export async function undoAppend(tx: WriteTransaction, logId: number, head: number, claimed: Usage): Promise<void> {
   await tx.execute(deleteAfter({ logId, head }))
-  await moveHead(tx, logId, head)
+  await moveHead(tx, logId, head, { bytes: -claimed.bytes, rows: -claimed.rows })
 }
 
 const deleteAfter = compileSql<InLog & { head: number }>(value => sql`
@@ -75,20 +94,24 @@ const upsertTombstones = compileRowsSql<Tombstone, At>(['logId', 'now'], 4, writ
   on conflict (log_id, table_name, pk) do update
     set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version, tombstone_at = excluded.tombstone_at`)
 
-/** Moves the head by `count` if the log still ends at `end`. One statement instead of a query and an update. */
-export async function claimVersions(tx: WriteTransaction, workspaceId: string, end: LogEnd, count: number): Promise<boolean> {
-  const { rowsAffected } = await tx.execute(updateEnd({ ...end, workspaceId, count }))
+/**
+ * Moves the head past the ops, if the log ends where it is thought to: instead of asking first and moving it last. False
+ * where it does not.
+ */
+export async function claimVersions(tx: WriteTransaction, workspaceId: string, end: LogEnd, used: Usage): Promise<boolean> {
+  const { rowsAffected } = await tx.execute(updateEnd({ ...end, workspaceId, ...used }))
   return rowsAffected === 1
 }
 
-const updateEnd = compileSql<LogEnd & { workspaceId: string, count: number }>(value => sql`
-  update logs set head = head + ${value('count')}
+const updateEnd = compileSql<LogEnd & Usage & { workspaceId: string }>(value => sql`
+  update logs set head = head + ${value('rows')}, used_bytes = used_bytes + ${value('bytes')}, used_rows = used_rows + ${value('rows')}
   where id = ${value('logId')} and workspace_id = ${value('workspaceId')} and head = ${value('head')} and horizon = ${value('horizon')}`)
 
-/** Sets the head of the log. */
-export async function moveHead(tx: WriteTransaction, logId: number, head: number): Promise<void> {
-  await tx.execute(updateHead({ logId, head }))
+/** Sets the head, and counts what was written before it. */
+export async function moveHead(tx: WriteTransaction, logId: number, head: number, used: Usage): Promise<void> {
+  await tx.execute(updateHead({ logId, head, ...used }))
 }
 
-const updateHead = compileSql<InLog & { head: number }>(value => sql`
-  update logs set head = ${value('head')} where id = ${value('logId')}`)
+const updateHead = compileSql<InLog & Usage & { head: number }>(value => sql`
+  update logs set head = ${value('head')}, used_bytes = used_bytes + ${value('bytes')}, used_rows = used_rows + ${value('rows')}
+  where id = ${value('logId')}`)

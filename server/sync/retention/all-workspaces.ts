@@ -7,9 +7,10 @@ import { parseRequest } from '../../lib/parse-request.ts'
 import { createSystemCaller } from '../caller.ts'
 import { type CleanUpOptions, gcTombstones } from './clean-up.ts'
 import type { MaintenanceLog } from './maintenance-log.ts'
+import { purgeDeletedWorkspaces } from './purge.ts'
 
-/** Every workspace that has ever been pushed to. */
-export async function listWorkspaceIds(database: SyncDatabase): Promise<string[]> {
+/** Every workspace that has ever been pushed to, deleted ones too. */
+async function listLoggedWorkspaceIds(database: SyncDatabase): Promise<string[]> {
   const rows = await database.read.select({ id: logs.workspaceId }).from(logs).orderBy(asc(logs.workspaceId))
   return rows.map(row => row.id)
 }
@@ -23,6 +24,8 @@ export interface CleanAllResult {
   workspaces: number
   droppedChanges: number
   droppedTombstones: number
+  /** Workspaces deleted longer ago than the retention, whose rows are gone now. */
+  purged: number
   /** Workspaces in which changes that are due are left; the next run goes on there. */
   unfinished: number
   failures: { workspaceId: string, error: unknown }[]
@@ -34,8 +37,12 @@ export interface CleanAllResult {
  */
 export async function cleanAllWorkspaces(database: SyncDatabase, log: MaintenanceLog, { retentionSeconds, ...options }: CleanAllOptions): Promise<CleanAllResult> {
   parseRequest(cleanUpRequest.pick({ retentionSeconds: true }), { retentionSeconds }, 'Invalid clean-up request')
-  const result: CleanAllResult = { workspaces: 0, droppedChanges: 0, droppedTombstones: 0, unfinished: 0, failures: [] }
-  const workspaceIds = await listWorkspaceIds(database)
+  const result: CleanAllResult = {
+    workspaces: 0, droppedChanges: 0, droppedTombstones: 0, purged: 0, unfinished: 0, failures: [],
+  }
+  const purging = await purgeDeletedWorkspaces(database, retentionSeconds).catch((error: unknown) => ({ error }))
+  if (typeof purging === 'number') result.purged = purging
+  const workspaceIds = await listLoggedWorkspaceIds(database)
   log.begin()
   for (const workspaceId of workspaceIds) {
     result.workspaces++
@@ -49,6 +56,7 @@ export async function cleanAllWorkspaces(database: SyncDatabase, log: Maintenanc
       result.failures.push({ workspaceId, error })
     }
   }
+  if (typeof purging !== 'number') result.failures.push({ workspaceId: 'deleted ones', error: purging.error })
   if (result.failures.length === 0) await log.complete(new Date().toISOString())
   else await log.fail(`${result.failures.length} of ${result.workspaces} workspaces were not cleaned up`)
   return result

@@ -4,12 +4,14 @@
  * raises the horizon, behind which a device must take a snapshot. Each run goes on where the last one stopped, in
  * chunks that let other writes in between. Upholds P5 and P7.
  */
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { nowSeconds } from '../../lib/clock.ts'
 import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
 import { assertScope, type Caller } from '../caller.ts'
 import type { CleanUpRequest, CleanUpResult } from '../../../shared/protocol.ts'
 import { logOf } from '../log.ts'
+import { changeBytes } from '../quota.ts'
+import { maxRetentionSeconds } from '../../../shared/limits.ts'
 import { cleanUpRequest } from '../../../shared/shapes.ts'
 import { parseRequest } from '../../lib/parse-request.ts'
 
@@ -23,14 +25,14 @@ export interface CleanUpOptions {
 
 /** Drops superseded changes; the newest change of every key stays. */
 export async function gcChangeLog(database: SyncDatabase, caller: Caller, request: CleanUpRequest, { maxRows = Infinity }: CleanUpOptions = {}): Promise<CleanUpResult> {
-  const run = startRun(caller, request, maxRows)
+  const run = await startRun(database, caller, request, maxRows)
   await cleanLog(database, run)
   return run.result
 }
 
 /** Drops superseded changes and old tombstones, and raises the horizon to the newest tombstone dropped. */
 export async function gcTombstones(database: SyncDatabase, caller: Caller, request: CleanUpRequest, { maxRows = Infinity }: CleanUpOptions = {}): Promise<CleanUpResult> {
-  const run = startRun(caller, request, maxRows)
+  const run = await startRun(database, caller, request, maxRows)
   // First the log: a put left behind by its tombstone would bring the row back for a pull from 0.
   await cleanLog(database, run)
   await dropTombstones(database, run)
@@ -42,24 +44,34 @@ interface Run {
   /** Epoch seconds: what is older may be dropped. */
   cutoff: number
   rowsLeft: number
+  /** The slowest cursor of a living device as the run began; cursors only move forward. */
+  slowest: number
   result: CleanUpResult
 }
 
-function startRun(caller: Caller, request: CleanUpRequest, rowsLeft: number): Run {
+async function startRun(database: SyncDatabase, caller: Caller, request: CleanUpRequest, rowsLeft: number): Promise<Run> {
   const { scope, retentionSeconds } = parseRequest(cleanUpRequest, request, 'Invalid clean-up request')
   assertScope(caller, scope)
+  const { workspaceId } = caller
+  const cutoff = nowSeconds() - retentionSeconds
+  const slowest = await database.write(async (tx) => {
+    // A cursor behind the horizon tells a returning device apart from a new one (P7), so it stays beyond the retention.
+    await tx.run(sql`
+      delete from device_cursors where workspace_id = ${workspaceId} and updated_at < ${nowSeconds() - maxRetentionSeconds}`)
+    return readSlowestCursor(tx, workspaceId, cutoff)
+  })
   return {
-    workspaceId: caller.workspaceId, rowsLeft, cutoff: nowSeconds() - retentionSeconds,
+    workspaceId, rowsLeft, cutoff, slowest,
     result: { droppedChanges: 0, droppedTombstones: 0, cleanedVersion: 0, head: 0, done: false },
   }
 }
 
 /** Reads on in the log and drops the changes that its rows superseded. */
 async function cleanLog(database: SyncDatabase, run: Run): Promise<void> {
-  const { workspaceId, cutoff, result } = run
+  const { workspaceId, result } = run
   do {
     const chunk = await database.write(async (tx) => {
-      const { from, to, head, rows } = await readChunk(tx, workspaceId, cutoff)
+      const { from, to, head, rows } = await readChunk(tx, run)
       const dropped = to > from ? await dropObsolete(tx, workspaceId, from, to) : 0
       return { to, head, rows, dropped }
     })
@@ -72,13 +84,13 @@ async function cleanLog(database: SyncDatabase, run: Run): Promise<void> {
 }
 
 /** The next versions to read: old enough, and behind the cursor of every device seen within the retention. */
-async function readChunk(tx: WriteTransaction, workspaceId: string, cutoff: number) {
+async function readChunk(tx: WriteTransaction, { workspaceId, cutoff, slowest }: Run) {
   const [row] = await tx.all<{ head: number, cleaned: number, old: string }>(sql`
     select head, cleaned_version as cleaned, (
       select json_group_array(case when created_at < ${cutoff} then server_version end) from (
         select c.server_version, c.created_at from changes c
         where c.log_id = logs.id and c.server_version > logs.cleaned_version
-          and c.server_version <= min(logs.head, ${slowestCursor(workspaceId, cutoff)})
+          and c.server_version <= min(logs.head, ${slowest})
         order by c.server_version limit ${rowsPerChunk})) as old
     from logs where workspace_id = ${workspaceId}`)
   if (!row) return { from: 0, to: 0, head: 0, rows: 0 }
@@ -89,11 +101,21 @@ async function readChunk(tx: WriteTransaction, workspaceId: string, cutoff: numb
 }
 
 async function dropObsolete(tx: WriteTransaction, workspaceId: string, from: number, to: number): Promise<number> {
-  const { rowsAffected } = await tx.run(sql`
-    delete from changes where log_id = ${logOf(workspaceId)} and server_version in (
-      select obsoletes from changes
-      where log_id = ${logOf(workspaceId)} and server_version > ${from} and server_version <= ${to} and obsoletes is not null)`)
+  const dropped = await dropChanges(tx, workspaceId, sql`
+    select obsoletes from changes
+    where log_id = ${logOf(workspaceId)} and server_version > ${from} and server_version <= ${to} and obsoletes is not null`)
   await tx.run(sql`update logs set cleaned_version = ${to} where workspace_id = ${workspaceId}`)
+  return dropped
+}
+
+/** Deletes the changes of these versions and gives back what they took of the quota. */
+async function dropChanges(tx: WriteTransaction, workspaceId: string, versions: SQL): Promise<number> {
+  const due = sql`from changes where log_id = ${logOf(workspaceId)} and server_version in (${versions})`
+  const [used] = await tx.all<{ bytes: number }>(sql`select coalesce(sum(${changeBytes}), 0) as bytes ${due}`)
+  const { rowsAffected } = await tx.run(sql`delete ${due}`)
+  await tx.run(sql`
+    update logs set used_bytes = max(0, used_bytes - ${used!.bytes}), used_rows = max(0, used_rows - ${rowsAffected})
+    where workspace_id = ${workspaceId}`)
   return rowsAffected
 }
 
@@ -109,13 +131,13 @@ async function dropTombstones(database: SyncDatabase, run: Run): Promise<void> {
         from (
           select table_name, pk, server_version from records
           where log_id = ${logOf(workspaceId)} and tombstone_at < ${cutoff} and tombstone_version <= min(
-            (select cleaned_version from logs where workspace_id = ${workspaceId}), ${slowestCursor(workspaceId, cutoff)})
+            (select cleaned_version from logs where workspace_id = ${workspaceId}), ${run.slowest})
           order by tombstone_at limit ${rowsPerChunk})`)
       if (due!.count === 0) return 0
       await tx.run(sql`
         delete from records where log_id = ${logOf(workspaceId)}
           and (table_name, pk) in (select value ->> 0, value ->> 1 from json_each(${due!.keys}))`)
-      await tx.run(sql`delete from changes where log_id = ${logOf(workspaceId)} and server_version in (select value from json_each(${due!.versions}))`)
+      await dropChanges(tx, workspaceId, sql`select value from json_each(${due!.versions})`)
       await tx.run(sql`update logs set horizon = max(horizon, ${due!.newest}) where workspace_id = ${workspaceId}`)
       return due!.count
     })
@@ -126,7 +148,9 @@ async function dropTombstones(database: SyncDatabase, run: Run): Promise<void> {
   result.done &&= !wasFull
 }
 
-/** The slowest cursor of a living device; a number beyond every version where there is none. */
-function slowestCursor(workspaceId: string, cutoff: number) {
-  return sql`coalesce((select min(cursor) from device_cursors where workspace_id = ${workspaceId} and updated_at >= ${cutoff}), 9007199254740991)`
+/** The slowest cursor of a device seen since `cutoff`; a number beyond every version where there is none. */
+async function readSlowestCursor(tx: WriteTransaction, workspaceId: string, cutoff: number): Promise<number> {
+  const [slowest] = await tx.all<{ cursor: number }>(sql`
+    select cursor from device_cursors where workspace_id = ${workspaceId} and updated_at >= ${cutoff} order by cursor limit 1`)
+  return slowest?.cursor ?? Number.MAX_SAFE_INTEGER
 }

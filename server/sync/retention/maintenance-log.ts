@@ -1,6 +1,7 @@
 /**
- * What is known of the last clean-up of all workspaces. A host's job begins and ends its runs here without waiting and
- * reads the state as a value, so the state is kept in memory and written behind.
+ * The state of maintenance: of the last clean-up of all workspaces, or of the one that an administrator started. A
+ * host's job begins and ends its runs without waiting and reads the state as a value, so each call changes the state at
+ * once, and the database is written behind.
  */
 import { eq, sql } from 'drizzle-orm'
 import type { SyncDatabase } from '../../database/types.ts'
@@ -12,6 +13,7 @@ const maxErrorLength = 500
 const stateName = 'maintenance'
 
 export interface MaintenanceLog {
+  /** The state as the last call left it. */
   read(): MaintenanceState
   begin(): void
   complete(lastRun: string): Promise<void>
@@ -20,32 +22,44 @@ export interface MaintenanceLog {
 
 /** Makes the log of one engine. */
 export function createMaintenanceLog(database: SyncDatabase): MaintenanceLog {
-  let state: MaintenanceState = { enabled: true, state: 'idle' }
-  let begun = false
-  const remembered = recall()
+  let remembered: Partial<MaintenanceState> = {}
+  /** What was set since the start; an undefined value stands for a field that was cleared. */
+  let changed: { [Field in keyof MaintenanceState]?: MaintenanceState[Field] | undefined } = {}
+  const recalled = recall()
 
   async function recall() {
     const [row] = await database.read.select().from(layerState).where(eq(layerState.name, stateName)).catch(() => [])
-    if (row) state = { ...JSON.parse(row.value) as MaintenanceState, ...begun ? { state: state.state } : {} }
+    if (row) remembered = JSON.parse(row.value) as MaintenanceState
   }
 
-  /** The state is informative only, so a database that cannot store it now is no reason to fail. */
-  async function settle(outcome: () => Promise<Partial<MaintenanceState>>) {
-    await remembered
-    state = { ...state, ...await outcome() }
-    const value = JSON.stringify(state)
+  function read(): MaintenanceState {
+    const known = Object.entries({ enabled: true, state: 'idle', ...remembered, ...changed })
+    return Object.fromEntries(known.filter(([, value]) => value !== undefined)) as unknown as MaintenanceState
+  }
+
+  /** A run that has begun since is not stored: after a restart nothing runs. A failing write is no reason to fail. */
+  async function store(state: MaintenanceState['state']) {
+    await recalled
+    const value = JSON.stringify({ ...read(), state })
     await database.write(tx => tx.insert(layerState).values({ name: stateName, value })
       .onConflictDoUpdate({ target: layerState.name, set: { value } })).catch(() => {})
   }
 
   return {
-    read: () => ({ ...state }),
+    read,
     begin() {
-      begun = true
-      state = { ...state, state: 'running' }
+      changed = { ...changed, state: 'running' }
     },
-    complete: lastRun => settle(async () => ({ state: 'idle', lastRun, lastError: undefined, backlog: await readBacklog(database).catch(() => undefined) })),
-    fail: error => settle(async () => ({ state: 'failed', lastError: error.slice(0, maxErrorLength) })),
+    async complete(lastRun) {
+      changed = { ...changed, state: 'idle', lastRun, lastError: undefined }
+      const backlog = await readBacklog(database).catch(() => undefined)
+      changed = { ...changed, backlog }
+      await store('idle')
+    },
+    async fail(error) {
+      changed = { ...changed, state: 'failed', lastError: error.slice(0, maxErrorLength) }
+      await store('failed')
+    },
   }
 }
 

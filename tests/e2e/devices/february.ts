@@ -1,20 +1,27 @@
 /**
- * A device of February 2026, with what it is known to get wrong: within one page it resolves each change against the
- * rows as they were before the page, deletes before puts, and a tombstone blocks a put of an equal clock. Beside its own
- * rows it therefore keeps `seen`: what it would show if it resolved all it was given by the protocol's order. Where the
- * two part, the key is noted in `misled`; any other reason to part is an error of this model.
+ * A device of February 2026, with its known faults: it judges each change of a page against the rows as they were
+ * before the page, deletes before puts, and a tombstone blocks a put of an equal clock. A page brings one change of a
+ * key, so that only the last fault can still show. The device also keeps `seen`: the rows that it would show if it
+ * resolved all it was given by the protocol's order. Where the two differ, the key is noted in `misled`; any other
+ * reason to differ is an error of this model, or of the server.
  */
 import type { Revision, SyncChange, SyncOperation } from '../../../shared/protocol.ts'
 import { tableNames } from '../../helpers/sync.ts'
 import { createDeviceBase, cursorAgeMs, type DeviceOptions, type TableName } from './device.ts'
 import { type Entry, entryOf, keyOf, merge, type Rows } from './rows.ts'
 
-const bootstrapLimit = 300
-const pollLimit = 100
+export interface FebruaryOptions extends DeviceOptions {
+  /** The changes of a page: 300 in a bootstrap, 100 in a poll, as the host's client asks for. */
+  bootstrapLimit?: number
+  pollLimit?: number
+  /** Notes in `misled` also a key that had several changes in one page, which is an error otherwise. */
+  expectsHistory?: boolean
+}
 
 export type FebruaryDevice = ReturnType<typeof createFebruaryDevice>
 
-export function createFebruaryDevice(options: DeviceOptions) {
+export function createFebruaryDevice(options: FebruaryOptions) {
+  const { bootstrapLimit = 300, pollLimit = 100, expectsHistory = false } = options
   const base = createDeviceBase(options)
   const { now, outbox } = base
   const rows: Rows = new Map()
@@ -57,8 +64,8 @@ export function createFebruaryDevice(options: DeviceOptions) {
     for (const { key, entry } of foreign) merge(seen, key, entry)
     for (const { key } of foreign) {
       if (misled.has(key) || isSame(rows.get(key), seen.get(key))) continue
-      const count = foreign.filter(one => one.key === key).length
-      if (count < 2 && !blocked.some(one => one.key === key)) throw new Error(`${base.id} was misled about ${key} by a single change`)
+      const mayBeMisled = expectsHistory || blocked.some(one => one.key === key)
+      if (!mayBeMisled) throw new Error(`${base.id} was misled about ${key} by more than a tombstone of an equal clock`)
       misled.add(key)
     }
   }

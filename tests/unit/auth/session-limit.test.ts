@@ -10,8 +10,8 @@ const route = 'GET /api/auth/session'
 const from = (forwarded: string): CallOptions => ({ as: 'ann', headers: { 'x-forwarded-for': forwarded } })
 
 // Seen red without the limit, and where the header was believed.
-it('is sixty times a minute, whoever asks and whatever address it claims to have', async () => {
-  const { call, meet } = await serveRoutes({ limits: {} })
+it('has an end, whoever asks and whatever address it claims to have', async () => {
+  const { call, meet } = await serveRoutes({ limits: { rateLimits: { session: 60 } } })
   await meet('ben')
   for (let turn = 1; turn < 60; turn++) {
     const answer = await call(route, from(`192.0.2.${turn}`))

@@ -27,11 +27,11 @@ export async function move({ from, to, database }: OldFile) {
 
 export type Adapter = ReturnType<typeof createSyncGatewayAdapter>
 
-export async function pullAll(adapter: Adapter, workspaceId: string, { cursor = 0, user = 'ada', limit = 7 } = {}) {
+export async function pullAll(adapter: Adapter, workspaceId: string, { cursor = 0, user = 'ada', limit = 7, history = true } = {}) {
   const changes: SyncChange[] = []
   let requiresSnapshot = false
   for (let hasMore = true; hasMore;) {
-    const page = await adapter.pull(eventOf(user, workspaceId), { scope: { workspaceId }, cursor, limit })
+    const page = await adapter.pull(eventOf(user, workspaceId), { scope: { workspaceId }, cursor, limit, history })
     changes.push(...page.changes)
     requiresSnapshot ||= page.requiresSnapshot
     cursor = page.nextCursor

@@ -9,7 +9,7 @@ import { restoreBackup } from '../../../server/operations/restore.ts'
 import { layerMigrations, makeTempFolder, openTestDatabase } from '../../helpers/database.ts'
 import { withoutFlushes } from '../../property/scale.ts'
 
-export type Route = keyof Transport
+export type Route = Exclude<keyof Transport, 'openLive'>
 
 export interface TestServer {
   /** The way of a user; `faults` are asked before and after each request. */

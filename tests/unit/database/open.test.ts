@@ -76,7 +76,7 @@ describe('a file that cannot be used', () => {
     await mkdir(join(folder, 'folder.db'))
     await writeFile(join(folder, 'text.db'), 'this is no database, but a text that is long enough to be looked at as one')
     await writeFile(join(folder, 'file'), '')
-    for (const [name, reason] of [['folder.db', 'SQLITE_CANTOPEN'], ['text.db', 'SQLITE_NOTADB'], ['file/x.db', 'EEXIST']]) {
+    for (const [name, reason] of [['folder.db', 'it is a folder'], ['text.db', 'it is not an SQLite database'], ['file/x.db', 'EEXIST']]) {
       const path = join(folder, name!)
       const opening = openTestDatabase({ path })
       await expect(opening).rejects.toThrow(reason)

@@ -63,14 +63,26 @@ it('never lets more than the limit into a window, nor holds anybody up for a tho
   ), { numRuns: 60 })
 })
 
-it('rounds a moment up, never down', async () => {
+// Seen red with moments rounded up to a thousandth of the window: 10,005 ms.
+it('says to the millisecond when a limit resets', async () => {
+  const { clock, provider } = await setUp()
+  const config = { windowMs: 10_000, maxRequests: 5 }
+  clock.ms += 5
+  await provider.checkAndRecord('k', config)
+  expect(await provider.getStats('k', config)).toMatchObject({ resetMs: 10_000 })
+  clock.ms += 1_234
+  expect(await provider.getStats('k', config)).toMatchObject({ resetMs: 8_766 })
+})
+
+it('lets several requests of one thousandth of the window go together, the last of them counting', async () => {
   const { clock, provider } = await setUp()
   const start = clock.ms
   const at = (ms: number) => {
     clock.ms = start + ms
-    return provider.checkAndRecord('k', { windowMs: 10_000, maxRequests: 1 })
+    return provider.checkAndRecord('k', { windowMs: 10_000, maxRequests: 2 })
   }
-  expect([(await at(5)).allowed, (await at(10_004)).allowed, (await at(10_010)).allowed]).toEqual([true, false, true])
+  expect([(await at(5)).allowed, (await at(9)).allowed, (await at(10_008)).allowed, (await at(10_009)).allowed])
+    .toEqual([true, true, false, true])
 })
 
 it('keeps a key\'s state small whatever its limit', async () => {

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest'
 import { type HostRegistries, registerWithHost } from '../../../server/host/register.ts'
+import type { ApproveAuthorization, ConnectStoreRegistration } from '../../../server/host/connect/types.ts'
+import type { WebhookStoreRegistration } from '../../../server/host/webhooks/types.ts'
 import { readHostSettings } from '../../../server/host/selection.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import type { SyncEngine } from '../../../server/sync/engine.ts'
@@ -15,13 +17,25 @@ it('registers all that a host takes, at once and before the database is open', a
     registerDeploymentAdminChecker: (id: string, create: () => unknown) => take('checker')(id, create),
     registerRateLimitProvider: (id, provider) => take('limits')(id, provider),
     registerBackgroundJobProvider: (id, provider) => take('jobs')(id, provider),
+    registerWebhookStore: registration => take('webhooks')(registration),
+    registerConnectStore: registration => take('connect')(registration),
   }
   const settings = readHostSettings({ auth: { provider: 'clerk' }, backgroundJobs: { enabled: true, maxConcurrentJobs: 1, jobTimeoutMs: 5 } })
   registerWithHost(registries, () => opening.promise, settings)
-  expect([...taken.keys()].sort()).toEqual(['checker', 'jobs', 'limits', 'status', 'stores'])
+  expect([...taken.keys()].sort()).toEqual(['checker', 'connect', 'jobs', 'limits', 'status', 'stores', 'webhooks'])
   expect([taken.get('checker')![0], taken.get('limits')![0], taken.get('jobs')![0]]).toEqual(['sqlite', 'sqlite', 'sqlite'])
 
+  const [webhooks] = taken.get('webhooks') as [WebhookStoreRegistration]
+  const [connect] = taken.get('connect') as [ConnectStoreRegistration]
+  expect([webhooks.id, connect.id]).toEqual(['sqlite', 'sqlite'])
+  const waiting = webhooks.create().getWebhook('none')
+  const approval = { authorizationId: 'none', userId: 'u', workspaceId: 'w', now: 1 } as ApproveAuthorization
+  const refused = expect(connect.create().approveAuthorization(approval), 'the host knows it by its name and code').rejects
+    .toMatchObject({ name: 'ConnectStoreError', code: 'authorization_unavailable' })
+
   opening.resolve(engineOf(await openTestDatabase()))
+  expect(await waiting).toBeNull()
+  await refused
   const [, jobs] = taken.get('jobs') as Parameters<NonNullable<HostRegistries['registerBackgroundJobProvider']>>
   const job = { userId: 'u', threadId: 't', messageId: 'm', model: 'x' }
   const id = await jobs.createJob(job)

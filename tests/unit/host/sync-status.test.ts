@@ -1,10 +1,11 @@
 import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { H3Event } from 'h3'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
+import { workspaces } from '../../../server/database/schema/index.ts'
 import { createSyncAdminAdapter } from '../../../server/host/admin/sync-status.ts'
-import { openTestDatabase } from '../../helpers/database.ts'
-import { event, putOf, scope } from '../../helpers/sync.ts'
+import { layerMigrations, openTestDatabase } from '../../helpers/database.ts'
+import { event, eventOf, putOf, scope } from '../../helpers/sync.ts'
 import { adapterOf, engineOf } from '../../helpers/engine.ts'
 
 const noEvent = {} as H3Event
@@ -17,7 +18,12 @@ it('tells how the database is, without its path, and warns of what deserves atte
   const adapter = createSyncAdminAdapter(async () => engineOf(database))
   expect([adapter.id, adapter.kind]).toEqual(['sqlite', 'sync'])
   const status = await adapter.getStatus(noEvent, context)
-  expect(status.details).toMatchObject({ journalMode: 'wal', synchronous: 'OFF', inMemory: false, schemaRevision: 1, changes: 2 })
+  expect(status.details).toMatchObject({
+    journalMode: 'wal', synchronous: 'OFF', inMemory: false, schemaRevision: layerMigrations.length, changes: 2,
+  })
+  expect(status.details).toMatchObject({ head: null, workspaces: 1 })
+  expect((await adapter.getStatus(event, context)).details).toMatchObject({ head: 2 })
+  expect((await adapter.getStatus(eventOf('user-1', 'empty'), context)).details).toMatchObject({ head: 0 })
   expect(status.details!['fileBytes']).toBeGreaterThanOrEqual(4096)
   expect(status.details!['walBytes']).toBeGreaterThan(0)
   expect(JSON.stringify(status)).not.toContain(database.path)
@@ -33,19 +39,49 @@ it('says that it is down where the database cannot be opened', async () => {
   expect((await adapter.getStatus(noEvent, context)).warnings).toEqual([{ level: 'error', message: 'The database could not be opened: see the server log.' }])
 })
 
-it('cleans up in the session\'s workspace or the one it is given, with the retention it is given', async () => {
+// Seen red: a payload of another workspace than the session's, no trace of a run, a refused run that is not `failed`.
+it('cleans up in the session\'s workspace alone, and leaves a trace of how it ended', async () => {
   const database = await openTestDatabase()
+  const { maintenance } = engineOf(database)
   await adapterOf(database).push(event, { scope, ops: [putOf('a'), putOf('a', { stamp: { clock: 2 } })] })
   await database.write(tx => tx.run('update changes set created_at = created_at - 7200'))
   const adapter = createSyncAdminAdapter(async () => engineOf(database))
   const run = (actionId: string, payload?: Record<string, unknown>, of: object = session) =>
     adapter.runAction!(noEvent, actionId, payload, { ...context, session: of as typeof session })
   expect(await run('sync.gc-change-log')).toMatchObject({ droppedChanges: 0 })
-  expect(await run('sync.gc-change-log', { workspaceId: 'other', retentionSeconds: 3600 })).toMatchObject({ droppedChanges: 0 })
-  expect(await run('sync.gc-tombstones', { retentionSeconds: 3600 })).toMatchObject({ droppedChanges: 1, done: true })
-  await expect(run('sync.gc-change-log', { retentionSeconds: 1 })).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
-  await expect(run('sync.gc-change-log', {}, { authenticated: true })).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
+  expect(maintenance.read()).toEqual({ enabled: true, state: 'idle', lastRun: expect.any(String), backlog: 2 })
+  const { workspaceId } = scope
+  const cleaning = run('sync.gc-tombstones', { workspaceId, retentionSeconds: 3600 })
+  await vi.waitFor(() => expect(maintenance.read().state).toBe('running'), { interval: 1 })
+  expect(await cleaning).toMatchObject({ droppedChanges: 1, done: true })
+  expect(maintenance.read()).toMatchObject({ state: 'idle', backlog: 0 })
+
+  for (const [payload, of, code] of [
+    [{ workspaceId: 'other', retentionSeconds: 3600 }, session, 'FORBIDDEN'],
+    [{ retentionSeconds: 1 }, session, 'INVALID_REQUEST'],
+    [{ workspaceId }, { authenticated: true }, 'INVALID_REQUEST'],
+  ] as const) {
+    maintenance.begin()
+    await expect(run('sync.gc-change-log', payload, of)).rejects.toMatchObject({ code })
+    expect(maintenance.read()).toMatchObject({ state: 'failed', lastError: expect.stringMatching(/\w{5}/) })
+    await maintenance.complete('2026-01-01T00:00:00.000Z')
+  }
   await expect(run('sync.nothing')).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
+  expect(maintenance.read()).toMatchObject({ state: 'idle' })
+})
+
+// Seen red: the card counted living workspaces, the backup those with a log.
+it('counts workspaces as a backup does', async () => {
+  const database = await openTestDatabase()
+  await database.write(tx => tx.insert(workspaces).values([
+    { id: 'quiet', name: 'W', createdAt: 1 }, { id: 'gone', name: 'W', createdAt: 1, deletedAt: 2 },
+  ]))
+  await adapterOf(database).push(event, { scope, ops: [putOf('a')] })
+  await adapterOf(database).push(eventOf('user-1', 'gone'), { scope: { workspaceId: 'gone' }, ops: [putOf('a')] })
+  const adapter = createSyncAdminAdapter(async () => engineOf(database))
+  expect((await adapter.getStatus(noEvent, context)).details).toMatchObject({ workspaces: 2, changes: 2 })
+  expect(await adapter.runAction!(noEvent, 'sync.backup', undefined, { ...context, session })).toMatchObject({ workspaces: 2, changes: 2 })
+  expect(await adapterOf(database).listWorkspaceIds()).toEqual(['quiet', scope.workspaceId])
 })
 
 it('empties the write-ahead log and makes a backup, and says when the last one was', async () => {

@@ -23,7 +23,7 @@ it('says what a server that serves has, and no more than that', async () => {
   const { status, health } = await readHealth(engineOf(database))
   expect(status).toBe(200)
   expect(health).toEqual({
-    ready: true, schemaRevision: expect.any(Number), writable: true, lastBackupAt: createdAt,
+    ready: true, schemaRevision: expect.any(Number), writable: true, problem: null, lastBackupAt: createdAt,
     lastCleanUpAt: expect.stringMatching(/^\d{4}-/), walBytes: expect.any(Number), queuedWrites: 0,
   })
   expect(health.schemaRevision).toBeGreaterThan(0)
@@ -31,7 +31,7 @@ it('says what a server that serves has, and no more than that', async () => {
 })
 
 it('answers 503 while nothing is open', async () => {
-  expect(await readHealth(undefined)).toMatchObject({ status: 503, health: { ready: false, writable: false } })
+  expect(await readHealth(undefined)).toMatchObject({ status: 503, health: { ready: false, writable: false, problem: 'DATABASE_UNAVAILABLE' } })
 })
 
 // Goes red when the writer does not note what was refused for want of room, and when no write is tried.
@@ -40,7 +40,7 @@ it('answers 503 while the disk is full, and 200 once there is room, without a re
   await limitPages(database, 2)
   const fill = () => database.write(tx => tx.insert(users).values({ id: 'big', displayName: randomBytes(100_000).toString('hex'), createdAt: 1 }))
   await expect(fill()).rejects.toMatchObject({ code: 'DATABASE_FULL' })
-  expect(await readHealth(engineOf(database))).toMatchObject({ status: 503, health: { ready: true, writable: false } })
+  expect(await readHealth(engineOf(database))).toMatchObject({ status: 503, health: { ready: true, writable: false, problem: 'DATABASE_FULL' } })
   expect(await readHealth(engineOf(database))).toMatchObject({ status: 503 })
   // Room for a push, not for so large a row: health finds out by a write of its own.
   await limitPages(database, 30)

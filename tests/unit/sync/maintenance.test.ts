@@ -95,12 +95,34 @@ it('keeps the state of a host\'s job without being waited for, and remembers it 
   expect(again.getMaintenanceState()).toMatchObject({ state: 'running', lastRun: '2026-01-01T00:00:00.000Z' })
 })
 
+// Seen red: a run that begins before the database is open shows at once, and the last call counts.
+it('shows each call of a host\'s job at once, also before the database is open', async () => {
+  const database = await openTestDatabase()
+  const engine = engineOf(database)
+  let open: () => void = () => {}
+  const opened = new Promise<void>(resolve => open = resolve)
+  const adapter = createSyncGatewayAdapter(() => opened.then(() => engine))
+  adapter.beginMaintenanceRun()
+  expect(adapter.getMaintenanceState()).toEqual({ enabled: true, state: 'running' })
+  adapter.completeMaintenanceRun({ lastRun: '2026-01-01T00:00:00.000Z' })
+  expect(adapter.getMaintenanceState()).toEqual({ enabled: true, state: 'idle', lastRun: '2026-01-01T00:00:00.000Z' })
+  adapter.beginMaintenanceRun()
+  open()
+  await adapter.listWorkspaceIds()
+  expect(adapter.getMaintenanceState()).toMatchObject({ state: 'running', lastRun: '2026-01-01T00:00:00.000Z' })
+  adapter.completeMaintenanceRun({ lastRun: '2026-01-02T00:00:00.000Z' })
+  adapter.beginMaintenanceRun()
+  await vi.waitFor(() => expect(adapter.getMaintenanceState()).toMatchObject({ backlog: 0, state: 'running' }))
+  await vi.waitFor(async () => expect(await database.read.all(sql`select value ->> 'state' as state from layer_state where name = 'maintenance'`))
+    .toEqual([{ state: 'idle' }]))
+})
+
 it('throws nothing at a host whose database is not there', async () => {
   const adapter = createSyncGatewayAdapter(() => Promise.reject(new Error('not open')))
   adapter.beginMaintenanceRun()
   adapter.completeMaintenanceRun({ lastRun: '' })
   adapter.failMaintenanceRun('x')
-  expect(adapter.getMaintenanceState()).toEqual({ enabled: true, state: 'idle' })
+  expect(adapter.getMaintenanceState()).toEqual({ enabled: true, state: 'failed', lastRun: '', lastError: 'x' })
   await sleep(5)
 
   const database = await openTestDatabase()

@@ -4,12 +4,13 @@ import { parseJson, toNumber } from '../../../shared/parse-json.ts'
 
 it.each([
   '[1e400]', '[-1E-400,0.1000000000000000055511151231257827]', '{"a\\\\":9007199254740993,"b\\\\\\"":":1e999"}',
+  '[-0,{"a":-0.0,"b":[-0e5,-0]}]',
   '[123456789012345678901234567890,"[1e999",{"c":[-9007199254740993]}]',
 ])('writes %s back as it was', (text) => {
   expect(JSON.stringify(parseJson(text))).toBe(text)
 })
 
-it.each(['[1e21,1.5e3,-0.0,1.0,0e999]', '[9007199254740991,0.1,1e15]'])('leaves the numbers of %s to JavaScript', (text) => {
+it.each(['[1e21,1.5e3,-0.5,1.0,0e999]', '[9007199254740991,0.1,1e15]'])('leaves the numbers of %s to JavaScript', (text) => {
   expect(parseJson(text)).toEqual(JSON.parse(text))
 })
 

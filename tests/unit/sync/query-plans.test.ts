@@ -28,8 +28,8 @@ function findSorts(plans: readonly Plan[]): string[] {
 it('pushes without a scan or a sort, in three or four statements of any size, and in few more where not all is new', async () => {
   const { adapter, takePlans } = await makeRecordedAdapter()
   await adapter.push(event, { scope, ops: [putOf('first')] })
-  // One more begins the log.
-  expect(await takePlans()).toHaveLength(5)
+  // One more begins the log, and one reads what its quota has left; that is known for half a minute then.
+  expect(await takePlans()).toHaveLength(6)
   for (const count of [1, 10, 500]) {
     const rows = Array.from({ length: count }, (_, index) => putOf(`${count}-${index}`, { stamp: { clock: 2 } }))
     await adapter.push(event, { scope, ops: rows })
@@ -79,6 +79,26 @@ it('pulls by an index in its order, and with a filter sorts only the versions it
   expect(filtered[0]!.steps.filter(step => step.includes('TEMP B-TREE'))).toEqual(['USE TEMP B-TREE FOR ORDER BY'])
 })
 
+it('finds what a page supersedes by the same indexes, and only where a key is there twice', async () => {
+  const { adapter, takePlans } = await makeRecordedAdapter()
+  await adapter.push(event, { scope, ops: [putOf('a'), putOf('a', { stamp: { clock: 2 } })] })
+  for (const [tables, bounds] of [
+    [undefined, 'server_version>? AND server_version<?'],
+    [tableNames, 'server_version>? AND server_version<?'],
+    [['messages'], 'table_name=? AND server_version>? AND server_version<?'],
+    [['messages', 'kv'], 'table_name=? AND server_version>? AND server_version<?'],
+  ] as const) {
+    await takePlans()
+    await adapter.pull(event, { scope, cursor: 0, ...tables && { tables: [...tables] } })
+    const plans = await takePlans()
+    expect(plans).toHaveLength(2)
+    expect(findScans(plans)).toEqual([])
+    expect(plans[1]!.steps.filter(step => step.includes('SEARCH changes'))).toEqual([expect.stringContaining(`(log_id=? AND ${bounds})`)])
+    await adapter.pull(event, { scope, cursor: 1, ...tables && { tables: [...tables] } })
+    expect(await takePlans()).toHaveLength(1)
+  }
+})
+
 it('pages and rewinds a snapshot by keys', async () => {
   const { adapter, takePlans } = await makeRecordedAdapter()
   await adapter.push(event, { scope, ops: ['a', 'b', 'c'].map(pk => putOf(pk)) })
@@ -107,7 +127,10 @@ it('cleans up and moves cursors without a scan or a sort', async () => {
   expect(await adapter.gcTombstones(event, { scope, retentionSeconds: 3600 })).toMatchObject({ droppedChanges: 1, droppedTombstones: 1 })
   const plans = await takePlans()
   expect(plans.some(plan => plan.steps.some(step => step.includes('records_tombstone')))).toBe(true)
-  expect([findScans(plans), findSorts(plans)]).toEqual([[], []])
+  expect(plans.some(plan => plan.steps.some(step => step.includes('device_cursors_slowest')))).toBe(true)
+  // A new device of a user sorts that user's others, a hundred at most.
+  const ofMany = plans.filter(plan => !plan.statement.includes('order by updated_at desc'))
+  expect([findScans(ofMany), findSorts(ofMany)]).toEqual([[], []])
 
   // Behind a horizon a push also asks which of its devices are; the first finds the log's end not where it was.
   for (const [pk, statements] of [['c', 6], ['d', 4]] as const) {

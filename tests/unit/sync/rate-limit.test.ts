@@ -38,6 +38,32 @@ describe('a rate limit', () => {
     expect(check('push', 'ben')?.remaining).toBe(1)
   })
 
+  // Six idle browsers of one user at two seconds got 429 with 120 pulls.
+  it('holds ten devices that poll every two seconds, with the pulls that follow what they get', () => {
+    const { record, check, advance } = makeLimiter()
+    for (let poll = 0; poll < 60; poll++) {
+      for (let device = 0; device < 10; device++) {
+        expect(check('pull', 'ann')?.allowed).toBe(true)
+        record('pull', 'ann')
+        // Every other poll finds something: one more pull.
+        if (poll % 2 === 0) record('pull', 'ann')
+      }
+      advance(2_000)
+    }
+  })
+
+  // Seen red with each counted once: 3.2 GB a minute.
+  it('counts a request once more for each mebibyte, and takes one back', () => {
+    const { record, check } = makeLimiter({ push: 20 })
+    record('push', 'ann').weigh(12.5)
+    expect(check('push', 'ann')?.remaining).toBe(7)
+    const last = record('push', 'ann')
+    last.refund()
+    expect(check('push', 'ann')?.remaining).toBe(7)
+    record('push', 'ann').weigh(1_000_000)
+    expect(check('push', 'ann')).toMatchObject({ allowed: false, retryAfterSeconds: 60 })
+  })
+
   it('remembers a bounded number of users', () => {
     const { record, check, sizeOf, advance } = makeLimiter()
     for (let index = 0; index < 12_000; index++) record('push', `user-${index}`)
@@ -56,16 +82,17 @@ describe('a rate limit', () => {
 
 describe('the settings', () => {
   it('have the limits of the protocol by default', () => {
-    expect(readSyncSettings()).toEqual({
+    expect(readSyncSettings()).toMatchObject({
       maxBodyBytes: 16 * 1024 * 1024, maxOpsPerPush: 1_000,
       trustedProxies: 0,
-      rateLimits: { 'push': 200, 'pull': 120, 'snapshot': 60, 'update-cursor': 60, 'gc': 10, 'workspaces': 60, 'session': 60 },
+      rateLimits: { 'push': 400, 'pull': 900, 'snapshot': 600, 'update-cursor': 400, 'gc': 10, 'workspaces': 120, 'session': 600 },
+      maxBytesInFlight: 96 * 2 ** 20, maxUserBytesInFlight: 40 * 2 ** 20, maxRequestsPerSocket: 8, maxWorkspaceBytes: 2 ** 31,
     })
   })
 
   it('take numbers and what the environment makes of them', () => {
     configureSync({ maxBodyBytes: '1000', maxOpsPerPush: 5, rateLimits: { push: '7', pull: false, gc: 0, snapshot: true, ['update-cursor']: 'false' } })
-    expect(readSyncSettings()).toEqual({ maxBodyBytes: 1000, maxOpsPerPush: 5, rateLimits: { 'push': 7, 'pull': null, 'gc': null, 'snapshot': 60, 'update-cursor': null, 'workspaces': 60, 'session': 60 }, trustedProxies: 0 })
+    expect(readSyncSettings()).toMatchObject({ maxBodyBytes: 1000, maxOpsPerPush: 5, rateLimits: { 'push': 7, 'pull': null, 'gc': null, 'snapshot': 600, 'update-cursor': null, 'workspaces': 120, 'session': 600 }, trustedProxies: 0 })
     configureSync({ trustedProxies: '2' })
     expect(readSyncSettings().trustedProxies).toBe(2)
     for (const off of [false, 'false', '0']) {
@@ -73,7 +100,7 @@ describe('the settings', () => {
       expect(Object.values(readSyncSettings().rateLimits)).toEqual([null, null, null, null, null, null, null])
     }
     configureSync({ maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '' })
-    expect(readSyncSettings()).toMatchObject({ maxBodyBytes: 16 * 1024 * 1024, rateLimits: { push: 200 } })
+    expect(readSyncSettings()).toMatchObject({ maxBodyBytes: 16 * 1024 * 1024, rateLimits: { push: 400 } })
   })
 
   it('name what cannot be used', () => {

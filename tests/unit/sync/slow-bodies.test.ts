@@ -1,14 +1,10 @@
 /** Bodies that come slowly, in pieces, or by the million: what is decided while they come, and what they cost. */
 import { once } from 'node:events'
-import { IncomingMessage, ServerResponse } from 'node:http'
-import { connect, Socket } from 'node:net'
+import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
-import { createEvent } from 'h3'
 import { expect, it, onTestFinished } from 'vitest'
 import { useSyncDatabase } from '../../../server/layer.ts'
-import { maxOpenPages } from '../../../shared/limits.ts'
-import { trackOpenResponse } from '../../../server/http/open-responses.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { event, putOf, scope } from '../../helpers/sync.ts'
 import { serveRoutes } from '../../helpers/http-server.ts'
@@ -116,19 +112,4 @@ it('counts the ops before it looks at one', async () => {
   await expect(adapter.push(event, { scope, ops })).rejects.toMatchObject({ statusCode: 400, message: expect.stringContaining('at most 1000') })
   expect(performance.now() - startedAt).toBeLessThan(500)
   await expect(adapter.push(event, null as never)).rejects.toMatchObject({ statusCode: 400 })
-})
-
-it('makes no more pages for a user than they read', () => {
-  const ask = () => {
-    const event = createEvent(new IncomingMessage(new Socket()), new ServerResponse(new IncomingMessage(new Socket())))
-    trackOpenResponse(event, 'ann')
-    return event.node.res
-  }
-  const open = Array.from({ length: maxOpenPages }, ask)
-  expect(ask).toThrow(expect.objectContaining({ code: 'RATE_LIMITED', message: expect.stringMatching(/Retry after 1s$/) }))
-  open[0]!.emit('close')
-  open.push(ask())
-  expect(ask).toThrow()
-  for (const response of open.slice(1)) response.emit('close')
-  for (let turn = 0; turn < 2 * maxOpenPages; turn++) ask().emit('close')
 })

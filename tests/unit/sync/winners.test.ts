@@ -1,5 +1,5 @@
 /** What the receipts of losers tell of their winners: bounded in all, and read when nobody waits for the writer any more. */
-import { LibsqlError } from '@libsql/core/api'
+import { type InStatement, LibsqlError } from '@libsql/core/api'
 import { expect, it } from 'vitest'
 import type { PendingOp, PushResult } from '../../../shared/protocol.ts'
 import { maxPayloadBytes, maxWinnerBytes } from '../../../shared/limits.ts'
@@ -65,7 +65,12 @@ it('are read after the commit, and what is gone by then is not told', async () =
 it('are asked for again where they cannot be read', async () => {
   const { database } = await openWith([putOf('a', { stamp: { clock: 2 } })])
   const ops = losers(['a'])
-  const $client = { execute: () => Promise.reject(new LibsqlError('disk I/O error', 'SQLITE_IOERR')) }
+  const $client = {
+    // What the quota has left can still be read: it is asked for before the push.
+    execute: (statement: InStatement) => JSON.stringify(statement).includes('used_bytes')
+      ? database.read.$client.execute(statement)
+      : Promise.reject(new LibsqlError('disk I/O error', 'SQLITE_IOERR')),
+  }
   const broken = adapterOf({ ...database, read: Object.assign(Object.create(database.read), { $client }) })
   await expect(broken.push(event, { scope, ops })).rejects.toMatchObject({ statusCode: 503, data: { retryable: true }, message: expect.stringContaining('push was written') })
   const { results } = await adapterOf(database).push(event, { scope, ops })

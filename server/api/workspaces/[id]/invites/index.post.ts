@@ -1,7 +1,6 @@
 /** Invites an email address. The token is in this answer and nowhere else; bringing it there is the app's affair. */
-import { readJsonBody } from '../../../../http/body.ts'
 import { nowSeconds } from '../../../../lib/clock.ts'
-import { requireChangingUser, defineAuthHandler } from '../../../../http/auth-handler.ts'
+import { defineAuthHandler, readChangeBody, requireChangingUser } from '../../../../http/auth-handler.ts'
 import { createInviteToken } from '../../../../workspaces/invite-token.ts'
 import { requireStore } from '../../../../auth/session.ts'
 import { inviteBody, readIdParam } from '../../../../workspaces/shapes.ts'
@@ -9,7 +8,7 @@ import { inviteBody, readIdParam } from '../../../../workspaces/shapes.ts'
 export default defineAuthHandler(async (event) => {
   const { user } = await requireChangingUser(event)
   const workspaceId = readIdParam(event, 'id', 'workspace')
-  const { email, role, expiresInSeconds } = await readJsonBody(event, inviteBody)
+  const { email, role, expiresInSeconds } = await readChangeBody(event, inviteBody)
   const { token, tokenHash } = createInviteToken(workspaceId)
   const expiresAt = nowSeconds() + expiresInSeconds
   const { inviteId } = await requireStore().createInvite({

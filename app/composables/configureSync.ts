@@ -1,0 +1,1 @@
+export { configureSync } from '../sync/sync-app.ts'

@@ -1,0 +1,69 @@
+/**
+ * Of each key in a page of a pull the greatest change: the others are left out. Only changes that the caller may see
+ * count, and only those of the page. Upholds P5 and P8.
+ */
+import { type SQL, sql } from 'drizzle-orm'
+import { compileSql, type Executor, readRows } from '../database/statement.ts'
+import { logOf } from './log.ts'
+
+export interface PageBounds {
+  workspaceId: string
+  userId: string
+  /** The page begins behind it. */
+  cursor: number
+  /** The page's last version. */
+  last: number
+  /** The names in a filter of several tables, as a JSON array. */
+  tables: string | null
+  /** The name in a filter of one table. */
+  table: string | null
+}
+
+/** The versions that stay in the page, and the horizon when they were read. The log must exist. */
+export async function readGreatest(
+  read: Executor,
+  source: keyof typeof statements,
+  page: PageBounds,
+): Promise<{ versions: Set<number>, horizon: number }> {
+  const [row] = await readRows(read, statements[source](page))
+  return { versions: new Set(JSON.parse(row!.versions) as number[]), horizon: row!.horizon }
+}
+
+/** A change without an owner is visible to every member. */
+export function visibleTo(userId: SQL): SQL {
+  return sql`(owner_user_id is null or owner_user_id = ${userId})`
+}
+
+type Value = (name: keyof PageBounds) => SQL
+
+/** As the page's rows are read: each form uses the same index. */
+const statements = {
+  all: compileGreatest(value => sql`changes where ${inPage(value)}`),
+  table: compileGreatest(value => sql`changes where ${inPage(value)} and table_name = ${value('table')}`),
+  filtered: compileGreatest(value => sql`
+    changes where ${inPage(value)} and +table_name in (select value from json_each(${value('tables')}))`),
+  tables: compileGreatest(value => sql`
+    json_each(${value('tables')}) t cross join changes where ${inPage(value)} and table_name = t.value`),
+}
+
+function compileGreatest(rows: (value: Value) => SQL) {
+  return compileSql<PageBounds, { horizon: number, versions: string }>((name) => {
+    const value: Value = key => sql`${name(key)}`
+    return sql`
+      select l.horizon, page.versions
+      from (
+        select json_group_array(server_version) as versions
+        from (
+          select server_version,
+            row_number() over (partition by table_name, pk order by clock desc, hlc desc, op_id desc) as place
+          from ${rows(value)})
+        where place = 1) as page
+      cross join logs l on l.workspace_id = ${value('workspaceId')}
+      limit 1`
+  })
+}
+
+function inPage(value: Value): SQL {
+  return sql`log_id = ${logOf(value('workspaceId'))} and server_version > ${value('cursor')}
+    and server_version <= ${value('last')} and ${visibleTo(value('userId'))}`
+}

@@ -1,0 +1,12 @@
+/**
+ * Tells listeners inside the process that somebody may have lost rights, after the commit that did it. It does not say
+ * which rights are left: a listener reads them anew. A change made by another server on the same database, or by the
+ * auth provider alone, is not told; whoever holds rights for long reads them from time to time as well.
+ */
+import { createFeed } from '../lib/feed.ts'
+
+/** Whose rights to read anew: everybody's in the workspace, one user's everywhere, or one user's in one workspace. */
+export type RightsChange = { workspaceId: string, userId?: string } | { workspaceId?: undefined, userId: string }
+
+/** One for the process: a listener that reads rights of another database finds them unchanged. */
+export const rightsChanges = createFeed<RightsChange>('rights')

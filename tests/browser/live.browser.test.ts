@@ -1,0 +1,87 @@
+/**
+ * Two devices in a real Chromium with the real client, on the built server: what one writes the other shows at once, also
+ * through a proxy, and through one that keeps streams back. Promise P11.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { type ProxyHabits, startProxy } from '../helpers/proxy.ts'
+import { type LivePages, startLivePages, waitForMode, waitForRow } from './live-page.ts'
+import { type PlaygroundServer, startPlayground } from './playground-server.ts'
+
+let server: PlaygroundServer
+let pages: LivePages
+
+beforeAll(async () => {
+  server = await startPlayground()
+  pages = await startLivePages(server.url, `Ada ${randomUUID().slice(0, 8)}`)
+})
+afterAll(async () => {
+  await pages?.close()
+  await server?.stop()
+})
+
+async function open(origin: string): Promise<Page> {
+  const page = await pages.open(origin)
+  onTestFinished(() => page.context().close())
+  return page
+}
+
+async function openProxied(habits: ProxyHabits) {
+  const proxy = await startProxy(server.url, habits)
+  onTestFinished(proxy.close)
+  return { proxy, page: await open(proxy.origin) }
+}
+
+/** How long each of some edits took from one device's write to the other's list, in milliseconds, shortest first. */
+async function measure(writer: Page, reader: Page, edits = 10): Promise<number[]> {
+  const took: number[] = []
+  for (let count = 0; count < edits; count++) {
+    const id = randomUUID()
+    const writtenAt = await writer.evaluate((one) => {
+      window.live.put(one)
+      return performance.timeOrigin + performance.now()
+    }, id)
+    took.push(await waitForRow(reader, id) - writtenAt)
+  }
+  return took.sort((a, b) => a - b)
+}
+
+it('shows an edit on the other device with no visible delay, both ways', async () => {
+  const [a, b] = [await open(server.url), await open(server.url)]
+  await Promise.all([waitForMode(a, 'stream'), waitForMode(b, 'stream')])
+  for (const took of [await measure(a, b), await measure(b, a)]) expect(took[5]).toBeLessThan(250)
+})
+
+it('does so through a proxy', async () => {
+  const { page, proxy } = await openProxied({})
+  const other = await open(server.url)
+  await Promise.all([waitForMode(page, 'stream'), waitForMode(other, 'stream')])
+  expect((await measure(other, page))[5]).toBeLessThan(250)
+  expect((await measure(page, other))[5]).toBeLessThan(250)
+  expect(proxy.openStreams).toBe(1)
+})
+
+it('waits with pulls within five seconds where a proxy keeps streams back', async () => {
+  const openedAt = performance.now()
+  const { page } = await openProxied({ buffers: true })
+  await waitForMode(page, 'long-poll', 8_000)
+  expect(performance.now() - openedAt).toBeLessThan(8_000)
+  const other = await open(server.url)
+  await waitForMode(other, 'stream')
+  expect((await measure(other, page))[8]).toBeLessThan(500)
+  expect(await page.evaluate(() => window.live.mode())).toBe('long-poll')
+})
+
+it('comes back to a server that was killed, with all that was written meanwhile', async () => {
+  const [a, b] = [await open(server.url), await open(server.url)]
+  await Promise.all([waitForMode(a, 'stream'), waitForMode(b, 'stream')])
+  await server.kill()
+  await waitForMode(b, 'polling')
+  const id = randomUUID()
+  await a.evaluate(one => window.live.put(one), id)
+  await server.restart()
+  await waitForRow(b, id, 30_000)
+  await Promise.all([waitForMode(a, 'stream', 30_000), waitForMode(b, 'stream', 30_000)])
+  expect((await measure(a, b))[5]).toBeLessThan(250)
+})

@@ -1,0 +1,101 @@
+/**
+ * T23: one user attacks the built server with a small heap, and another's requests go on. Each attack alone and all
+ * together. Upholds P15.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { readRssMb } from '../helpers/memory.ts'
+import { attacks } from './abuse-attacks.ts'
+import { call, makeOp } from './devices.ts'
+import type { FaultyServer, StartServer } from './process.ts'
+
+export interface AbuseOptions {
+  start: StartServer
+  dbPath: string
+  /** Of each attack alone, and four times that of all together. */
+  attackMs: number
+  env?: Record<string, string>
+  only?: readonly string[]
+  /** Ends with the first attack that the server did not bear. */
+  untilBroken?: boolean
+}
+
+export interface AttackFigures {
+  rssMb: number
+  p95Ms: number
+  requests: number
+  failed: string[]
+}
+
+export interface AbuseFigures {
+  /** Names of the attacks that took the server, or somebody's requests. */
+  broken: string[]
+  attacks: Record<string, AttackFigures>
+}
+
+const maxRssMb = 700
+const maxP95Ms = 250
+/** A heap as on a small machine. */
+const heap = '--max-old-space-size=512'
+
+export async function runAbuse({ start, dbPath, attackMs, env = {}, only = Object.keys(attacks), untilBroken = false }: AbuseOptions): Promise<AbuseFigures> {
+  const figures: AbuseFigures = { broken: [], attacks: {} }
+  const rounds = [...only.map(name => [name]), ...only.length > 1 ? [[...only]] : []]
+  for (const round of rounds) {
+    const name = round.length === 1 ? round[0]! : 'together'
+    // Its own server and file, or one attack would pay for another.
+    const server = await start(`${dbPath}-${name}`, {
+      NODE_OPTIONS: heap, NUXT_OR3_SQLITE_LIMITS_RATE_LIMITS: '{"session":false}', OR3_SQLITE_PRAGMA_SYNCHRONOUS: 'NORMAL', ...env,
+    })
+    const found = await bear(server, round, round.length === 1 ? attackMs : 4 * attackMs)
+    figures.attacks[name] = found
+    if (found.rssMb > maxRssMb || found.p95Ms > maxP95Ms || found.failed.length > 0) figures.broken.push(name)
+    await server.kill()
+    if (untilBroken && figures.broken.length > 0) break
+  }
+  return figures
+}
+
+async function bear(server: FaultyServer, names: readonly string[], ms: number): Promise<AttackFigures> {
+  const session = (user: string) => call<{ session: { workspace: { id: string } } }>(server.url, user, '/api/auth/session')
+  const { session: { workspace: { id: workspaceId } } } = await session('attacker')
+  const victim = { workspaceId: (await session('victim')).session.workspace.id, deviceId: 'victim' }
+  const target = JSON.stringify({ url: server.url, user: 'attacker', workspaceId, scale: 1, ms })
+  const children = names.map(name => spawn(process.execPath, ['--no-warnings', fileURLToPath(new URL('abuse-child.ts', import.meta.url)), name, target], { stdio: 'ignore' }))
+  let rssMb = 0
+  const took: number[] = []
+  const failed: string[] = []
+  const until = performance.now() + ms
+  while (performance.now() < until && failed.length < 5) {
+    const sentAt = performance.now()
+    await request(server, victim, took.length).catch((error: unknown) => failed.push(String(error)))
+    took.push(performance.now() - sentAt)
+    if (server.isRunning) rssMb = Math.max(rssMb, readRssMb(server.pid))
+    else failed.push('the server has ended')
+    await sleep(20)
+  }
+  for (const child of children) child.kill('SIGKILL')
+  await Promise.all(children.filter(child => child.exitCode === null && child.signalCode === null).map(child => once(child, 'exit')))
+  if (failed.length === 0) await makeRoom(server, victim).catch((error: unknown) => failed.push(String(error)))
+  took.sort((a, b) => a - b)
+  return { rssMb, p95Ms: Math.round(took[Math.floor(took.length * 0.95)] ?? 0), requests: took.length, failed }
+}
+
+/** The victim lists, pushes and pulls in turn. */
+async function request({ url }: FaultyServer, victim: { workspaceId: string, deviceId: string }, turn: number): Promise<void> {
+  const scope = { workspaceId: victim.workspaceId }
+  if (turn % 3 === 0) await call(url, 'victim', '/api/workspaces')
+  else if (turn % 3 === 1) await call(url, 'victim', '/api/sync/push', { scope, ops: [makeOp(victim)] })
+  else await call(url, 'victim', '/api/sync/pull', { scope, cursor: 0, limit: 10 })
+}
+
+/** Deletes and sign-in work after it all. */
+async function makeRoom({ url }: FaultyServer, victim: { workspaceId: string, deviceId: string }): Promise<void> {
+  await call(url, 'newcomer', '/api/auth/session')
+  const op = { ...makeOp(victim), operation: 'delete' as const }
+  const { results } = await call<{ results: { success: boolean }[] }>(url, 'victim', '/api/sync/push', { scope: { workspaceId: victim.workspaceId }, ops: [op] })
+  if (!results.every(receipt => receipt.success)) throw new Error(`A delete failed: ${JSON.stringify(results)}`)
+}

@@ -1,0 +1,37 @@
+/** A log on a full disk. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, existsSync, openSync } from 'node:fs'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { expect, it, onTestFinished } from 'vitest'
+import { mayLog } from '../../../server/lib/log-budget.ts'
+import { configureSync } from '../../../server/config/sync.ts'
+
+async function run(argument: string): Promise<{ said: string, signal: NodeJS.Signals | null }> {
+  const full = openSync('/dev/full', 'w')
+  const script = fileURLToPath(new URL('../../helpers/full-log.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--no-warnings', script, argument], { stdio: ['ignore', full, full, 'pipe'] })
+  closeSync(full)
+  let said = ''
+  child.stdio[3]!.on('data', (chunk: Buffer) => said += chunk.toString())
+  const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
+  const [, signal] = await once(child, 'close') as [number, NodeJS.Signals | null]
+  clearTimeout(timer)
+  return { said, signal }
+}
+
+it.runIf(existsSync('/dev/full'))('does not stop the process, nor keep it busy', { timeout: 60_000 }, async () => {
+  const { said } = await run('survive')
+  expect(Number(/turns (\d+)/.exec(said)?.[1])).toBeGreaterThan(20)
+  // The control: without it the process is busy with its own error, or ends.
+  const control = await run('no')
+  expect(Number(/turns (\d+)/.exec(control.said)?.[1] ?? 0)).toBeLessThan(20)
+})
+
+// Seen red without a bound.
+it('gets so many lines a minute about failed requests', () => {
+  configureSync({ logLinesPerMinute: 5 })
+  onTestFinished(() => configureSync())
+  expect(Array.from({ length: 50 }, mayLog).filter(Boolean)).toHaveLength(5)
+})
