@@ -1,21 +1,21 @@
-/** What the engine costs a browser, as a bundler makes it; and that nothing of a server or a framework is in it. */
+/** What the client costs a browser, as a bundler makes it; and that nothing of a server or a framework is in it. */
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { expect, it } from 'vitest'
 
 const entry = fileURLToPath(new URL('../../../client/index.ts', import.meta.url))
-/** The whole client may have 20 KB; the composables and the live connection come on top of this. */
-const maxGzipBytes = 16_000
+/** The whole client may have 20 KB. The live connection is in this figure, the composables come on top. */
+const maxGzipBytes = 20 * 1024
 
-it('fits into its share of the client\'s 20 KB, without Node, Vue or zod', async () => {
+it('has 20 KB at most, without Node, Vue or zod', async () => {
   const { outputFiles, metafile } = await build({
     entryPoints: [entry], bundle: true, minify: true, format: 'esm', target: 'es2022', platform: 'browser',
     write: false, metafile: true,
   })
   const bytes = gzipSync(outputFiles[0]!.contents, { level: 9 }).length
-  console.log(`The engine has ${bytes} bytes, gzipped.`)
+  console.log(`The client has ${bytes} bytes, gzipped.`)
   expect(bytes).toBeLessThan(maxGzipBytes)
   const files = Object.keys(metafile.inputs)
-  expect(files.filter(file => !/^(client|shared)\/|^node_modules\/idb\//.test(file))).toEqual([])
+  expect(files.filter(file => !/^(client|shared)\/|^node_modules\/(idb|eventsource-parser)\//.test(file))).toEqual([])
 })
