@@ -15,7 +15,7 @@ import { backOff } from './back-off.ts'
 import type { RemoteConnection, Session } from './connection.ts'
 import type { GroupedWrite, GroupedWrites } from './grouped-writes.ts'
 import { createRemoteClient } from './remote-client.ts'
-import { codeOf, isOutcomeUnknown, isPassing } from './remote-error.ts'
+import { isOutcomeUnknown, isPassing } from './remote-error.ts'
 
 export interface RemoteWriter extends GroupedWrites {
   write<T>(job: WriteJob<T>): Promise<T>
