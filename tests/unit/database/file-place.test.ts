@@ -8,7 +8,7 @@ import { makeTempFolder } from '../../helpers/database.ts'
 import { requireServer, spawnServer } from '../../helpers/spawned-server.ts'
 
 // Each starts processes of its own.
-vi.setConfig({ testTimeout: 120_000 })
+vi.setConfig({ testTimeout: 240_000 })
 
 const nobody = 65_534
 const isRoot = process.getuid?.() === 0
