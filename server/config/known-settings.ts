@@ -1,9 +1,10 @@
 /** Finds settings that nothing reads, which mostly are misspelt: each is told with the known name that is nearest. */
 
-/** Every variable that the layer reads, beside the `NUXT_OR3_SQLITE_…` overrides of its runtime config. */
+/** Every variable that the layer reads, or refuses by its name, beside the `NUXT_OR3_SQLITE_…` overrides of its runtime config. */
 export const knownVariables: readonly string[] = [
-  'ALLOW_IN_MEMORY', 'BACKUP_CRON', 'BACKUP_DIR', 'BACKUP_KEEP', 'CLEAN_UP', 'DB_PATH', 'METRICS', 'PRAGMA_JOURNAL_MODE',
-  'PRAGMA_SYNCHRONOUS', 'RETENTION_DAYS', 'SLOW_STATEMENT_MS', 'STRICT',
+  'ALLOW_IN_MEMORY', 'AUTH_TOKEN', 'BACKUP_CRON', 'BACKUP_DIR', 'BACKUP_KEEP', 'CLEAN_UP', 'DB_PATH', 'DRIVER',
+  'FROM_AUTH_TOKEN', 'METRICS', 'PRAGMA_JOURNAL_MODE', 'PRAGMA_SYNCHRONOUS', 'REPLICA_URL', 'RETENTION_DAYS',
+  'SLOW_STATEMENT_MS', 'STRICT', 'SYNC_URL',
 ].map(name => `OR3_SQLITE_${name}`)
 
 /** A setting whose keys are not listed, as those of `rateLimits`, may hold any. */

@@ -24,6 +24,7 @@ describe('the session route', () => {
         workspace: { id: expect.any(String), name: 'My Workspace' },
         role: 'owner',
       },
+      usage: { bytes: 0, rows: 0, maxBytes: expect.any(Number), maxRows: expect.any(Number) },
     })
     expect((await call('GET /api/auth/session', { as: 'ann' })).body).toEqual(body)
   })
