@@ -29,7 +29,7 @@ export class MigrationError extends Error {
 /** Brings the database to the end of `history`, or throws `MigrationError` and changes nothing. */
 export async function applyMigrations(client: Client, history: MigrationHistory): Promise<void> {
   assertInOrder(history)
-  await assertNotOld(client)
+  await assertNotOldTables(client)
   const applied = await readLedger(client, history.ledger)
   assertLedgerFits(history, applied)
   if (applied.length === 0) await assertNoTables(client, history)
@@ -71,12 +71,18 @@ async function assertReferences(transaction: Transaction, { owner }: MigrationHi
   throw new MigrationError(`The migrations of ${owner} would leave rows that refer to nothing, in ${tables}: nothing was changed.`)
 }
 
-/** The likeliest wrong file is the one that or3-provider-sqlite wrote: it has that package's ledger and not the layer's. */
-async function assertNotOld(client: Client) {
+async function assertNotOldTables(client: Client) {
   const { rows } = await client.execute(`SELECT name FROM sqlite_master
     WHERE type = 'table' AND name IN ('${ledgerTable}', 'kysely_migration', 'change_log')`)
-  const present = new Set(rows.map(row => row['name']))
-  if (present.has(ledgerTable) || !present.has('kysely_migration') || !present.has('change_log')) return
+  assertNotOld(rows.map(row => String(row['name'])))
+}
+
+/**
+ * The likeliest wrong file is the one that or3-provider-sqlite wrote: it has that package's ledger and not the layer's.
+ * Takes the names of the tables that are there. Throws `MigrationError`.
+ */
+export function assertNotOld(names: readonly string[]): void {
+  if (names.includes(ledgerTable) || !names.includes('kysely_migration') || !names.includes('change_log')) return
   throw new MigrationError('The file is a database of or3-provider-sqlite, which this server cannot use as it is: copy it into a new file with `npx or3-layer-sqlite import <this file> --to <new file>`, and set OR3_SQLITE_DB_PATH to the new one.')
 }
 

@@ -3,7 +3,7 @@
  * was. Upholds P14.
  */
 import { existsSync, rmSync } from 'node:fs'
-import { appLedgerTable, ledgerTable } from '../migrate.ts'
+import { appLedgerTable, assertNotOld, ledgerTable } from '../migrate.ts'
 import { driverCode } from '../driver-error.ts'
 import { openConnection } from './connection.ts'
 import { sidecars } from './file-place.ts'
@@ -17,6 +17,7 @@ export function assertOwnContents(path: string, hasAppHistory: boolean): void {
   try {
     const names = readTableNames(path)
     if (names.length === 0 || names.includes(ledgerTable) || (hasAppHistory && names.includes(appLedgerTable))) return
+    assertNotOld(names)
     // A leading underscore is how tools name what they keep in somebody else's database.
     const tables = names.filter(name => !/^(?:_|sqlite_|libsql_)/.test(name))
     if (tables.length === 0) return
