@@ -9,6 +9,11 @@ export default createConfigForNuxt({
 })
   .prepend({ ignores: ['drizzle/**', '**/.output/**', '**/.nuxt/**', 'tests/fixtures/*.json', '.cache/**'] })
   .append({
+    // A page's name is its address.
+    files: ['tests/fixtures/*/app/pages/**'],
+    rules: { 'vue/multi-word-component-names': 'off' },
+  })
+  .append({
     rules: {
       '@typescript-eslint/no-explicit-any': 'error',
       '@stylistic/max-len': ['error', { code: 180, ignoreComments: true, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreUrls: true, ignoreRegExpLiterals: true }],

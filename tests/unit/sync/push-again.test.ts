@@ -13,12 +13,12 @@ it('is answered though the server stops, and takes no turn of another', async ()
   const known = putOf('a')
   await engine.push(caller, { scope, ops: [known] })
   const { jobs } = database.activity
-  const gate = Promise.withResolvers<void>()
+  const gate = Promise.withResolvers<undefined>()
   const first = database.write(() => gate.promise)
   const repeats = Array.from({ length: 3 }, (_, index) => engine.push(caller, { scope, ops: [known, putOf(`b${index}`), putOf('a', { stamp: { clock: 1 } })] }))
   await vi.waitUntil(() => database.activity.queued === 4)
   const closing = database.close()
-  gate.resolve()
+  gate.resolve(undefined)
   await first
   const answers = await Promise.all(repeats)
   expect(answers.map(({ results }) => results.map(({ success, serverVersion }) => [success, serverVersion]))).toEqual([
