@@ -101,7 +101,7 @@ describe('the settings', () => {
     expect(readSyncSettings()).toMatchObject({
       maxBodyBytes: 16 * 1024 * 1024, maxOpsPerPush: 1_000,
       trustedProxies: 0,
-      rateLimits: { 'push': 400, 'pull': 900, 'snapshot': 600, 'update-cursor': 400, 'gc': 10, 'workspaces': 120, 'session': 600 },
+      rateLimits: { 'push': 600, 'pull': 2_400, 'snapshot': 600, 'update-cursor': 400, 'gc': 10, 'workspaces': 120, 'session': 600 },
       maxBytesInFlight: 96 * 2 ** 20, maxUserBytesInFlight: 40 * 2 ** 20, maxRequestsPerSocket: 8, maxWorkspaceBytes: 2 ** 31,
     })
   })
@@ -116,7 +116,7 @@ describe('the settings', () => {
       expect(new Set(Object.values(readSyncSettings().rateLimits))).toEqual(new Set([null]))
     }
     configureSync({ maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '' })
-    expect(readSyncSettings()).toMatchObject({ maxBodyBytes: 16 * 1024 * 1024, rateLimits: { push: 400 } })
+    expect(readSyncSettings()).toMatchObject({ maxBodyBytes: 16 * 1024 * 1024, rateLimits: { push: 600 } })
   })
 
   it('name what cannot be used', () => {
