@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { maxBodyBytes } from '../../shared/limits.ts'
 import { startServer } from '../helpers/server.ts'
+import { createTinyClient } from '../helpers/tiny-client.ts'
 import { buildDbPath, buildPlayground } from './builds.ts'
 import { itServesSync } from './checks.ts'
 import { createClient } from './client.ts'
@@ -101,6 +102,45 @@ describe('a body that cannot be served', () => {
     request.destroy()
     return answer
   }
+})
+
+describe('a developer\'s first steps', () => {
+  it('the client of docs/protocol.md syncs two devices', async () => {
+    const workspaceId = await createClient(built.server, header, 'tiny').workspaceId()
+    const origin = built.server.url.replace(/\/$/, '')
+    const [phone, laptop] = [0, 1].map(() => createTinyClient({ origin, workspaceId, headers: { [header]: 'tiny' } }))
+    const note = { id: 'n1', text: 'Milk', done: false, created_at: 1, updated_at: 1, clock: 1 }
+    phone!.put('notes', 'n1', note)
+    await phone!.sync()
+    await laptop!.sync()
+    expect(laptop!.rowsOf('notes').map(row => row.payload)).toEqual([note])
+    expect([phone!.pending, phone!.refused]).toEqual([[], []])
+  })
+
+  // Seen red: Nuxt's page, with 200.
+  it('an unknown API path is a 404 in JSON, another method a 405', async () => {
+    for (const [path, status] of [['/api/sync/psuh', 404], ['/api/sync/push', 405], ['/api/workspaces/x', 405]] as const) {
+      const answer = await built.server.fetch(path, { headers: { accept: 'text/html,*/*' } })
+      expect([path, answer.status, answer.headers.get('content-type')]).toEqual([path, status, expect.stringContaining('application/json')])
+      expect(await answer.json()).toMatchObject({ data: { retryable: false } })
+    }
+    expect((await built.server.fetch('/')).status).toBe(200)
+  })
+
+  it('a variable that nothing reads is told at the start', async () => {
+    const env = { OR3_SQLITE_DBPATH: 'x', OR3_SQLITE_METRICS: 'false' }
+    const server = await startServer({ output: built.output, dbPath: join(built.dataFolder, 'told.db'), env })
+    expect((await server.fetch('/api/health')).status).toBe(200)
+    expect(server.output()).toContain('OR3_SQLITE_DBPATH is not read by or3-layer-sqlite: did you mean OR3_SQLITE_DB_PATH?')
+    expect(server.output()).not.toContain('OR3_SQLITE_METRICS is not read')
+  })
+
+  it('a first workspace is named after its owner', async () => {
+    const answer = await built.server.fetch('/api/auth/session', { headers: { [header]: 'named' } })
+    const { session } = await answer.json() as { session: { user: { displayName?: string }, workspace: { name: string } } }
+    expect(session.workspace.name).toBe(session.user.displayName ? `${session.user.displayName}'s workspace` : 'My Workspace')
+    expect(session.workspace.name).not.toBe('My Workspace')
+  })
 })
 
 // Seen red where the path was taken as the request has it: no id and no figure, and health waited for the start.
