@@ -1,6 +1,14 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
+/** What an app imports, for the examples of the docs. */
+const alias = {
+  '#or3-sync': fileURLToPath(new URL('server/index.ts', import.meta.url)),
+  'or3-layer-sqlite/shared': fileURLToPath(new URL('shared/index.ts', import.meta.url)),
+}
+
 export default defineConfig({
+  resolve: { alias },
   test: {
     include: ['tests/{unit,property,e2e}/**/*.test.ts'],
     // Every test opens a real database file; two of them at once is what the machines we know can do.

@@ -5,9 +5,10 @@
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { readChatExport } from './app/sync/import.ts'
-import { createHttpTransport, createReplica } from './app/sync/replica.ts'
-import type { Replica, SyncReport } from './app/sync/replica.ts'
+import { createHttpTransport } from '../client/index.ts'
+import { fingerprint } from './shared/fingerprint.ts'
+import { readChatExport } from './shared/read-export.ts'
+import { type DemoDevice, openDevice } from './demo/device.ts'
 import { describeResult, formatResult } from './demo/result.ts'
 import { signIn } from './demo/sign-in.ts'
 import { startServer } from './demo/server.ts'
@@ -42,52 +43,41 @@ function readOptions(): { url?: string | undefined, json: boolean } {
 
 async function exchange(baseUrl: string, isFresh: boolean) {
   const headers = { 'x-demo-user': USER }
-  const { userId, workspaceId } = await signIn(baseUrl, headers)
+  const id = await signIn(baseUrl, headers)
   const transport = createHttpTransport({ baseUrl, headers })
-  const a = createReplica({ deviceId: 'demo-a', workspaceId, transport })
-  const b = createReplica({ deviceId: 'demo-b', workspaceId, transport })
+  const a = await openDevice('demo-a', transport, id)
+  const b = await openDevice('demo-b', transport, id)
+  // Both are there before the import: what follows reaches them change by change.
+  for (const device of [a, b]) await syncPatiently(device)
+  const earlier = { ...b.figures }
 
-  const ops = readChatExport(readSample(), userId)
-  a.enqueueAll(ops)
-  const imported = await a.fingerprint()
-  const leave = a.subscribe(createProgress(ops.length, () => a.pending.length))
-  const sent = await syncPatiently(a)
+  const ops = readChatExport(readSample(), id.userId)
+  await a.store.importOps(ops)
+  const imported = await fingerprint(a.store)
+  const leave = a.store.subscribe(createProgress(ops.length, () => a.store.status.pending))
+  await syncPatiently(a)
   leave()
-  const read = await syncPatiently(b)
+  await syncPatiently(b)
   // What others wrote meanwhile, should the server not be ours alone.
   await syncPatiently(a)
   // A workspace that was in use holds more than the sample: then only the two devices can be compared.
-  return describeResult({ a, b, sent, read, imported: isFresh ? imported : undefined })
+  return describeResult({ a, b, earlier, imported: isFresh ? imported : undefined })
 }
 
 function readSample(): unknown {
   return JSON.parse(readFileSync(new URL('../tests/fixtures/history.json', import.meta.url), 'utf8'))
 }
 
-/** One run, and more after each "not so fast"; the times and counts of all are added up. */
-async function syncPatiently(device: Replica): Promise<SyncReport> {
-  let total = await device.sync()
-  for (let wait = 0; wait < MAX_WAITS && total.error?.retryAfterSeconds !== undefined; wait++) {
-    const seconds = total.error.retryAfterSeconds
+/** One run, and more after each "not so fast". */
+async function syncPatiently(device: DemoDevice): Promise<void> {
+  let report = await device.sync()
+  for (let wait = 0; wait < MAX_WAITS && report.error?.retryAfterSeconds !== undefined; wait++) {
+    const seconds = report.error.retryAfterSeconds
     console.error(`The server asks to wait for ${seconds} s.`)
     await new Promise(resolve => setTimeout(resolve, seconds * 1000))
-    total = addReports(total, await device.sync())
+    report = await device.sync()
   }
-  if (total.error) throw new Error(`The sync of ${device.deviceId} ended early: ${total.error.message}`)
-  return total
-}
-
-function addReports(before: SyncReport, after: SyncReport): SyncReport {
-  const sum = (key: 'pushed' | 'failed' | 'pulled' | 'pages' | 'pushMs' | 'pullMs') => before[key] + after[key]
-  return {
-    ...after,
-    pushed: sum('pushed'),
-    failed: sum('failed'),
-    pulled: sum('pulled'),
-    pages: sum('pages'),
-    pushMs: sum('pushMs'),
-    pullMs: sum('pullMs'),
-  }
+  if (report.error) throw new Error(`The sync of ${device.name} ended early: ${report.error.message}`)
 }
 
 function createProgress(all: number, countPending: () => number): () => void {

@@ -5,13 +5,15 @@
  */
 import { join, relative } from 'node:path'
 import process from 'node:process'
-import { addServerPlugin, addServerTemplate, addTypeTemplate, defineNuxtModule, useLogger } from '@nuxt/kit'
+import { addServerPlugin, addServerTemplate, addTypeTemplate, addVitePlugin, defineNuxtModule, useLogger } from '@nuxt/kit'
+import { findUnknownKeys } from '../server/config/known-settings.ts'
 import { assertNodeVersion } from '../server/lib/node-version.ts'
 import { assertCron, assertPreset } from './build/checks.ts'
 import { addDevtoolsTab } from './build/devtools-tab.ts'
 import { bindRegistries, findHostRegistries, writeHostRegistries } from './build/host-registries.ts'
 import { isSqliteHistory, writeMigrations } from './build/migrations.ts'
 import { configureNitro } from './build/nitro.ts'
+import { createServerOnlyPlugin } from './build/server-only.ts'
 import { layerRoot, layerServer, withSlashes } from './build/paths.ts'
 
 export interface SyncLayerOptions {
@@ -21,8 +23,12 @@ export interface SyncLayerOptions {
   backupCron?: string
 }
 
+/** The keys of `or3Sqlite` in a `nuxt.config.ts`. */
+const knownOptions = { migrationsDir: '', backupCron: '' } satisfies Required<SyncLayerOptions>
+
 const runtimeDefaults = {
-  dbPath: '', authToken: '', replicaUrl: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '', authProvider: '',
+  dbPath: '', authToken: '', replicaUrl: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '',
+  authProvider: '', workspaceName: '',
   limits: {
     maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '', servers: '', maxBytesInFlight: '', maxUserBytesInFlight: '',
     maxRequestsInFlight: '', maxUserRequestsInFlight: '', maxRequestsPerSocket: '', idleSeconds: '', maxWorkspaceBytes: '',
@@ -42,9 +48,15 @@ export default defineNuxtModule<SyncLayerOptions>({
       nuxt.options.alias[alias] = 'hostFile' in file ? file.hostFile : join(layerServer, file.own)
     }
     nuxt.options.alias['#or3-sync'] = join(layerServer, 'index.ts')
+    addVitePlugin(() => createServerOnlyPlugin(join(layerServer, 'index.ts')))
 
     // The app's own keys may have other types; and the environment overrides only keys that are there.
     const given = nuxt.options.runtimeConfig['or3Sqlite'] as unknown as Partial<typeof runtimeDefaults> | undefined
+    const unknown = [
+      ...findUnknownKeys('runtimeConfig.or3Sqlite', given, runtimeDefaults),
+      ...findUnknownKeys('or3Sqlite', { ...options }, knownOptions),
+    ]
+    for (const sentence of unknown) useLogger('or3-layer-sqlite').warn(sentence)
     const limits = { ...runtimeDefaults.limits, ...given?.limits }
     Object.assign(nuxt.options.runtimeConfig, { or3Sqlite: { ...runtimeDefaults, ...given, limits } })
 

@@ -62,6 +62,11 @@ export const errorKinds = {
     status: 404, wire: 'NOT_FOUND', retryable: false, client: 'Read the list again; do not repeat it.', operator: none,
     meaning: 'There is no such thing, or none the caller may know of.',
   },
+  METHOD_NOT_ALLOWED: {
+    status: 405, wire: 'VALIDATION_ERROR', retryable: false, operator: none,
+    meaning: 'The path does not take this method.',
+    client: 'Use a method that the header `Allow` names.',
+  },
   CONFLICT: {
     status: 409, wire: 'CONFLICT', retryable: false, operator: none,
     meaning: 'The request contradicts what is stored.',

@@ -18,17 +18,18 @@ export interface ChangeStamp {
 export type SyncOperation = 'put' | 'delete'
 export type JsonObject = Record<string, unknown>
 
+/** An op as a device sends it. The last four fields and `id` are a host's clients' own: no server reads them. */
 export interface PendingOp {
-  id: string
+  id?: string | undefined
   tableName: string
   operation: SyncOperation
   pk: string
   payload?: unknown
   stamp: ChangeStamp
   /** Epoch milliseconds. */
-  createdAt: number
-  attempts: number
-  status: string
+  createdAt?: number | undefined
+  attempts?: number | undefined
+  status?: string | undefined
   nextAttemptAt?: number | undefined
 }
 

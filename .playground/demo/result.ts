@@ -1,6 +1,8 @@
 /** What the demo found, as data and as a page of text. */
-import type { Replica, SyncReport } from '../app/sync/replica.ts'
-import { SYNCED_TABLES } from '../app/sync/tables.ts'
+import { chatTables } from '../shared/tables.ts'
+import { createRowReader } from '../shared/device-rows.ts'
+import { fingerprint } from '../shared/fingerprint.ts'
+import type { DemoDevice, Figures } from './device.ts'
 
 export interface DemoResult {
   ok: boolean
@@ -16,48 +18,47 @@ export interface DemoResult {
   pages: number
   pullMs: number
   head: number
-  /** Concurrent writes that device B met, by the rule that decided them; a device remembers the last 50. */
+  /** Concurrent writes that device B met, by the rule that decided them. */
   conflicts: Record<string, number>
   failed: number
   pending: number
 }
 
 export interface DemoRun {
-  a: Replica
-  b: Replica
-  sent: SyncReport
-  read: SyncReport
+  a: DemoDevice
+  b: DemoDevice
+  /** What device B had read before the import. */
+  earlier: Figures
   /** Fingerprint of the import before any server saw it. */
   imported?: string | undefined
 }
 
-export async function describeResult({ a, b, sent, read, imported }: DemoRun): Promise<DemoResult> {
-  const [fingerprint, other] = await Promise.all([a.fingerprint(), b.fingerprint()])
-  const equal = fingerprint === other
+export async function describeResult({ a, b, earlier, imported }: DemoRun): Promise<DemoResult> {
+  const [own, other] = await Promise.all([fingerprint(a.store), fingerprint(b.store)])
+  const equal = own === other
   const faithful = imported === undefined ? null : imported === other
-  const failed = a.failed.length + b.failed.length
-  const pending = a.pending.length + b.pending.length
-  const conflicts: Record<string, number> = {}
-  for (const { decidedBy } of b.decisions) conflicts[decidedBy] = (conflicts[decidedBy] ?? 0) + 1
-  const tombstones = b.tombstones()
+  const failed = a.store.status.failures + b.store.status.failures
+  const pending = a.store.status.pending + b.store.status.pending
+  const held = createRowReader(b.store)
+  const { pushed, pushMs } = a.figures
   return {
     ok: equal && faithful !== false && failed === 0 && pending === 0,
     equal,
     faithful,
-    fingerprint,
-    tables: SYNCED_TABLES.map(name => ({
+    fingerprint: own,
+    tables: chatTables.map(({ name }) => ({
       name,
-      rows: b.rows(name).length,
-      tombstones: tombstones.filter(entry => entry.tableName === name).length,
+      rows: held.rows(name).length,
+      tombstones: held.countTombstones(name),
     })),
-    pushed: sent.pushed,
-    pushMs: Math.round(sent.pushMs),
-    opsPerSecond: Math.round(sent.pushed / (sent.pushMs / 1000)),
-    pulled: read.pulled,
-    pages: read.pages,
-    pullMs: Math.round(read.pullMs),
-    head: b.head,
-    conflicts,
+    pushed,
+    pushMs: Math.round(pushMs),
+    opsPerSecond: Math.round(pushed / (pushMs / 1000)),
+    pulled: b.figures.pulled - earlier.pulled,
+    pages: b.figures.pages - earlier.pages,
+    pullMs: Math.round(b.figures.pullMs - earlier.pullMs),
+    head: b.store.status.head,
+    conflicts: b.conflicts,
     failed,
     pending,
   }

@@ -18,7 +18,7 @@ const markCondition = `name not in ('copying', 'clean_up_lease')`
 
 /** Each after the tables that it refers to. */
 export function listTables(): TableSpec[] {
-  const tables = Object.values(schema).filter((entry): entry is SQLiteTable => is(entry, Table))
+  const tables = Object.values<unknown>(schema).filter((entry): entry is SQLiteTable => is(entry, Table))
   const ordered: SQLiteTable[] = []
   const add = (table: SQLiteTable, above: readonly SQLiteTable[]) => {
     if (ordered.includes(table) || above.includes(table)) return

@@ -20,7 +20,9 @@ export async function pullToHead(device: SyncDevice, report: SyncReport): Promis
   if (!meta.isComplete) await takeSnapshot(device, report)
   for (;;) {
     const cursor = meta.cursor
-    const page = await device.transport.pull({ scope: { workspaceId: device.workspaceId }, cursor, limit: pageSize })
+    // With the history: a conflict is known by the change that lost.
+    const request = { scope: { workspaceId: device.workspaceId }, cursor, limit: pageSize, history: true }
+    const page = await device.transport.pull(request)
     if (page.requiresSnapshot) {
       await takeSnapshot(device, report)
       continue

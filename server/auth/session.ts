@@ -207,7 +207,8 @@ function unauthenticated() {
 
 const optionalMethods = [
   'getUser', 'createInvite', 'listInvites', 'revokeInvite', 'validateInvite', 'acceptInviteAndProvisionUser',
-  'consumeInvite', 'findKnownSession', 'getMembership', 'listMembers', 'setMemberRole', 'removeMember',
+  'consumeInvite', 'createInviteLink', 'listInviteLinks', 'revokeInviteLink', 'acceptInviteLink', 'findKnownSession',
+  'getMembership', 'listMembers', 'setMemberRole', 'removeMember',
 ] as const satisfies readonly (keyof AuthWorkspaceStore)[]
 
 function isComplete(store: AuthWorkspaceStore): store is Required<AuthWorkspaceStore> {

@@ -151,7 +151,7 @@ function assertExpanded(given: string) {
   if (/^["'`]|["'`]$/.test(given)) refuse('the quotes would be part of the name', 'Write the path without quotes.')
   if (given.startsWith('~')) refuse('nothing replaces the ~ here', 'Write the whole path, such as /home/ada/sync.db.')
   if (/(?:^|[\\/:])\$(?:\w|\{)|^%\w+%/.test(given)) refuse('nothing replaces the variable here', 'Write the whole path.')
-  if (/[\0-\x1f]/.test(given)) refuse('it has a line break or another control character in it', 'Write the path on one line.')
+  if ([...given].some(character => character < ' ')) refuse('it has a line break or another control character in it', 'Write the path on one line.')
 }
 
 function readPath(given: string): string {

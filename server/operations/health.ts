@@ -53,9 +53,9 @@ export async function readHealth(engine: SyncEngine | undefined): Promise<{ stat
   return { status: health.problem === null ? 200 : 503, health }
 }
 
-interface Recent { engine: SyncEngine, at: number, health: ReturnType<typeof readHealth> }
+interface Recent { engine: SyncEngine, at: number, problem: ErrorCode | null, health: ReturnType<typeof readHealth> }
 
-/** Anybody may ask, as often as they like: a second old is as good. */
+/** Anybody may ask, as often as they like: a second old is as good, unless what is wrong has changed since. */
 const recentMs = 1_000
 let recent: Recent | undefined
 
@@ -63,7 +63,10 @@ let recent: Recent | undefined
 export function readRecentHealth(engine: SyncEngine | undefined): ReturnType<typeof readHealth> {
   if (!engine) return readHealth(engine)
   const now = performance.now()
-  if (recent?.engine !== engine || now - recent.at >= recentMs) recent = { engine, at: now, health: readHealth(engine) }
+  const { problem } = engine.database.activity
+  if (recent?.engine !== engine || recent.problem !== problem || now - recent.at >= recentMs) {
+    recent = { engine, at: now, problem, health: readHealth(engine) }
+  }
   return recent.health
 }
 

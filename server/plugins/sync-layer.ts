@@ -14,6 +14,7 @@ import { selectAuthProvider } from '../auth/provider.ts'
 import { warnWithoutProvider } from '../auth/session.ts'
 import { createAuthWorkspaceStore } from '../host/auth-store.ts'
 import { readDatabaseTarget } from '../config/database.ts'
+import { findUnknownVariables } from '../config/known-settings.ts'
 import { registerWithHost } from '../host/register.ts'
 import { layerStarted, startLayer, stopLayer, useSyncDatabase, useSyncEngine } from '../layer.ts'
 import { createSyncGatewayAdapter, providerId } from '../host/sync-adapter/adapter.ts'
@@ -25,13 +26,19 @@ import { surviveLogErrors } from '../lib/log-budget.ts'
 import { configureOps } from '../config/operations.ts'
 import { statementWatch, watchRequests } from '../operations/watch.ts'
 import { assertNodeVersion } from '../lib/node-version.ts'
+import { namedAfterOwner } from '../workspaces/default-name.ts'
+import { registerAuthWorkspaceStore as registerWithLayer } from '../workspaces/store/registry.ts'
 import { isSelected, readHostSettings } from '../host/selection.ts'
 import { configureSync } from '../config/sync.ts'
+
+/** A host brings registries of its own. */
+const isHosted = registerAuthWorkspaceStore !== registerWithLayer
 
 export default defineNitroPlugin((nitroApp) => {
   const config = useRuntimeConfig()
   if (!isSelected(config)) return
-  registerAuthWorkspaceStore({ id: providerId, create: () => createAuthWorkspaceStore(useSyncDatabase) })
+  const workspaceName = isHosted ? undefined : config.or3Sqlite.workspaceName || namedAfterOwner
+  registerAuthWorkspaceStore({ id: providerId, create: () => createAuthWorkspaceStore(useSyncDatabase, { workspaceName }) })
   const { emitWebhookSystemHook: emitSystemHook } = hostRegistries
   registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncEngine, { emitSystemHook }) })
   registerWithHost(hostRegistries, useSyncEngine, readHostSettings(config))
@@ -45,6 +52,7 @@ export default defineNitroPlugin((nitroApp) => {
   selectAuthProvider(config.or3Sqlite.authProvider)
   const configure = () => {
     assertNodeVersion(process.version)
+    for (const sentence of findUnknownVariables(process.env, config.or3Sqlite)) consola.withTag('or3-sync').warn(sentence)
     configureSync(config.or3Sqlite.limits)
     configureOps(process.env, config.or3Sqlite)
     // A wrong setting is refused now, not at the first backup.
@@ -64,6 +72,7 @@ export default defineNitroPlugin((nitroApp) => {
     event.context['or3SyncPage'] = createPageReader(event)
   })
   nitroApp.hooks.hook('close', stopLayer)
+  void useSyncEngine().then(engine => engine.onApplied(ops => nitroApp.hooks.callHook('sync:applied', ops)), () => {})
 })
 
 /** A dev reload can leave an old worker behind that holds the database. It closes when a newer one starts. */

@@ -1,5 +1,6 @@
 /** What the parts of one engine share. */
 import type { SyncDatabase } from '../database/types.ts'
+import type { AppliedFeed } from './applied.ts'
 import type { CommitFeed } from './commits.ts'
 import type { GroupedWrite } from '../database/remote/grouped-writes.ts'
 import type { DiskReserve } from './disk-reserve.ts'
@@ -20,4 +21,5 @@ export interface EngineContext {
   readonly quotas: Quotas
   readonly disk: DiskReserve
   readonly commits: CommitFeed
+  readonly applied: AppliedFeed
 }

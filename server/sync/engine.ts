@@ -8,6 +8,7 @@ import type {
 } from '../../shared/protocol.ts'
 import type { SyncDatabase } from '../database/types.ts'
 import type { Caller, UserCaller } from './caller.ts'
+import { type AppliedListener, createAppliedFeed } from './applied.ts'
 import { type CommitListener, createCommitFeed } from './commits.ts'
 import type { EngineContext } from './context.ts'
 import { updateCursor } from './cursors.ts'
@@ -23,6 +24,7 @@ import { type CleanAllOptions, type CleanAllResult, cleanAllWorkspaces } from '.
 import { type CleanUpOptions, gcChangeLog, gcTombstones } from './retention/clean-up.ts'
 import { createMaintenanceLog, type MaintenanceLog } from './retention/maintenance-log.ts'
 import { createReplicaReads } from './replica.ts'
+import { createServerRows, type ServerRows } from './server-rows.ts'
 import { snapshot, snapshotText } from './snapshot.ts'
 import { createTokenKey } from './snapshot-token.ts'
 
@@ -52,11 +54,16 @@ export interface SyncEngine {
    * of one workspace also hears of the commits of other servers on the same database.
    */
   onCommit(listener: CommitListener, workspaceId?: string): () => void
+  /** Calls `listener` with the applied ops of each commit, after its push was answered; returns what ends that. */
+  onApplied(listener: AppliedListener): () => void
+  /** Rows for the server's own code. */
+  readonly rows: ServerRows
 }
 
 /** Makes the engine; once per open database. */
 export function createSyncEngine(database: SyncDatabase): SyncEngine {
   const commits = createCommitFeed()
+  const applied = createAppliedFeed()
   const quotas = createQuotas(database)
   const context: EngineContext = {
     database,
@@ -67,6 +74,7 @@ export function createSyncEngine(database: SyncDatabase): SyncEngine {
     quotas,
     disk: createDiskReserve(database),
     commits,
+    applied,
   }
   followForeignCommits(database, commits)
   const maintenance = createMaintenanceLog(database)
@@ -86,5 +94,7 @@ export function createSyncEngine(database: SyncDatabase): SyncEngine {
     cleanAllWorkspaces: options => cleanAllWorkspaces(database, maintenance, options),
     readHead: caller => readHead(database, caller.workspaceId),
     onCommit: commits.listen,
+    onApplied: applied.listen,
+    rows: createServerRows(context),
   }
 }

@@ -14,6 +14,7 @@ const idleMs = 1_000
 const leastGapMs = 10
 /** For so long after a write others are expected. */
 const expectMs = 3_000
+const beginMs = 500
 /** A hint of the database comes before its commit is visible: so long after the last look the heads are read again. */
 const hintDelaysMs = [1, 4, 10, 20, 40]
 
@@ -48,7 +49,8 @@ function startFollower(database: SyncDatabase, listenForWrites: NonNullable<Sync
   let reading = false
   /** How many looks the last hint still asks for. */
   let looksDue = 0
-  let writtenAt = -Infinity
+  /** The database's own hints take a moment to begin; until then the heads are read as while writes happen. */
+  let writtenAt = performance.now() - expectMs + beginMs
   let lastLookAt = -Infinity
 
   async function look() {

@@ -2,21 +2,21 @@
  * The synced tables: their names, key fields and schemas. The seven tables of an OR3 host are built in; an app adds its
  * own with `registerSyncedTable` before the first request. A schema only checks: the payload is kept as it was sent.
  */
-import { z, type ZodType } from 'zod'
+import { z } from 'zod'
+import { createSyncError } from '../errors.ts'
 import { isCleanText } from './json.ts'
 import { maxTableNameLength } from '../../shared/limits.ts'
-import type { StandardSchema, SyncedTable as Definition } from '../../shared/synced-table.ts'
-import { versionField } from '../../shared/synced-table.ts'
+import { type StandardSchema, type SyncedTable as Definition, versionField } from '../../shared/synced-table.ts'
 
 export interface SyncedTableOptions {
   /** The payload's field that equals the op's `pk`. */
   primaryKey: string
-  /** Checks the payload of a put; any zod schema. */
-  schema?: ZodType
+  /** Checks the payload of a put: a zod schema, or any other that follows Standard Schema. */
+  schema?: StandardSchema | undefined
   /** The payload's field with the internal id of the one user who may see the row. */
-  ownerKey?: string
+  ownerKey?: string | undefined
   /** Fields that each client derives for itself; the server does not keep them. */
-  derivedKeys?: readonly string[]
+  derivedKeys?: readonly string[] | undefined
 }
 
 export interface SyncedTable extends SyncedTableOptions { name: string }
@@ -25,10 +25,11 @@ const syncedTables = new Map<string, SyncedTable>()
 let sealed = false
 
 /**
- * Adds a synced table; no migration is needed. Call it from a Nitro plugin, while the server starts. Throws an `Error` for
- * a name that is unusable or taken, and after the first op was pushed.
+ * Adds a synced table; no migration is needed. Call it from a Nitro plugin, while the server starts. Takes what
+ * `defineSyncedTable` made, or a name and options. Throws an `Error` for a name that is unusable or taken, and after the
+ * first op was pushed.
+ * @example registerSyncedTable(notes)
  * @example registerSyncedTable('notes', { primaryKey: 'id', schema: z.looseObject({ id: z.string() }) })
- * @example registerSyncedTable(notes) // what `defineSyncedTable` of `or3-layer-sqlite/client` has made
  */
 export function registerSyncedTable(definition: Definition): void
 export function registerSyncedTable(name: string, options: SyncedTableOptions): void
@@ -41,7 +42,8 @@ export function registerSyncedTable(first: string | Definition, given?: SyncedTa
   }
   if (syncedTables.has(name)) throw new Error(`There is already a synced table "${name}": choose another name.`)
   if (!options.primaryKey) throw new Error(`The synced table "${name}" needs a primaryKey: the name of the payload's key field.`)
-  syncedTables.set(name, { name, ...options })
+  const { primaryKey, schema, ownerKey, derivedKeys } = options
+  syncedTables.set(name, { name, primaryKey, schema, ownerKey, derivedKeys })
 }
 
 function readDefinition({ primaryKey, ownerKey, derivedKeys, schema }: Definition): SyncedTableOptions {
@@ -49,26 +51,42 @@ function readDefinition({ primaryKey, ownerKey, derivedKeys, schema }: Definitio
     primaryKey,
     ...ownerKey !== undefined && { ownerKey },
     ...derivedKeys && { derivedKeys },
-    ...schema && { schema: toZod(schema) },
+    ...schema && { schema: withoutVersion(schema) },
   }
 }
 
-/** Any Standard Schema as zod. It sees the row without the mark of its shape, which a strict schema would refuse. */
-function toZod(schema: StandardSchema): ZodType {
-  return z.record(z.string(), z.unknown()).superRefine(({ [versionField]: _version, ...row }, context) => {
-    const result = schema['~standard'].validate(row)
-    if ('then' in result) throw new Error('A schema must answer at once.')
-    for (const { message, path = [] } of result.issues ?? []) {
-      const place = path.map(part => typeof part === 'number' ? part : String(part))
-      context.addIssue({ code: 'custom', message, path: place })
-    }
-  })
+/** The same schema, which sees a row without the mark of its version: a strict schema would refuse it. */
+function withoutVersion(schema: StandardSchema): StandardSchema {
+  const { version, vendor, validate } = schema['~standard']
+  return {
+    '~standard': {
+      version,
+      vendor,
+      validate(row) {
+        if (typeof row !== 'object' || row === null || !(versionField in row)) return validate(row)
+        const { [versionField]: _version, ...rest } = row
+        return validate(rest)
+      },
+    },
+  }
 }
 
 /** The table, or undefined where no such table is synced. The first call ends registration. */
 export function findSyncedTable(name: string): SyncedTable | undefined {
   sealed = true
   return syncedTables.get(name)
+}
+
+/**
+ * Throws INVALID_REQUEST where a filter names a table that is not synced: its cursor would move past everything. Anything
+ * but a list of texts is left to the shape check. A host's clients may know tables that are not synced here, so only the
+ * layer's own routes ask.
+ */
+export function refuseUnknownTables(tables: unknown): void {
+  if (!Array.isArray(tables)) return
+  const unknown = tables.find((name): name is string => typeof name === 'string' && !findSyncedTable(name))
+  if (unknown === undefined) return
+  throw createSyncError('INVALID_REQUEST', `Unknown table: ${JSON.stringify(unknown.slice(0, maxTableNameLength))} is not synced`)
 }
 
 /** True where the names contain every synced table. */

@@ -6,6 +6,7 @@ import { and, asc, eq, sql } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../database/types.ts'
 import { deviceCursors, users, workspaceMembers } from '../database/schema/index.ts'
 import { compileSql, readRows } from '../database/statement.ts'
+import { revokeLinksAbove } from './invite-links.ts'
 import { revokeInvitesAbove } from './invites.ts'
 import {
   assertRole, isMembership, type Membership, moveActiveAway, requireMember, requireOtherOwner,
@@ -72,6 +73,7 @@ export async function changeRole(tx: WriteTransaction, member: Membership, role:
   if (role !== 'owner') await requireOtherOwner(tx, member)
   await tx.update(workspaceMembers).set({ role }).where(isMembership(member))
   await revokeInvitesAbove(tx, member, role)
+  await revokeLinksAbove(tx, member.workspaceId, role)
 }
 
 /**
@@ -85,18 +87,22 @@ export async function removeMember(
   await database.write(async (tx) => {
     const needed = memberUserId === userId ? 'viewer' : 'owner'
     await requireRole(tx, { userId, workspaceId }, needed, 'Only an owner may remove others.')
-    await endMembership(tx, await requireMember(tx, { userId: memberUserId, workspaceId }))
+    await endMembership(tx, await requireMember(tx, { userId: memberUserId, workspaceId }), memberUserId === userId)
   })
   rightsChanges.tell({ workspaceId, userId: memberUserId })
 }
 
-/** Within a transaction. Throws LAST_OWNER. */
-export async function endMembership(tx: WriteTransaction, member: Membership): Promise<void> {
+/**
+ * Within a transaction. Somebody who was removed cannot come back by a link made before; somebody who left can.
+ * Throws LAST_OWNER.
+ */
+export async function endMembership(tx: WriteTransaction, member: Membership, hasLeft = false): Promise<void> {
   await requireOtherOwner(tx, member)
   await tx.delete(workspaceMembers).where(isMembership(member))
   // A device that may not pull any more holds no history back.
   const { workspaceId, userId } = member
   await tx.delete(deviceCursors).where(and(eq(deviceCursors.workspaceId, workspaceId), eq(deviceCursors.userId, userId)))
   await revokeInvitesAbove(tx, member, null)
+  if (!hasLeft) await revokeLinksAbove(tx, member.workspaceId, null)
   await moveActiveAway(tx, member.workspaceId, member.userId)
 }

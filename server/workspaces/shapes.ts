@@ -8,10 +8,10 @@ import {
   isId, isStorable, MAX_DESCRIPTION_LENGTH, maxEmailLength, MAX_ID_LENGTH, MAX_NAME_LENGTH,
 } from './text.ts'
 
-/** A shorter one would end before its mail is read; a longer one is a key lying about. */
+/** A shorter one would end before its mail is read; a longer one is a key that is forgotten somewhere. */
 const inviteSeconds = { min: 300, max: 30 * 86_400, default: 7 * 86_400 }
 
-/** Piped, since zod looks at the length of whatever has one, and throws at one that is no number. */
+/** Piped, since zod compares any `length` as a number and throws where it is none. */
 const text = (min: number, max: number) => z.string().pipe(
   z.string().refine(isStorable, 'must be well-formed text without NUL').trim().min(min).max(max),
 )
@@ -32,10 +32,19 @@ export const inviteBody = z.object({
   expiresInSeconds: z.int().min(inviteSeconds.min).max(inviteSeconds.max).default(inviteSeconds.default),
 })
 
+/** A link is passed on: it lasts as long as an invite, lets in few by default, and makes nobody an owner. */
+const linkUses = { max: 1_000, default: 10 }
+
+export const inviteLinkBody = z.object({
+  role: z.enum(['editor', 'viewer']),
+  maxUses: z.int().min(1).max(linkUses.max).default(linkUses.default),
+  expiresInSeconds: z.int().min(inviteSeconds.min).max(inviteSeconds.max).default(inviteSeconds.default),
+})
+
 export const acceptBody = z.object({ token: text(1, maxTokenLength) })
 
-/** An id out of the path. One that cannot exist is answered like one that does not: NOT_FOUND. */
-export function readIdParam(event: H3Event, name: string, thing: 'workspace' | 'member' | 'invite'): string {
+/** An id in the path. One that cannot exist is answered like one that does not: NOT_FOUND. */
+export function readIdParam(event: H3Event, name: string, thing: 'workspace' | 'member' | 'invite' | 'link'): string {
   const value = getRouterParam(event, name, { decode: true })
   if (!isId(value)) throw createSyncError('NOT_FOUND', `No such ${thing}.`)
   return value

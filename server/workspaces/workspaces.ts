@@ -10,13 +10,13 @@ import { users, workspaceMembers, workspaces } from '../database/schema/index.ts
 import { compileSql, readRows } from '../database/statement.ts'
 import { createSyncError } from '../errors.ts'
 import { nowSeconds } from '../lib/clock.ts'
+import { nameWorkspace, plainName } from './default-name.ts'
 import { isLivingWorkspaceOfMember, moveActiveAway, requireRole } from './membership.ts'
 import { rightsChanges } from './rights-changes.ts'
 import type { DefaultWorkspace, WorkspaceListItem, WorkspaceRef } from './store/types.ts'
 import { readDescription, readWorkspaceName } from './text.ts'
 import { noSuchUser, requireUser } from './users.ts'
 
-const DEFAULT_NAME = 'My Workspace'
 /** More than anybody keeps apart; all of one's workspaces are read at once, and 50,000 stopped the event loop for seconds. */
 const MAX_OWNED_WORKSPACES = 1000
 
@@ -27,11 +27,16 @@ const selectActive = compileSql<{ userId: string }, Omit<DefaultWorkspace, 'crea
   where u.id = ${value('userId')}
   limit 1`)
 
-/** The active workspace; else the oldest membership, made active; else a new one. Throws NOT_FOUND for no user. */
-export async function getOrCreateDefaultWorkspace(database: SyncDatabase, userId: string): Promise<DefaultWorkspace> {
+/**
+ * The active workspace; else the oldest membership, made active; else a new one, named by `pattern`
+ * (default-name.ts). Throws NOT_FOUND for no user.
+ */
+export async function getOrCreateDefaultWorkspace(
+  database: SyncDatabase, userId: string, pattern: string = plainName,
+): Promise<DefaultWorkspace> {
   const [active] = await readRows(database.read.$client, selectActive({ userId }))
   if (active) return { ...active, created: false }
-  return database.write(tx => ensureActiveWorkspace(tx, userId))
+  return database.write(tx => ensureActiveWorkspace(tx, userId, pattern))
 }
 
 /** For a user who is in no workspace. */
@@ -53,14 +58,19 @@ const selectBest = compileSql<{ userId: string }, { workspaceId: string, workspa
 const activate = compileSql<WorkspaceRef>(value => sql`
   update users set active_workspace_id = ${value('workspaceId')} where id = ${value('userId')}`)
 
-async function ensureActiveWorkspace(tx: WriteTransaction, userId: string): Promise<DefaultWorkspace> {
-  const first = { id: randomUUID(), userId, name: DEFAULT_NAME, createdAt: nowSeconds() }
+async function ensureActiveWorkspace(tx: WriteTransaction, userId: string, pattern: string): Promise<DefaultWorkspace> {
+  const name = pattern === plainName ? plainName : nameWorkspace(pattern, await readOwner(tx, userId))
+  const first = { id: randomUUID(), userId, name, createdAt: nowSeconds() }
   const { rowsAffected } = await tx.execute(insertFirst(first))
   const created = rowsAffected > 0
   if (created) await tx.execute(insertOwner(first))
   const { workspaceId, workspaceName } = created ? { workspaceId: first.id, workspaceName: first.name } : await findBest(tx, userId)
   await tx.execute(activate({ userId, workspaceId }))
   return { workspaceId, workspaceName, created }
+}
+
+async function readOwner(tx: WriteTransaction, userId: string) {
+  return tx.select({ email: users.email, displayName: users.displayName }).from(users).where(eq(users.id, userId)).get()
 }
 
 async function findBest(tx: WriteTransaction, userId: string) {

@@ -1,5 +1,5 @@
 /** The engine in a real Chromium: starts from disk, tabs that die, a store deleted under a page. Upholds P12. */
-import type { BrowserContext } from 'playwright-core'
+import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { scaled, timeoutMs } from '../property/scale.ts'
 import { type ClientPages, startClientPages } from './client-page.ts'
@@ -32,14 +32,13 @@ it('shows 20,000 rows from disk', async () => {
   console.log(`20,000 rows from disk: ${Math.round(startMs)} ms`)
 })
 
-it('loses nothing that was saved when the tab is killed, and writes nothing twice', { timeout: timeoutMs(120) }, async () => {
+it('loses nothing that was saved when the tab is killed, and writes nothing twice', { timeout: timeoutMs(300) }, async () => {
   const context = await openContext()
-  const kills = scaled(10)
+  const kills = scaled(100)
   for (let round = 0; round < kills; round++) {
     const page = await pages.open(context)
     expect(await page.evaluate(at => window.app.put(`w${at}`, 'saved'), round)).toBe(true)
-    // Without the page's own goodbye.
-    await page.close({ runBeforeUnload: false })
+    await kill(page)
   }
   const last = await pages.open(context)
   await last.waitForFunction(() => window.app.store.status.isLeader)
@@ -48,6 +47,30 @@ it('loses nothing that was saved when the tab is killed, and writes nothing twic
   ))
   expect(rows.toSorted()).toEqual(Array.from({ length: kills }, (_, at) => `w${at}`).toSorted())
   expect(report).toMatchObject({ ok: true, pushed: kills })
+})
+
+/** The tab's process dies, with none of its goodbyes. */
+async function kill(page: Page): Promise<void> {
+  const session = await page.context().newCDPSession(page)
+  const crashed = page.waitForEvent('crash')
+  // It has no answer.
+  session.send('Page.crash').catch(() => {})
+  await crashed
+  await page.close()
+}
+
+it('boots in two tabs at once, time after time, with one of them leading and both with all rows', { timeout: timeoutMs(120) }, async () => {
+  const context = await openContext()
+  const boots = scaled(20)
+  for (let round = 0; round < boots; round++) {
+    const [first, second] = await Promise.all([pages.open(context), pages.open(context)])
+    await Promise.all([first, second].map((tab, at) => tab.evaluate(id => window.app.put(id, 'saved'), `w${round}-${at}`)))
+    for (const tab of [first, second]) await tab.waitForFunction(count => window.app.rows.length === count, 2 * (round + 1))
+    const leading = await Promise.all([first, second].map(tab => tab.evaluate(() => window.app.store.status.isLeader)))
+    expect(leading.filter(Boolean)).toHaveLength(1)
+    await kill(leading[0] ? first : second)
+    await (leading[0] ? second : first).close()
+  }
 })
 
 it('has another tab lead within a second when the leading one is closed, and both share their writes', async () => {

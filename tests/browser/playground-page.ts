@@ -43,9 +43,18 @@ export async function visit(browser: Browser, url: string, name?: string): Promi
   context.setDefaultTimeout(10_000)
   const page = await context.newPage()
   const complaints = listenForComplaints(page)
-  await page.goto(url, { waitUntil: 'networkidle' })
+  await page.goto(url)
+  await waitUntilAlive(page)
   if (name) await signIn(page, name)
   return { context, page, complaints, laptop: findDevice(page, 'laptop'), phone: findDevice(page, 'phone') }
+}
+
+/** The page has taken over from the server's HTML. A live connection never lets the network rest. */
+export async function waitUntilAlive(page: Page): Promise<void> {
+  await page.waitForFunction(() => {
+    const { useNuxtApp } = window as { useNuxtApp?: () => { isHydrating?: boolean } }
+    return useNuxtApp?.().isHydrating === false
+  })
 }
 
 export async function signIn(page: Page, name: string): Promise<void> {

@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const ENTRY = process.env['PLAYGROUND_ENTRY'] ?? join(ROOT, '.playground/.output/server/index.mjs')
-const SOURCES = ['.playground/app', '.playground/server', '.playground/nuxt.config.ts', 'server', 'shared', 'modules', 'nuxt.config.ts', 'drizzle']
+const SOURCES = ['.playground/app', '.playground/server', '.playground/shared', '.playground/nuxt.config.ts', 'app', 'client', 'server', 'shared', 'modules', 'nuxt.config.ts', 'drizzle']
 const START_MS = 20_000
 /** All tests ask from one address. */
 const oneAddress = { NUXT_OR3_SQLITE_LIMITS_RATE_LIMITS: '{"session":false}' }

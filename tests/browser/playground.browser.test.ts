@@ -1,6 +1,6 @@
 /** The playground in a real browser: what one device writes the other shows, and both end equal whatever happened. */
 import { describe, expect, test } from 'vitest'
-import { listenForComplaints, waitUntilEqual } from './playground-page.ts'
+import { listenForComplaints, waitUntilAlive, waitUntilEqual } from './playground-page.ts'
 import { usePlayground } from './use-playground.ts'
 
 const playground = usePlayground()
@@ -14,7 +14,8 @@ describe('people and workspaces', () => {
 
     const [cookie] = await context.cookies()
     expect(cookie).toMatchObject({ name: 'demo_user', httpOnly: true, sameSite: 'Lax' })
-    await page.reload({ waitUntil: 'networkidle' })
+    await page.reload()
+    await waitUntilAlive(page)
     await page.getByTestId('user').getByText('Grace Hopper').waitFor()
 
     await page.getByTestId('sign-out').click()
@@ -54,7 +55,7 @@ describe('people and workspaces', () => {
     const { page, context, laptop } = await playground.arrive()
     const second = await context.newPage()
     const complaints = listenForComplaints(second)
-    await second.goto(playground.server.url, { waitUntil: 'networkidle' })
+    await second.goto(playground.server.url)
     await second.getByText('open in another tab').waitFor()
     await second.getByRole('button', { name: 'Use them here' }).click()
     await second.getByTestId('device-laptop').waitFor()
@@ -207,7 +208,8 @@ describe('two devices', () => {
     await phone.message('sent before').waitFor()
     await laptop.setOnline(false)
     await laptop.write('not sent yet')
-    await page.reload({ waitUntil: 'networkidle' })
+    await page.reload()
+    await waitUntilAlive(page)
 
     await laptop.message('not sent yet').waitFor()
     expect(await laptop.at('connection').getAttribute('data-state')).toBe('offline')

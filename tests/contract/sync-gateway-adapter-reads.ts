@@ -181,7 +181,10 @@ function describeCursors(makeAdapter: MakeAdapter): void {
       await adapter.push(event, { scope, ops: [putOf('a')] })
       await adapter.updateCursor(event, { scope, deviceId: 'device-1', version: 0 })
       const report = (as: typeof event, deviceId = 'device-1') => adapter.updateCursor(as, { scope, deviceId, version: 1 })
-      await expect(report(eventOf('user-2'))).rejects.toMatchObject({ statusCode: 403 })
+      // Another user's device of the same name is another device.
+      await report(eventOf('user-2'))
+      await report(event)
+      await expect(adapter.updateCursor(event, { scope, deviceId: 'device-1', version: 0 })).rejects.toMatchObject({ statusCode: 409 })
       await expect(report(emptyEvent)).rejects.toMatchObject({ statusCode: 401 })
       await expect(report(eventOf('user-1', 'workspace-2'))).rejects.toMatchObject({ statusCode: 403 })
       for (const deviceId of ['', '   ', 'x'.repeat(257), 'a\0', '\uD83D']) {

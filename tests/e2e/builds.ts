@@ -16,7 +16,7 @@ import { promisify } from 'node:util'
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 const cache = join(tmpdir(), 'or3-layer-e2e')
 const layerSources = [
-  'modules', 'server', 'shared', 'cli', 'drizzle', 'nuxt.config.ts', 'package.json', 'package-lock.json',
+  'modules', 'server', 'app', 'client', 'shared', 'cli', 'drizzle', 'nuxt.config.ts', 'package.json', 'package-lock.json',
 ]
 /** What a build leaves behind is none of its sources. */
 const leftovers = new Set(['node_modules', '.nuxt', '.output', '.data'])
@@ -49,7 +49,36 @@ export interface FixtureBuild {
   /** Another Nuxt than the project's, by its exact version; npm installs what goes with it. */
   nuxt?: string
   /** Files and folders of the fixture that this build does without, and what it is called then. */
-  variant?: { name: string, without: readonly string[] }
+  variant?: { name: string, without: readonly string[], files?: Readonly<Record<string, string>> }
+}
+
+/** The to-do app, with a word that only the server refuses, and a production build that tells of hydration in detail. */
+export const testedTodo: FixtureBuild = {
+  fixture: 'app-todo',
+  packageName: 'or3-layer-sqlite',
+  variant: {
+    name: 'tested',
+    without: [],
+    files: {
+      'nuxt.config.ts': `export default defineNuxtConfig({
+  extends: ['or3-layer-sqlite'],
+  compatibilityDate: '2026-11-01',
+  vite: { define: { __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: 'true' } },
+})
+`,
+      'server/plugins/tables.ts': `import { registerSyncedTable } from '#or3-sync'
+import { z } from 'zod'
+
+export default defineNitroPlugin(() => {
+  const text = z.string().min(1).refine(value => !value.includes('forbidden'), 'This word is not allowed here.')
+  registerSyncedTable('todos', {
+    primaryKey: 'id',
+    schema: z.looseObject({ id: z.string(), text, done: z.boolean(), createdAt: z.number() }),
+  })
+})
+`,
+    },
+  },
 }
 
 /** The fixture host without what only later releases of the real one have, and without its admin pages' stores. */
@@ -78,6 +107,7 @@ export function buildFixture(build: FixtureBuild): Promise<App> {
     const [installed, tarball] = await Promise.all([installing, packLayer(folder)])
     await copySource(source, folder)
     for (const path of variant.without) await rm(join(folder, path), { recursive: true })
+    for (const [path, text] of Object.entries(variant.files ?? {})) await writeFile(join(folder, path), text)
     // Hard links: as real as a copy, and there at once.
     await run('cp', ['-R', '-l', join(installed, 'node_modules'), join(folder, 'node_modules')])
     await rm(join(folder, 'node_modules/or3-layer-sqlite'), { recursive: true })

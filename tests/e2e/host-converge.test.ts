@@ -87,7 +87,7 @@ it('converges, whatever happens', { timeout: timeoutMs(240) }, async () => {
     const life = lifeOf(round)
     const pusher = february[chance(2)]!
     // An op that failed three times already would be given up.
-    const pushing = pusher.outbox.pending.some(op => op.attempts > 2) ? undefined : pusher.push()
+    const pushing = pusher.outbox.pending.some(op => (op.attempts ?? 0) > 2) ? undefined : pusher.push()
     await sleep(chance(8))
     await server.kill()
     await pushing

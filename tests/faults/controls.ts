@@ -11,6 +11,7 @@ import { runBusy } from './busy.ts'
 import { crashInPushes } from './crash-points.ts'
 import type { makeOp } from './devices.ts'
 import { runKillLoop } from './kill-loop.ts'
+import { runFileIdentity } from './file-identity.ts'
 import { fillDisk, inQuickFolder, migrations } from './layer.ts'
 import { runLimits } from './limits.ts'
 import { runNthCall } from './nth-call.ts'
@@ -43,6 +44,11 @@ export const serverControls: Record<string, Scenario> = {
     const start = (path: string, env?: Record<string, string>) => startRooms(path, { ...env, ACK_EARLY: '1' })
     const { lost, acked } = await crashInPushes(join(folder, 'early.db'), 1, start)
     return { ok: lost > 0, figures: { lost, acked } }
+  },
+  async fileUnchecked(folder) {
+    const start = (path: string) => startRooms(path, { FILE_UNCHECKED: '1' })
+    const { ackedAway, wrongHealth } = await runFileIdentity({ start, dbPath: join(folder, 'unchecked.db'), rounds: 2 })
+    return { ok: ackedAway > 0 && wrongHealth > 0, figures: { ackedAway, wrongHealth } }
   },
   async readerStays(folder) {
     const { walBytes, acked } = await runLimits(startBuilt, join(folder, 'stays.db'), { loadMs: 0, idleClients: 0, cuts: 0, readMs: 600_000, untilWalBytes: maxWalBytes })

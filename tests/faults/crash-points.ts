@@ -97,7 +97,7 @@ async function pushUntilDead(server: FaultyServer, devices: readonly Device[], l
 /** A log full of what was superseded long ago; at the end every live row still has its newest change. */
 async function crashInCleanUp(folder: string, times: number, note: Note, total: Check): Promise<number> {
   const dbPath = join(folder, 'clean-up.db')
-  const device: Device = { user: 'user-0', workspaceId: 'workspace-of-user-0', deviceId: 'device-0', outbox: [] }
+  const device = { user: 'user-0', workspaceId: 'workspace-of-user-0', deviceId: 'device-0' }
   const newest = new Map<string, number>()
   let server = await startRooms(dbPath)
   for (const point of cleanUpPoints) {

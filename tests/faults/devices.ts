@@ -1,41 +1,101 @@
-/** Devices that push random ops on few keys, so that they outdo each other, and send again what got no answer. */
+/**
+ * Devices of the layer's own client, in memory, that write random ops on few keys, so that they outdo each other. What
+ * they send and are told is noted on the way to the server, outside of the client: the ledger depends on nothing of it.
+ */
 import { randomInt, randomUUID } from 'node:crypto'
-import type { PendingOp, PullResponse, PushResult } from '../../shared/protocol.ts'
+import {
+  createHttpTransport, createMemoryStorage, createSyncClient, type SyncReport, type SyncStore, type Transport,
+} from '../../client/index.ts'
+import type { PendingOp, PullResponse } from '../../shared/protocol.ts'
 import type { Ledger } from './ledger.ts'
 
+/** What is told of the ops that pass, such as a ledger. */
+export type Witness = Pick<Ledger, 'sent' | 'told'>
+
 export interface Device {
-  user: string
-  workspaceId: string
-  deviceId: string
-  /** Sent without an answer: goes again with the next push. */
-  outbox: PendingOp[]
+  readonly user: string
+  readonly workspaceId: string
+  /** In the stamps of its ops. */
+  readonly deviceId: string
+  readonly store: SyncStore
+  /** Pushes what waits and pulls to the head. Throws where it got no answer, or one that is no success. */
+  sync(url: string, witness?: Witness): Promise<SyncReport>
 }
 
 const keysPerWorkspace = 40
 const maxOpsPerPush = 8
 
-/** Devices of two users in turn, so of two workspaces. */
-export async function signIn(url: string, count: number): Promise<Device[]> {
+/** Devices of two users in turn, so of two workspaces, each with the rows that are there. */
+export async function signIn(url: string, count: number, options: DeviceOptions = {}): Promise<Device[]> {
   return Promise.all(Array.from({ length: count }, async (_, index) => {
     const user = `user-${index % 2}`
     const { session } = await call<{ session: { workspace: { id: string } } }>(url, user, '/api/auth/session')
-    return { user, workspaceId: session.workspace.id, deviceId: `device-${index}`, outbox: [] }
+    const device = await openDevice({ user, workspaceId: session.workspace.id, deviceId: `device-${index}` }, options)
+    await device.sync(url)
+    return device
   }))
 }
 
-/** Pushes one batch and notes the answer. Throws where there was none. */
-export async function pushOnce(url: string, device: Device, ledger: Ledger, count = randomInt(1, maxOpsPerPush + 1)): Promise<number> {
-  const fresh = Array.from({ length: count }, () => makeOp(device))
-  ledger.sent(device.workspaceId, fresh)
-  device.outbox.push(...fresh)
-  const ops = device.outbox.slice(0, 50)
-  const { results } = await call<PushResult>(url, device.user, '/api/sync/push', { scope: { workspaceId: device.workspaceId }, ops })
-  ledger.told(device.workspaceId, results)
-  device.outbox.splice(0, ops.length)
-  return ops.length
+export interface DeviceOptions {
+  /** A control: a device that does not take the snapshot that it is told to take. */
+  ignoreSnapshot?: boolean | undefined
 }
 
-export function pullOnce(url: string, { user, workspaceId }: Device, cursor: number): Promise<PullResponse> {
+/** A device that knows nothing yet. */
+export async function openDevice(
+  { user, workspaceId, deviceId }: Pick<Device, 'user' | 'workspaceId' | 'deviceId'>, { ignoreSnapshot = false }: DeviceOptions = {},
+): Promise<Device> {
+  let way: Transport
+  let noted: Witness | undefined
+  const client = createSyncClient({
+    storage: createMemoryStorage(),
+    isAutomatic: false,
+    transport: {
+      async push(batch) {
+        noted?.sent(workspaceId, batch.ops)
+        const answer = await way.push(batch)
+        noted?.told(workspaceId, answer.results)
+        return answer
+      },
+      async pull(request) {
+        const page = await way.pull(request)
+        if (!ignoreSnapshot || !page.requiresSnapshot) return page
+        return { ...page, changes: [], nextCursor: request.cursor, hasMore: false, requiresSnapshot: false }
+      },
+      snapshot: request => way.snapshot(request),
+      updateCursor: request => way.updateCursor(request),
+    },
+  })
+  const store = await client.open({ userId: user, workspaceId })
+  // One macrotask: without other tabs it leads at once.
+  await new Promise(resolve => setTimeout(resolve, 0))
+  return {
+    user, workspaceId, deviceId, store,
+    async sync(url, witness) {
+      way = createHttpTransport({ baseUrl: url, headers: { 'x-demo-user': user } })
+      noted = witness
+      const report = await store.sync()
+      if (!report) throw new Error(`${deviceId} may not sync: ${store.status.stopped}.`)
+      const { error } = report
+      if (error) throw new Error(error.status > 0 ? `${error.status} ${error.message}` : error.message, { cause: error })
+      return report
+    },
+  }
+}
+
+/** Writes some ops and syncs. Throws where there was no answer. */
+export async function pushOnce(url: string, device: Device, witness: Witness, count = randomInt(1, maxOpsPerPush + 1)): Promise<SyncReport> {
+  await device.store.importOps(Array.from({ length: count }, () => makeOp(device)))
+  return device.sync(url, witness)
+}
+
+/** All rows of a device, in one order. */
+export function liveRows({ store }: Device): string {
+  const rows = [...store.entries()].flatMap(({ table, pk, row }) => row ? [[table, pk, JSON.stringify(row)]] : [])
+  return JSON.stringify(rows.sort())
+}
+
+export function pullOnce(url: string, { user, workspaceId }: Pick<Device, 'user' | 'workspaceId'>, cursor: number): Promise<PullResponse> {
   return call(url, user, '/api/sync/pull', { scope: { workspaceId }, cursor, limit: 1000 })
 }
 

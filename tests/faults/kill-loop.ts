@@ -46,7 +46,7 @@ export async function runKillLoop({ start, dbPath, kills, clients = 4, afterKill
     await server.kill()
     await Promise.all(pushing)
     figures.kills++
-    figures.unanswered += devices.reduce((sum, { outbox }) => sum + outbox.length, 0)
+    figures.unanswered += devices.reduce((sum, { store }) => sum + store.status.pending, 0)
     await afterKill?.(dbPath)
     server = await restart()
     // It listens before it has opened the file.

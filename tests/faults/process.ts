@@ -20,7 +20,7 @@ export interface FaultyServer {
 
 export type StartServer = (dbPath: string, env?: Record<string, string>) => Promise<FaultyServer>
 
-const startMs = 90_000
+const startMs = 180_000
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** The built playground; `OR3_FAULTS_OUTPUT` names another `.output` folder. */

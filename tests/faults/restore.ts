@@ -8,10 +8,9 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Migration } from '../../server/database/migrate.ts'
 import { backUp } from '../../server/operations/backup.ts'
 import { restoreBackup } from '../../server/operations/restore.ts'
-import { call, makeOp, signIn } from './devices.ts'
-import type { PushResult, PushResultItem } from '../../shared/protocol.ts'
+import type { PushResultItem } from '../../shared/protocol.ts'
+import { type Device, liveRows, openDevice, pushOnce, signIn } from './devices.ts'
 import type { StartServer } from './process.ts'
-import { applyOwn, catchUp, createReplica, liveRows, type Replica, takeSnapshot } from './replica.ts'
 
 export interface RestoreFigures {
   restores: number
@@ -46,15 +45,15 @@ export async function runRestore({ start, dbPath, restores, migrations, ignoreSn
   /** Where the versions of a workspace may go on after a restore. */
   const skippedTo = new Set<string>()
   let server = await start(dbPath)
-  const replicas = (await signIn(server.url, 4)).map(createReplica)
-  const late = replicas.at(-1)!
-  const push = async (pushing: readonly Replica[]) => {
+  const devices = await signIn(server.url, 4, { ignoreSnapshot })
+  const late = devices.at(-1)!
+  const push = async (pushing: readonly Device[]) => {
     const acked = []
-    for (const replica of pushing) {
-      const receipts = await pushSome(server.url, replica)
+    for (const device of pushing) {
+      const receipts = await pushSome(server.url, device)
       acked.push(...receipts.map(({ opId }) => opId))
       for (const { serverVersion } of receipts) {
-        const version = `${replica.workspaceId} ${serverVersion}`
+        const version = `${device.workspaceId} ${serverVersion}`
         if (given.has(version)) figures.duplicates++
         given.add(version)
       }
@@ -62,16 +61,17 @@ export async function runRestore({ start, dbPath, restores, migrations, ignoreSn
     figures.acked += acked.length
     return acked
   }
-  const back = async (replica: Replica) => {
-    if (!await catchUp(server.url, replica, { ignoreSnapshot })) figures.silent++
+  const back = async (device: Device) => {
+    const { snapshot } = await device.sync(server.url)
+    if (!snapshot) figures.silent++
   }
   while (figures.restores < restores) {
-    const safe = await push(replicas)
+    const safe = await push(devices)
     const file = await copyUnderLoad()
     figures.lost += countMissing(file, safe)
     figures.holes += countHoles(file, skippedTo)
-    for (let turn = 0; turn < 3; turn++) await push(replicas)
-    for (const replica of replicas) await catchUp(server.url, replica)
+    for (let turn = 0; turn < 3; turn++) await push(devices)
+    for (const device of devices) await device.sync(server.url)
 
     await server.stop()
     if (putBack) await putBack(file, dbPath)
@@ -79,17 +79,17 @@ export async function runRestore({ start, dbPath, restores, migrations, ignoreSn
     for (const { workspace_id, head } of readAll(dbPath, 'select workspace_id, head from logs')) skippedTo.add(`${workspace_id} ${head}`)
     server = await start(dbPath)
     figures.restores++
-    const first = replicas.filter(replica => replica !== late)
-    for (const replica of first) await back(replica)
+    const first = devices.filter(device => device !== late)
+    for (const device of first) await back(device)
     // By the length of the log the late one might have been there all the time.
     for (let turn = 0; turn < 10; turn++) await push(first)
     await back(late)
-    await push(replicas)
-    for (const replica of replicas) await catchUp(server.url, replica, { ignoreSnapshot })
-    for (const replica of replicas) {
-      const fresh = createReplica(replica)
-      await takeSnapshot(server.url, fresh)
-      if (liveRows(replica) !== liveRows(fresh)) figures.diverged++
+    await push(devices)
+    for (const device of devices) await device.sync(server.url)
+    for (const device of devices) {
+      const fresh = await openDevice(device)
+      await fresh.sync(server.url)
+      if (liveRows(device) !== liveRows(fresh)) figures.diverged++
     }
   }
   await server.stop()
@@ -101,18 +101,20 @@ export async function runRestore({ start, dbPath, restores, migrations, ignoreSn
     const own = join(dirname(dbPath), `copy-${figures.restores}.db`)
     const copying = copy ? copy(dbPath, own).then(() => own) : backUp({ path: dbPath }).then(({ name }) => join(folder, name))
     const copied = copying.finally(() => over = true)
-    do await push(replicas)
+    do await push(devices)
     while (!over)
     return copied
   }
 }
 
 /** What was accepted. */
-async function pushSome(url: string, replica: Replica): Promise<PushResultItem[]> {
-  const ops = Array.from({ length: 6 }, () => makeOp(replica))
-  const { results } = await call<PushResult>(url, replica.user, '/api/sync/push', { scope: { workspaceId: replica.workspaceId }, ops })
-  const accepted = results.filter(({ success }) => success)
-  for (const op of ops) if (accepted.some(({ opId }) => opId === op.stamp.opId)) applyOwn(replica, op)
+async function pushSome(url: string, device: Device): Promise<PushResultItem[]> {
+  const accepted: PushResultItem[] = []
+  const witness = {
+    sent() {},
+    told: (_workspaceId: string, receipts: readonly PushResultItem[]) => void accepted.push(...receipts.filter(({ success }) => success)),
+  }
+  await pushOnce(url, device, witness, 6)
   return accepted
 }
 

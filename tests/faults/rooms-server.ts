@@ -21,8 +21,9 @@ import { isSyncError } from '../../server/errors.ts'
 import { backUp } from '../../server/operations/backup.ts'
 import { readHealth } from '../../server/operations/health.ts'
 import { delegate } from '../../server/database/delegate.ts'
+import { createUserCaller } from '../../server/sync/caller.ts'
 import { errorKinds } from '../../shared/error-codes.ts'
-import type { PullRequest, PushBatch } from '../../shared/protocol.ts'
+import type { PullRequest, PushBatch, SnapshotRequest } from '../../shared/protocol.ts'
 import { asRemembered, guessOutcome } from './wrong-remote.ts'
 import { adapterOf, engineOf } from '../helpers/engine.ts'
 
@@ -89,13 +90,15 @@ const early: SyncDatabase = {
     add: async (kind, item) => {
       const adding = opened.grouped!.add(kind, item)
       adding.catch(() => {})
-      return guessOutcome(item as never, adding) as never
+      return guessOutcome(item as never, adding as Promise<never>) as never
     },
   },
 }
 const database = ACK_EARLY ? early : opened
 
 const sessionOf = (user: string) => ({ user: { id: user }, workspace: { id: `workspace-of-${user}` } })
+
+const readerOf = (user: string) => createUserCaller(sessionOf(user).workspace.id, user)
 
 function eventOf(user: string): H3Event {
   const session = { authenticated: true, provider: 'test', providerUserId: user, role: 'owner', ...sessionOf(user) }
@@ -118,7 +121,7 @@ async function serve(request: IncomingMessage): Promise<unknown> {
       return REMEMBER_HEAD ? asRemembered(answer, JSON.parse(body) as PullRequest) : answer
     }
     case '/api/sync/push': return adapterOf(database).push(eventOf(user), JSON.parse(body) as PushBatch)
-    case '/api/sync/pull': return adapterOf(database).pull(eventOf(user), JSON.parse(body) as PullRequest)
+    case '/api/sync/snapshot': return engineOf(database).snapshot(readerOf(user), JSON.parse(body) as SnapshotRequest)
     case '/clean-up':
       phase = 'clean-up'
       return engineOf(database).cleanAllWorkspaces({ retentionSeconds: 3_600 })

@@ -4,6 +4,7 @@ import { isError } from 'h3'
 import { runAbuse } from './abuse.ts'
 import { runBusy } from './busy.ts'
 import { runCrashPoints } from './crash-points.ts'
+import { runFileIdentity } from './file-identity.ts'
 import { isClean, runKillLoop } from './kill-loop.ts'
 import { createPusher, fillDisk, inQuickFolder, migrations, openLayer } from './layer.ts'
 import { runLimits } from './limits.ts'
@@ -38,6 +39,11 @@ export const serverScenarios: Record<string, Scenario> = {
     const figures = await runCrashPoints(folder, crashesPerPoint)
     const crashed = Object.values(figures.crashes).reduce((sum, count) => sum + count, 0)
     return { ok: isClean(figures) && figures.brokenBackups + figures.missingRows === 0 && crashed >= 10 * crashesPerPoint, figures }
+  },
+  async fileIdentity(folder, { fileRounds }) {
+    const figures = await runFileIdentity({ start: startBuilt, dbPath: join(folder, 'identity.db'), rounds: fileRounds })
+    const { ackedAway, wrongHealth, failures, refused, acked } = figures
+    return { ok: isClean(figures) && ackedAway + wrongHealth + failures.length === 0 && refused > 0 && acked > 0, figures }
   },
   async restore(folder, { restores }) {
     const figures = await runRestore({ start: startBuilt, dbPath: join(folder, 'restore.db'), restores, migrations: migrations.layer })

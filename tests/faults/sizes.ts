@@ -12,6 +12,8 @@ export interface Sizes {
   /** Another process holds the write lock at least a hundred times in a minute. */
   busyMs: number
   diskCycles: number
+  /** How often the file is taken away and brought back. */
+  fileRounds: number
   restores: number
   /** Of the log whose snapshot, clean-up and backup are watched. */
   rows: number
@@ -27,14 +29,15 @@ export interface Sizes {
 
 /** Under a minute, to look at after a change. */
 export const quick: Sizes = {
-  kills: 4, serverKills: 3, sqldKills: 2, awayMs: 6_000, crashesPerPoint: 1, busyMs: 1_500, diskCycles: 1, restores: 1, rows: 2_000,
+  kills: 4, serverKills: 3, sqldKills: 2, awayMs: 6_000, crashesPerPoint: 1, busyMs: 1_500, diskCycles: 1, fileRounds: 2, restores: 1, rows: 2_000,
   loadMs: 1_000, idleClients: 200, attackMs: 2_000, listeners: 200, stalledMs: 2_000,
 }
 
 /** Within ten minutes: what a change is checked with. */
 const whole: Sizes = {
-  kills: 100, serverKills: 30, sqldKills: 20, awayMs: 6_000, crashesPerPoint: 5, busyMs: 60_000, diskCycles: 20, restores: 10,
-  rows: 20_000, loadMs: 10_000, idleClients: 1_000, attackMs: 5_000, listeners: 1_000, stalledMs: 20_000,
+  kills: 100, serverKills: 30, sqldKills: 20, awayMs: 6_000, crashesPerPoint: 5, busyMs: 60_000, diskCycles: 20, fileRounds: 20,
+  restores: 10, rows: 20_000,
+  loadMs: 10_000, idleClients: 1_000, attackMs: 5_000, listeners: 1_000, stalledMs: 20_000,
 }
 
 export function readSizes(): Sizes {
@@ -44,6 +47,7 @@ export function readSizes(): Sizes {
   return {
     ...whole, kills: times(whole.kills), serverKills: times(whole.serverKills), sqldKills: times(whole.sqldKills), awayMs: times(whole.awayMs),
     crashesPerPoint: times(whole.crashesPerPoint), busyMs: times(whole.busyMs),
-    diskCycles: times(whole.diskCycles), restores: times(whole.restores), loadMs: times(whole.loadMs), attackMs: times(whole.attackMs),
+    diskCycles: times(whole.diskCycles), fileRounds: times(whole.fileRounds),
+    restores: times(whole.restores), loadMs: times(whole.loadMs), attackMs: times(whole.attackMs),
   }
 }

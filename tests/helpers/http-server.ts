@@ -6,6 +6,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createApp, createRouter, getRequestHeader, toNodeListener, type EventHandler, type RouterMethod } from 'h3'
 import { onTestFinished } from 'vitest'
+import unknownPath from '../../server/api/[...path].ts'
 import acceptInvite from '../../server/api/invites/accept.post.ts'
 import getSession from '../../server/api/auth/session.get.ts'
 import gcChangeLog from '../../server/api/sync/gc-change-log.post.ts'
@@ -17,6 +18,9 @@ import snapshot from '../../server/api/sync/snapshot.post.ts'
 import updateCursor from '../../server/api/sync/update-cursor.post.ts'
 import removeWorkspace from '../../server/api/workspaces/[id].delete.ts'
 import updateWorkspace from '../../server/api/workspaces/[id].patch.ts'
+import revokeInviteLink from '../../server/api/workspaces/[id]/invite-links/[linkId].delete.ts'
+import listInviteLinks from '../../server/api/workspaces/[id]/invite-links/index.get.ts'
+import createInviteLink from '../../server/api/workspaces/[id]/invite-links/index.post.ts'
 import revokeInvite from '../../server/api/workspaces/[id]/invites/[inviteId].delete.ts'
 import listInvites from '../../server/api/workspaces/[id]/invites/index.get.ts'
 import createInvite from '../../server/api/workspaces/[id]/invites/index.post.ts'
@@ -50,6 +54,9 @@ const routes: [method: RouterMethod, path: string, handler: EventHandler][] = [
   ['get', '/api/workspaces/:id/invites', listInvites],
   ['post', '/api/workspaces/:id/invites', createInvite],
   ['delete', '/api/workspaces/:id/invites/:inviteId', revokeInvite],
+  ['get', '/api/workspaces/:id/invite-links', listInviteLinks],
+  ['post', '/api/workspaces/:id/invite-links', createInviteLink],
+  ['delete', '/api/workspaces/:id/invite-links/:linkId', revokeInviteLink],
   ['post', '/api/invites/accept', acceptInvite],
   ['post', '/api/sync/push', push],
   ['post', '/api/sync/pull', pull],
@@ -96,6 +103,7 @@ export async function serveRoutes({ provider = believeHeader, limits = { rateLim
   for (const [method, path, handler] of routes) router.use(path, handler, method)
   // Its answer does not end; tests/unit/live asks for it.
   router.get('/api/sync/live', live)
+  router.use('/api/**', unknownPath)
   const app = createApp({
     onError: (error, event) => {
       event.node.res.statusCode = error.statusCode

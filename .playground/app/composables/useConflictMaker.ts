@@ -1,7 +1,8 @@
 /** Plays a conflict on purpose: both devices go offline, change the same message, and meet again at the server. */
-import { createUuid } from '../sync/ids.ts'
+import { createUuid } from '../../../shared/uuid.ts'
 import { newMessage, newThread, nextIndex, sortMessages, sortThreads, withText } from '../utils/chat.ts'
-import type { JsonObject, Row } from '../sync/replica.ts'
+import type { JsonObject } from '../../../shared/protocol.ts'
+import type { Row } from '../../shared/device-rows.ts'
 import type { Device } from './useDevice.ts'
 
 export const SCENARIOS = [

@@ -1,14 +1,14 @@
 /**
- * One device of the page: a replica with its outbox, made visible to Vue, synced by itself and kept over a reload.
- * The replica decides everything about rows; this room only schedules it and shows it.
+ * One device of the page: a client of the layer with a profile of its own, made visible to Vue. The client keeps rows
+ * and outbox and decides when to sync; this file shows them, and keeps the page's own choices over a reload.
  */
-import { createHttpTransport, createReplica } from '../sync/replica.ts'
-import { createUuid } from '../sync/ids.ts'
-import { createAutoSync } from '../utils/auto-sync.ts'
-import { createKeeper } from '../utils/keeper.ts'
-import { forgetDevice, loadDevice } from '../utils/device-store.ts'
-import type { SavedDevice } from '../utils/device-store.ts'
-import type { JsonObject, PendingOp, Replica } from '../sync/replica.ts'
+import { createSyncClient, type SyncStatus, type SyncStore } from '../../../client/index.ts'
+import type { JsonObject, PendingOp } from '../../../shared/protocol.ts'
+import { tables } from '../../shared/tables.ts'
+import { addDecision, keep, recall } from '../utils/decisions.ts'
+import { createRowReader, type DeviceRows } from '../../shared/device-rows.ts'
+import { fingerprint } from '../../shared/fingerprint.ts'
+import { createRunWatch, type LastSync } from '../utils/run-watch.ts'
 
 export type DeviceRole = 'laptop' | 'phone'
 
@@ -25,95 +25,109 @@ export type Device = Awaited<ReturnType<typeof openDevice>>
 
 /** Several changes within one frame are shown once. */
 const SHOW_AFTER_MS = 16
+/** The session may be a new one by then. */
+const RESUME_MS = 15_000
 
 export async function openDevice({ role, label, userId, workspaceId, onRefused }: DeviceOptions) {
-  const key = `${userId}/${workspaceId}/${role}`
-  const saved = await loadDevice(key)
-  let replica = saved ? reviveReplica(saved) : makeReplica()
-
+  const key = `or3-playground/${userId}/${workspaceId}/${role}`
+  const client = createSyncClient({ tables, profile: `playground-${role}` })
+  const kept = recall(key)
+  const online = ref(kept.online)
+  const threadId = ref(kept.threadId)
+  const decisions = shallowRef(kept.decisions)
   const revision = ref(0)
-  const online = ref(replica.online)
-  const threadId = ref(saved?.threadId ?? null)
-  const keeper = createKeeper(key, () => ({ state: replica.state(), online: online.value, threadId: threadId.value }))
-  const autoSync = createAutoSync({ sync, isOnline: () => online.value, onRefused })
-
-  let unsubscribe = watchReplica()
+  const lastSync = shallowRef<LastSync | null>(null)
   let showTimer: ReturnType<typeof setTimeout> | undefined
-  autoSync.start()
+  let resumeTimer: ReturnType<typeof setTimeout> | undefined
 
-  function makeReplica(deviceId = `${role}-${createUuid().slice(0, 8)}`): Replica {
-    return createReplica({ deviceId, workspaceId, transport: createHttpTransport(), batchSize: 100, pageSize: 1000 })
+  let { store, reader, unwatch } = await openStore()
+  const status = shallowRef<SyncStatus>(store.status)
+  const failures = shallowRef(store.failures)
+
+  async function openStore() {
+    const store = await client.open({ userId, workspaceId })
+    // Before the store has had a turn to sync.
+    if (!online.value) store.setOnline(false)
+    const reader = createRowReader(store)
+    return { store, reader, unwatch: watchStore(store, reader) }
   }
 
-  /** A state of another format is dropped, not mourned: what was sent comes back from the server. */
-  function reviveReplica({ state, online }: SavedDevice): Replica {
-    const revived = makeReplica(state.deviceId)
-    try {
-      revived.restore(state)
+  function watchStore(watched: SyncStore, reader: { forget(): void }): () => void {
+    const watchRun = createRunWatch()
+    const showRows = () => {
+      reader.forget()
+      showTimer ??= setTimeout(() => {
+        showTimer = undefined
+        revision.value++
+      }, SHOW_AFTER_MS)
     }
-    catch {
-      return makeReplica()
+    const showStatus = () => {
+      const { status: now, failures: failed } = watched
+      const run = watchRun(now)
+      if (run) lastSync.value = run
+      if (now.stopped && now.stopped !== status.value.stopped) askAgain(now.error?.status ?? 401)
+      status.value = now
+      failures.value = failed
     }
-    revived.online = online
-    return revived
+    const stops = [
+      watched.subscribe(showStatus),
+      watched.onConflict((conflict) => {
+        decisions.value = addDecision(decisions.value, { ...conflict, at: Date.now() })
+        save()
+      }),
+      ...tables.map(table => watched.table(table).subscribe(showRows)),
+    ]
+    return () => stops.forEach(stop => stop())
   }
 
-  function watchReplica(): () => void {
-    let seen = describeState(replica)
-    return replica.subscribe(() => {
-      const now = describeState(replica)
-      if (now.every((part, at) => part === seen[at])) return
-      seen = now
-      show()
-    })
+  /** The page asks who is signed in; where it is still the same user, the device goes on. */
+  function askAgain(refusedWith: number): void {
+    onRefused(refusedWith)
+    clearTimeout(resumeTimer)
+    resumeTimer = setTimeout(() => store.resume(), RESUME_MS)
   }
 
-  function show(): void {
-    keeper.schedule()
-    showTimer ??= setTimeout(() => {
-      showTimer = undefined
-      revision.value++
-    }, SHOW_AFTER_MS)
+  function save(): void {
+    keep(key, { online: online.value, threadId: threadId.value, decisions: decisions.value })
   }
 
-  /** A snapshot may bring other rows under the same figures. */
-  async function sync() {
-    const report = await replica.sync()
-    if (report.snapshot) show()
-    return report
-  }
-
-  /** Makes a computed value depend on the replica, which Vue cannot see into. */
-  function look<T>(read: (replica: Replica) => T) {
+  /** Makes a computed value depend on the rows, which Vue cannot see into. */
+  function look<T>(read: (rows: DeviceRows) => T) {
     return computed(() => {
       void revision.value
-      return read(replica)
+      return read(reader)
     })
   }
 
-  const status = look(({ cursor, head, pending, failed }) => ({
-    cursor,
-    head,
-    pending: pending.length,
-    failed: failed.length,
-    behind: Math.max(0, head - cursor),
-  }))
-  const failures = look(({ failed }) => [...failed])
-  const decisions = look(current => current.decisions)
+  function findTable(tableName: string) {
+    const definition = tables.find(({ name }) => name === tableName)
+    if (!definition) throw new Error(`This page has no table "${tableName}".`)
+    return { primaryKey: definition.primaryKey, table: store.table(definition) }
+  }
+
+  const figures = computed(() => {
+    const { cursor, head, pending } = status.value
+    const failed = failures.value.filter(({ kind }) => kind === 'refused').length
+    return { cursor, head, pending, failed, behind: Math.max(0, head - cursor) }
+  })
+  const problem = computed(() => describeProblem(status.value))
 
   return {
     role,
     label,
     look,
     get deviceId() {
-      void revision.value
-      return replica.deviceId
+      return status.value.deviceId
     },
     get revision() {
       return revision.value
     },
     get status() {
-      return status.value
+      return figures.value
+    },
+    /** How it hears of changes. */
+    get live() {
+      return status.value.live
     },
     get failures() {
       return failures.value
@@ -122,13 +136,13 @@ export async function openDevice({ role, label, userId, workspaceId, onRefused }
       return decisions.value
     },
     get syncing() {
-      return autoSync.state.syncing
+      return status.value.isSyncing
     },
     get lastSync() {
-      return autoSync.state.last
+      return lastSync.value
     },
     get problem() {
-      return autoSync.state.problem || keeper.problem.value
+      return problem.value
     },
     get online() {
       return online.value
@@ -136,50 +150,53 @@ export async function openDevice({ role, label, userId, workspaceId, onRefused }
     get threadId() {
       return threadId.value
     },
-    get: (tableName: string, pk: string) => replica.get(tableName, pk),
-    rows: (tableName: string) => replica.rows(tableName),
+    get: (tableName: string, pk: string) => reader.get(tableName, pk),
+    rows: (tableName: string) => reader.rows(tableName),
     put(tableName: string, pk: string, payload: JsonObject) {
-      replica.put(tableName, pk, payload)
-      autoSync.soon()
+      const { table, primaryKey } = findTable(tableName)
+      table.put({ ...payload, [primaryKey]: pk })
     },
     remove(tableName: string, pk: string) {
-      replica.remove(tableName, pk)
-      autoSync.soon()
+      findTable(tableName).table.remove(pk)
     },
-    enqueueAll: (ops: PendingOp[]) => replica.enqueueAll(ops),
-    fingerprint: () => replica.fingerprint(),
+    importOps: (ops: PendingOp[]) => store.importOps(ops),
+    fingerprint: () => fingerprint(store),
     setOnline(value: boolean) {
-      online.value = replica.online = value
-      keeper.schedule()
-      if (value) void autoSync.syncNow()
+      online.value = value
+      store.setOnline(value)
+      save()
     },
     showThread(id: string) {
       threadId.value = id
-      keeper.schedule()
+      save()
     },
-    syncNow: () => autoSync.syncNow(),
+    /** Settles when everything written before the call has been offered to the server; at once while offline. */
+    syncNow: () => store.sync(),
     /** Starts over as a device that was never here: everything comes back from the server, unsent ops are gone. */
     async reset() {
-      unsubscribe()
-      keeper.cancel()
-      await forgetDevice(key)
-      replica = makeReplica()
-      replica.online = online.value
-      unsubscribe = watchReplica()
+      unwatch()
+      await client.forget({ userId, workspaceId }, { discards: true })
+      ;({ store, reader, unwatch } = await openStore())
       threadId.value = null
+      decisions.value = []
+      save()
+      status.value = store.status
+      failures.value = store.failures
       revision.value++
-      void autoSync.syncNow()
     },
     async close() {
-      autoSync.stop()
-      unsubscribe()
       clearTimeout(showTimer)
-      await keeper.close()
+      clearTimeout(resumeTimer)
+      unwatch()
+      await client.close()
     },
   }
 }
 
-/** A poll that brought nothing also notifies: it must cost neither a new fingerprint nor a save. */
-function describeState({ cursor, head, pending, failed, decisions }: Replica): unknown[] {
-  return [cursor, head, pending, failed, decisions]
+function describeProblem({ error, storageProblem }: SyncStatus): string {
+  if (storageProblem) return `This browser does not keep the device (${storageProblem}): it lives as long as this tab.`
+  if (!error) return ''
+  if (error.status === 0) return 'The server does not answer. Edits stay in the outbox.'
+  const waitMs = (error.retryAt ?? 0) - Date.now()
+  return waitMs > 0 ? `${error.message} Trying again in ${Math.ceil(waitMs / 1000)} s.` : error.message
 }

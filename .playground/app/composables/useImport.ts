@@ -53,7 +53,7 @@ export function useImport({ laptop, phone, userId, equal }: ImportOptions) {
     const ops = parseChatExport(text, userId)
     report.value = { total: ops.length, tables: countTables(ops), fresh: 0, readMs: 0, sendMs: 0, arriveMs: 0 }
     const headBefore = laptop.status.head
-    laptop.enqueueAll(ops)
+    await laptop.importOps(ops)
     const readAt = performance.now()
     report.value.readMs = readAt - startedAt
 

@@ -1,5 +1,5 @@
 /** Who is signed in and in which workspace: the layer's session, its workspaces, and the demo's sign-in. */
-import { withoutSyncs } from '../utils/sync-hold.ts'
+import { untilClosed } from '../utils/closing.ts'
 
 export interface WorkspaceSummary {
   id: string
@@ -20,6 +20,7 @@ export function useSession() {
   const session = useState<PlaygroundSession | null>('session', () => null)
   const workspaces = useState<WorkspaceSummary[]>('workspaces', () => [])
   const problem = useState<string>('session-problem', () => '')
+  const isLeaving = useState('session-leaving', () => false)
 
   async function refresh(): Promise<void> {
     try {
@@ -46,15 +47,22 @@ export function useSession() {
   }
 
   async function signOut(): Promise<void> {
-    await request('/api/demo/sign-out', { method: 'POST' })
-    await refresh()
+    // Closes the devices first: their next request would be refused.
+    isLeaving.value = true
+    try {
+      await nextTick()
+      await untilClosed()
+      await request('/api/demo/sign-out', { method: 'POST' })
+      await refresh()
+    }
+    finally {
+      isLeaving.value = false
+    }
   }
 
   async function switchWorkspace(id: string): Promise<void> {
-    await withoutSyncs(async () => {
-      await request('/api/workspaces/active', { method: 'POST', body: { id } })
-      await refresh()
-    })
+    await request('/api/workspaces/active', { method: 'POST', body: { id } })
+    await refresh()
   }
 
   async function createWorkspace(name: string): Promise<void> {
@@ -62,7 +70,7 @@ export function useSession() {
     await switchWorkspace(created.id)
   }
 
-  return { session, workspaces, problem, refresh, signIn, signOut, switchWorkspace, createWorkspace }
+  return { session, workspaces, problem, isLeaving, refresh, signIn, signOut, switchWorkspace, createWorkspace }
 }
 
 /** The server's own sentence where it sent one. */

@@ -1,6 +1,6 @@
 /** Reads the text of a chat export and counts what is in it. */
-import { readChatExport } from '../sync/import.ts'
-import type { PendingOp } from '../sync/replica.ts'
+import { readChatExport } from '../../shared/read-export.ts'
+import type { PendingOp } from '../../../shared/protocol.ts'
 
 export interface TableCount {
   tableName: string

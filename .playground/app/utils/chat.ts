@@ -1,6 +1,7 @@
-/** Reads and makes chat rows: what the replica keeps as plain JSON, seen as threads and messages. */
-import { compareCodePoints } from '../sync/revision.ts'
-import type { JsonObject, Row } from '../sync/replica.ts'
+/** Reads and makes chat rows: what a store keeps as plain JSON, seen as threads and messages. */
+import { compareCodePoints } from '../../../shared/revision.ts'
+import type { JsonObject } from '../../../shared/protocol.ts'
+import type { Row } from '../../shared/device-rows.ts'
 
 export function readText(value: unknown): string {
   return typeof value === 'string' ? value : ''
@@ -11,7 +12,7 @@ export function readNumber(value: unknown): number {
 }
 
 /** Newest activity first. */
-export function sortThreads(rows: Row[]): Row[] {
+export function sortThreads(rows: readonly Row[]): Row[] {
   return rows
     .filter(row => row.payload.deleted !== true)
     .sort((a, b) => readActivity(b) - readActivity(a) || compareCodePoints(a.pk, b.pk))
@@ -26,7 +27,7 @@ export function threadTitle(row: Row): string {
 }
 
 /** By index, then by order key: two devices that wrote offline may have chosen the same index. */
-export function sortMessages(rows: Row[], threadId: string): Row[] {
+export function sortMessages(rows: readonly Row[], threadId: string): Row[] {
   return rows
     .filter(row => row.payload.thread_id === threadId && row.payload.deleted !== true)
     .sort(
@@ -37,12 +38,12 @@ export function sortMessages(rows: Row[], threadId: string): Row[] {
     )
 }
 
-export function nextIndex(sorted: Row[]): number {
+export function nextIndex(sorted: readonly Row[]): number {
   const last = sorted.at(-1)
   return last ? readNumber(last.payload.index) + 1 : 0
 }
 
-export function countByThread(messages: Row[]): Map<string, number> {
+export function countByThread(messages: readonly Row[]): Map<string, number> {
   const counts = new Map<string, number>()
   for (const { payload } of messages) {
     if (payload.deleted === true) continue
@@ -76,7 +77,7 @@ export function newThread(id: string, title: string): JsonObject {
   return { id, title, status: 'ready', deleted: false, pinned: false, created_at: at, updated_at: at }
 }
 
-/** The replica fills in the order key: it is the stamp of the write. */
+/** The table fills in the order key: the stamp of the write. */
 export function newMessage(id: string, threadId: string, index: number, text: string): JsonObject {
   const at = nowSeconds()
   return {

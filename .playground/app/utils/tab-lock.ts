@@ -1,5 +1,6 @@
 /**
- * One tab owns the two devices of a workspace: two tabs would write the same outbox over each other.
+ * One tab owns the two devices of a workspace. Tabs could share them, but only the leading one can say when they sync,
+ * as the conflict maker does.
  * Browsers without Web Locks (plain http outside localhost) get the lock unasked.
  */
 export interface TabLock {

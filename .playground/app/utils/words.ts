@@ -1,5 +1,6 @@
 /** Says in plain words what the machinery did: numbers, times, and why one edit stands and another does not. */
-import type { Contender, Decision, DecidedBy } from '../sync/replica.ts'
+import type { Contender } from '../../../client/index.ts'
+import type { Decision } from './decisions.ts'
 
 const INTEGER = new Intl.NumberFormat('en')
 
@@ -28,7 +29,7 @@ export function formatClockTime(at: number): string {
   return new Date(at).toLocaleTimeString('en-GB')
 }
 
-export const RULE_NAMES: Record<DecidedBy, string> = {
+export const RULE_NAMES: Record<Decision['decidedBy'], string> = {
   clock: 'Higher revision',
   hlc: 'Later clock',
   op_id: 'Greater op id',
@@ -36,10 +37,10 @@ export const RULE_NAMES: Record<DecidedBy, string> = {
 
 export function explainRule(decision: Decision, nameOf: (deviceId?: string) => string): string {
   const { winner, loser, decidedBy } = decision
-  const [first, second] = [nameOf(winner.deviceId), nameOf(loser.deviceId)]
-  const revision = winner.revision.clock
+  const [first, second] = [nameOf(winner.by), nameOf(loser.by)]
+  const revision = winner.clock
   if (decidedBy === 'clock') {
-    return `${first} was at revision ${revision} of this record, ${second} at ${loser.revision.clock}. The higher revision wins.`
+    return `${first} was at revision ${revision} of this record, ${second} at ${loser.clock}. The higher revision wins.`
   }
   if (decidedBy === 'hlc') {
     return `Both wrote revision ${revision}. ${describeGap(winner, loser, first)}, and the later hybrid logical clock wins.`
@@ -48,7 +49,7 @@ export function explainRule(decision: Decision, nameOf: (deviceId?: string) => s
 }
 
 function describeGap(winner: Contender, loser: Contender, name: string): string {
-  const gapMs = readHlcMs(winner.revision.hlc) - readHlcMs(loser.revision.hlc)
+  const gapMs = readHlcMs(winner.hlc) - readHlcMs(loser.hlc)
   if (!Number.isFinite(gapMs) || gapMs < 0) return `${name}'s clock reads later`
   if (gapMs === 0) return `In the same millisecond ${name}'s clock had counted further`
   return `${name} wrote ${formatSpan(gapMs)} later`

@@ -2,6 +2,7 @@
  * The session of who asks, or null, and what its active workspace has used of its quota. Anybody may ask, so it is the
  * address that has a limit.
  */
+import type { SessionAnswer } from '../../../shared/answers.ts'
 import { setResponseHeader } from 'h3'
 import { defineHandler } from '../../http/errors.ts'
 import { readAddress } from '../../http/address.ts'
@@ -11,7 +12,7 @@ import { readSyncSettings } from '../../config/sync.ts'
 import { openedEngine } from '../../layer.ts'
 import { createUserCaller } from '../../sync/caller.ts'
 
-export default defineHandler(async (event) => {
+export default defineHandler(async (event): Promise<SessionAnswer> => {
   setResponseHeader(event, 'Cache-Control', 'no-store')
   const address = readAddress(event, readSyncSettings().trustedProxies)
   const count = address === null ? undefined : countRequest(event, 'session', address)

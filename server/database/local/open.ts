@@ -68,8 +68,8 @@ async function openFile(config: DatabaseConfig, migrations: Migrations, options:
   opened.push(lock)
   const hasLog = config.journalMode === 'WAL'
   if (names > 1 && !hasLog) throw new Error('it has hard links, and only in journal mode WAL can the layer tell that another server has it open: leave it one name')
-  let identity: FileIdentity | undefined
-  const condition = createCondition(() => identity?.findMoved())
+  const place: { identity?: FileIdentity } = {}
+  const condition = createCondition(() => place.identity?.findMoved())
   // The writer waits by itself: each job has its own deadline.
   const writing = await connect({ path, commitsOffLoop: hasLog, onFailure: error => condition.noteDamage(error) },
     { ...pragmasFor(config), ...pragmasOfWriter, ...hasLog && pragmasOfWalCheckpointer }, options, opened)
@@ -80,7 +80,7 @@ async function openFile(config: DatabaseConfig, migrations: Migrations, options:
     { path, commitsOffLoop: hasLog, busyTimeoutMs, onFailure: error => condition.noteFailure(error, 'read') },
     { ...pragmasFor(config), query_only: { set: 'ON', is: 1 } }, options, opened)
   // The path as it was given: where that is a link, the next start would follow it again.
-  identity = createFileIdentity([config.path, ...hasLog ? [`${path}-wal`] : []])
+  const identity = place.identity = createFileIdentity([config.path, ...hasLog ? [`${path}-wal`] : []])
   const checkpoint = hasLog ? createWalCheckpointer(writing, path) : undefined
   const writer = createWriter(writing, {
     busyTimeoutMs, condition,

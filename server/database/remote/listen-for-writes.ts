@@ -32,9 +32,10 @@ export function listenForWrites(httpUrl: string, authToken: string | undefined, 
       return answer.status >= 500
     }
     const text = new TextDecoder()
-    for await (const chunk of answer.body) {
+    const reader = answer.body.getReader()
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
       // A comment line only keeps the connection alive.
-      if (/^data:/m.test(text.decode(chunk as Uint8Array, { stream: true }))) onWrite()
+      if (/^data:/m.test(text.decode(part.value, { stream: true }))) onWrite()
     }
     return true
   }

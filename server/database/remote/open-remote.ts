@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '@libsql/core/api'
-import { drizzle } from 'drizzle-orm/libsql'
+import { drizzle } from 'drizzle-orm/libsql/web'
 import { MigrationError } from '../migrate.ts'
 import type { RemoteConfig } from '../../config/database.ts'
 import { migrate } from '../local/open.ts'

@@ -5,16 +5,17 @@
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { LibsqlError, type InStatement, type ResultSet, type Transaction } from '@libsql/core/api'
-import { drizzle } from 'drizzle-orm/libsql'
+import { drizzle } from 'drizzle-orm/libsql/web'
 import { createSyncError } from '../../errors.ts'
 import { delegate } from '../delegate.ts'
+import { createCondition } from '../condition.ts'
 import { toPublicError } from '../driver-error.ts'
 import type { WriteJob, WriterActivity, WriteTransaction } from '../writer.ts'
 import { backOff } from './back-off.ts'
 import type { RemoteConnection, Session } from './connection.ts'
 import type { GroupedWrite, GroupedWrites } from './grouped-writes.ts'
 import { createRemoteClient } from './remote-client.ts'
-import { codeOf, isOutcomeUnknown, isPassing } from './remote-error.ts'
+import { isOutcomeUnknown, isPassing } from './remote-error.ts'
 
 export interface RemoteWriter extends GroupedWrites {
   write<T>(job: WriteJob<T>): Promise<T>
@@ -43,7 +44,8 @@ const maxQueued = 10_000
 export function createRemoteWriter(connection: RemoteConnection, { busyTimeoutMs }: { busyTimeoutMs: number }): RemoteWriter {
   const client = createRemoteClient(connection)
   const queue: Waiting[] = []
-  const counts = { commits: 0, jobs: 0, busyWaits: 0, isFull: false }
+  const counts = { commits: 0, jobs: 0, busyWaits: 0 }
+  const condition = createCondition()
   const isLast = !connection.keepsSessions
   let session: Session | undefined
   let running: Promise<void> | undefined
@@ -181,12 +183,12 @@ export function createRemoteWriter(connection: RemoteConnection, { busyTimeoutMs
 
   function settle(one: Waiting, result: unknown) {
     counts.jobs++
-    counts.isFull = false
+    condition.noteCommit()
     one.resolve(result)
   }
 
   function refuse(one: Waiting, error: unknown) {
-    if (codeOf(error) === 'SQLITE_FULL') counts.isFull = true
+    condition.noteFailure(error, 'write')
     one.reject(isOutcomeUnknown(error) ? outcomeUnknown(error) : toPublicError(error))
   }
 
@@ -221,8 +223,11 @@ export function createRemoteWriter(connection: RemoteConnection, { busyTimeoutMs
       get busyWaits() {
         return counts.busyWaits
       },
-      get isFull() {
-        return counts.isFull
+      get problem() {
+        return condition.problem
+      },
+      get isWritable() {
+        return !condition.isWriteFailing
       },
     },
   }

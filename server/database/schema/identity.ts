@@ -46,6 +46,24 @@ export const workspaceMembers = sqliteTable('workspace_members', {
   check('workspace_members_role', sql`${table.role} in ('owner', 'editor', 'viewer')`),
 ])
 
+/** A link that lets in whoever has it, some number of times. */
+export const inviteLinks = sqliteTable('invite_links', {
+  workspaceId: text('workspace_id').notNull().references(() => workspaces.id, { onDelete: 'cascade' }),
+  id: text('id').notNull(),
+  role: text('role', { enum: ['owner', 'editor', 'viewer'] }).notNull(),
+  /** A hash only: the token itself is never stored. */
+  tokenHash: text('token_hash').notNull(),
+  createdByUserId: text('created_by_user_id').notNull(),
+  maxUses: integer('max_uses').notNull(),
+  uses: integer('uses').notNull(),
+  expiresAt: integer('expires_at').notNull(),
+  revokedAt: integer('revoked_at'),
+  createdAt: integer('created_at').notNull(),
+}, table => [
+  primaryKey({ columns: [table.workspaceId, table.id] }),
+  uniqueIndex('invite_links_token').on(table.workspaceId, table.tokenHash),
+])
+
 export const invites = sqliteTable('invites', {
   workspaceId: text('workspace_id').notNull().references(() => workspaces.id, { onDelete: 'cascade' }),
   id: text('id').notNull(),

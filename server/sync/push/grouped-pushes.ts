@@ -139,7 +139,7 @@ function decideAlone({ caller, ops }: GroupedPush, left: Left, [, time, deferred
   const seen = new Map<string, never>()
   parts.forEach((part, index) => addSeen(seen, part, rowOf<SeenRow>(rest[parts.length + index])!))
   const waiting = toDeferred(valid, deferred!.rows as unknown as DeferredRow[])
-  const merge = mergeOps(ops, { head, winners, seen, deferred: waiting, left }, caller.userId)
+  const merge = mergeOps(ops, { head, winners, seen, deferred: waiting, left }, caller)
   const { now } = rowOf<{ now: number }>(time)!
   const writes: InStatement[] = []
   if (merge.deferredDevices.size > 0) writes.push(deferDevices(caller, merge.deferredDevices, horizon, now))

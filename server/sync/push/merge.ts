@@ -5,6 +5,7 @@
 import { type OpRefusalCode, opRefusals } from '../../../shared/error-codes.ts'
 import { parseJson } from '../../../shared/parse-json.ts'
 import type { PushResultItem, Revision, SyncOperation } from '../../../shared/protocol.ts'
+import type { Caller } from '../caller.ts'
 import { isEqualJson } from '../json.ts'
 import { deferredRetrySeconds } from '../../../shared/limits.ts'
 import { compareRevisions } from '../../../shared/revision.ts'
@@ -87,7 +88,7 @@ export function idOf({ opId }: { opId: string }): string {
 }
 
 /** Decides each op in order against the stored state, and against the ops before it. */
-export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredState, userId: string): Merge {
+export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredState, caller: Caller): Merge {
   const merge: Merge = { receipts: [], log: [], rows: [], tombstones: [], head: stored.head, used: { bytes: 0, rows: 0 }, superseded: [], deferredDevices: new Set() }
   const seen = new Map<string, StoredOp>(stored.seen)
   const winners = new Map<string, StoredWinner>(stored.winners)
@@ -104,7 +105,7 @@ export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredStat
     const about = { opId, tableName: op.tableName, operation: op.operation }
     const key = keyOf(op)
     const winner = winners.get(key)
-    if (winner && winner.ownerUserId !== null && winner.ownerUserId !== userId) {
+    if (winner && isOfAnother(winner, op, caller)) {
       return refuse(about, 'UNAUTHORIZED', 'The row belongs to another user')
     }
     const id = idOf(op)
@@ -165,6 +166,13 @@ export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredStat
 }
 
 const quotaExceeded = 'QUOTA_EXCEEDED: the workspace, or its owner, may keep no more; deletes are still taken'
+
+/** The server's own code may write the rows of every user, but not give one to another user. */
+function isOfAnother({ ownerUserId }: StoredWinner, op: ValidOp, caller: Caller): boolean {
+  if (ownerUserId === null) return false
+  const actor = caller.kind === 'user' ? caller.userId : op.ownerUserId ?? ownerUserId
+  return actor !== ownerUserId
+}
 
 /** The receipt of an op that is refused. */
 export function refuse(about: { opId: string }, errorCode: OpRefusalCode, error: string): PushResultItem {

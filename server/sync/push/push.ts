@@ -60,6 +60,7 @@ async function applyBatch(context: EngineContext, caller: UserCaller, batch: Laz
   if (preparing) await preparing
   const outcome = await writePush(context, caller, validated)
   if (outcome.isLogged) context.commits.tell({ workspaceId: caller.workspaceId, head: outcome.head })
+  context.applied.tell(caller, validated, outcome.receipts)
   return outcome
 }
 

@@ -25,20 +25,23 @@ export interface Found extends Omit<StoredState, 'deferred' | 'seen' | 'left'> {
   horizon: number
 }
 
+/** What the look-up of a winner needs of an op. */
+export type OpKey = Pick<ValidOp, 'tableName' | 'pk'>
+
 interface InWorkspace { workspaceId: string }
 
 /** `winners`: JSON arrays joined by commas. */
 export interface BeforeRow { logId: number, head: number, horizon: number, winners: string | null }
 
 /** The counters, and the winners of the keys that `ops` touch. */
-export async function readStoredState(tx: WriteTransaction, workspaceId: string, ops: readonly ValidOp[]): Promise<Found> {
+export async function readStoredState(tx: WriteTransaction, workspaceId: string, ops: readonly OpKey[]): Promise<Found> {
   const rows: (BeforeRow | undefined)[] = []
   for (const part of inParts(ops)) rows.push((await readRows(tx, selectBefore(workspaceId, part)))[0])
   return toFound(ops, rows)
 }
 
 /** What the rows of `selectBefore`, one for each part of `ops`, say. */
-export function toFound(ops: readonly ValidOp[], rows: readonly (BeforeRow | undefined)[]): Found {
+export function toFound(ops: readonly OpKey[], rows: readonly (BeforeRow | undefined)[]): Found {
   const winners = new Map<string, StoredWinner>()
   ;[...inParts(ops)].forEach((part, index) => {
     const tuples = JSON.parse(`[${rows[index]?.winners ?? ''}]`) as WinnerTuple[]
@@ -51,7 +54,7 @@ export function toFound(ops: readonly ValidOp[], rows: readonly (BeforeRow | und
 }
 
 /** Selects the counters, and the winners of the keys of one part of a push. */
-export function selectBefore(workspaceId: string, ops: readonly ValidOp[]) {
+export function selectBefore(workspaceId: string, ops: readonly OpKey[]) {
   const [first] = ops
   if (!first) return selectCounters({ workspaceId })
   return ops.length === 1
@@ -65,11 +68,11 @@ const selectCounters = compileSql<InWorkspace, BeforeRow>(value => sql`
 
 const winnerTuple = sql.raw(`json_array(wanted.place, c.server_version, c.op, c.clock, c.hlc, c.op_id, c.owner_user_id)`)
 
-function writeKey(args: InValue[], { tableName, pk }: ValidOp, place: number) {
+function writeKey(args: InValue[], { tableName, pk }: OpKey, place: number) {
   args.push(place, tableName, pk)
 }
 
-const selectBeforeMany = compileRowsSql<ValidOp, InWorkspace, BeforeRow>([], 3, writeKey, (rows, value) => sql`
+const selectBeforeMany = compileRowsSql<OpKey, InWorkspace, BeforeRow>([], 3, writeKey, (rows, value) => sql`
   select l.id as "logId", l.head, l.horizon, (
     select group_concat(${winnerTuple})
     from (select column1 as place, column2 as table_name, column3 as pk from (${rows})) as wanted

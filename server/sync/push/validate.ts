@@ -2,7 +2,7 @@
  * Validates each op by itself, without the database. An invalid op gets a refusal and its neighbours go on. A device
  * drops a refused op, so only an op that can never become valid is refused.
  */
-import { checkShape } from '../../lib/check-shape.ts'
+import { checkRow } from '../../lib/check-shape.ts'
 import { toNumber } from '../../../shared/parse-json.ts'
 import type { OpRefusalCode } from '../../../shared/error-codes.ts'
 import type { SyncOperation } from '../../../shared/protocol.ts'
@@ -10,7 +10,7 @@ import { isCleanText, isDeeperThan } from '../json.ts'
 import { maxClock, maxHlcLength, maxIdLength, maxPayloadBytes, maxPayloadDepth, maxPkLength } from '../../../shared/limits.ts'
 import { weighChange } from '../quota.ts'
 import { findSyncedTable, type SyncedTable } from '../tables.ts'
-import type { UserCaller } from '../caller.ts'
+import type { Caller } from '../caller.ts'
 
 /** An op as a device sends it; its shape is checked already. */
 export interface IncomingOp {
@@ -51,12 +51,12 @@ export function isValidOp(op: ValidOp | Refusal): op is ValidOp {
 }
 
 /** The op ready to be written, or its refusal. */
-export function validateOp(op: IncomingOp, caller: UserCaller): ValidOp | Refusal {
+export function validateOp(op: IncomingOp, caller: Caller): ValidOp | Refusal {
   const checked = checkOp(op, caller)
   return 'errorCode' in checked ? { opId: op.stamp.opId, ...checked } : checked
 }
 
-function checkOp(op: IncomingOp, caller: UserCaller): ValidOp | Wrong {
+function checkOp(op: IncomingOp, caller: Caller): ValidOp | Wrong {
   const { deviceId, opId, hlc, clock } = op.stamp
   if (!uuid.test(opId)) return invalid('stamp.opId must be a UUID')
   if (!isId(op.pk, maxPkLength)) return invalid(`pk must have 1 to ${maxPkLength} characters without NUL or lone surrogates`)
@@ -69,12 +69,12 @@ function checkOp(op: IncomingOp, caller: UserCaller): ValidOp | Wrong {
   if (op.payload === oversizedPayload) return oversized(table.name)
   const payload = op.operation === 'put' ? admitPut(op, table, caller) : admitDelete(op, caller)
   if (typeof payload === 'object' && payload !== null) return payload
-  const ownerUserId = table.ownerKey === undefined ? null : caller.userId
+  const ownerUserId = readOwner(op, table, caller)
   const bytes = weighChange({ payload, pk: op.pk, hlc, deviceId })
   return { tableName: op.tableName, operation: op.operation, pk: op.pk, deviceId, opId, hlc, clock, payload, ownerUserId, bytes }
 }
 
-function admitPut(op: IncomingOp, table: SyncedTable, caller: UserCaller): string | Wrong {
+function admitPut(op: IncomingOp, table: SyncedTable, caller: Caller): string | Wrong {
   const wrong = (why: string) => invalid(`Invalid payload for ${table.name}: ${why}`)
   if (!isJsonObject(op.payload)) return wrong('it must be an object')
   const text = serializePayload(op.payload, table)
@@ -83,20 +83,29 @@ function admitPut(op: IncomingOp, table: SyncedTable, caller: UserCaller): strin
   if (mismatch !== undefined) return wrong(mismatch)
   if (op.payload[table.primaryKey] !== op.pk) return wrong(`${table.primaryKey} must equal pk`)
   if (isForeign(op.payload, caller)) return wrong('workspace_id must be absent or the workspace of the scope')
-  if (table.ownerKey !== undefined && op.payload[table.ownerKey] !== caller.userId) {
+  if (table.ownerKey === undefined) return text
+  const owner = op.payload[table.ownerKey]
+  if (caller.kind === 'user' && owner !== caller.userId) {
     return { errorCode: 'UNAUTHORIZED', error: `${table.ownerKey} must be the signed-in user` }
   }
-  return text
+  return typeof owner === 'string' && isId(owner, maxIdLength) ? text : wrong(`${table.ownerKey} must be a user's id`)
+}
+
+/** Null also for a delete by the server's own code: then the owner stays who it is. */
+function readOwner({ operation, payload }: IncomingOp, { ownerKey }: SyncedTable, caller: Caller): string | null {
+  if (ownerKey === undefined) return null
+  if (caller.kind === 'user') return caller.userId
+  return operation === 'put' ? (payload as Record<string, string>)[ownerKey]! : null
 }
 
 function findMismatch({ schema }: SyncedTable, payload: unknown, text: string): string | undefined {
-  if (!schema || checkShape(schema, payload).wrong === undefined) return undefined
+  if (!schema || checkRow(schema, payload) === undefined) return undefined
   // A number that no double can hold is kept as raw JSON. The schema sees the rounded number.
-  return checkShape(schema, JSON.parse(text), 'payload').wrong
+  return checkRow(schema, JSON.parse(text))
 }
 
 /** A delete's payload is not checked against the schema: clients send the key and `deleted_at`, or nothing. */
-function admitDelete(op: IncomingOp, caller: UserCaller): string | null | Wrong {
+function admitDelete(op: IncomingOp, caller: Caller): string | null | Wrong {
   if (op.payload === undefined || op.payload === null) return null
   if (!isJsonObject(op.payload)) return invalid(`Invalid payload for ${op.tableName}: it must be an object or absent`)
   if (isForeign(op.payload, caller)) return invalid(`Invalid payload for ${op.tableName}: workspace_id must be absent or the workspace of the scope`)
@@ -122,7 +131,7 @@ function withoutDerivedKeys(payload: Record<string, unknown>, keys: readonly str
   return Object.fromEntries(Object.entries(payload).filter(([key]) => !keys.includes(key)))
 }
 
-function isForeign(payload: Record<string, unknown>, caller: UserCaller): boolean {
+function isForeign(payload: Record<string, unknown>, caller: Caller): boolean {
   return payload['workspace_id'] !== undefined && payload['workspace_id'] !== null && payload['workspace_id'] !== caller.workspaceId
 }
 

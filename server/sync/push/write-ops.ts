@@ -7,7 +7,7 @@ import { isDuplicate } from '../../database/driver-error.ts'
 import { maxRowsPerStatement, readRows } from '../../database/statement.ts'
 import type { WriteTransaction } from '../../database/types.ts'
 import { nowSeconds } from '../../lib/clock.ts'
-import type { UserCaller } from '../caller.ts'
+import type { Caller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
 import { deferDevices } from '../deferred-devices.ts'
 import { beginLog } from '../log.ts'
@@ -20,8 +20,10 @@ import { addRows, appendLog, claimVersions, moveHead, pointRows, pointTombstones
 type Ops = readonly (ValidOp | Refusal)[]
 
 /** Inserts the ops as new. Undoes that and writes them checked where one of them is not new, or may not be written. */
-export async function writeOptimistic(context: EngineContext, tx: WriteTransaction, caller: UserCaller, ops: Ops): Promise<Merge> {
-  const { workspaceId, userId } = caller
+export async function writeOptimistic(
+  context: EngineContext, tx: WriteTransaction, caller: Caller, ops: Ops,
+): Promise<Merge> {
+  const { workspaceId } = caller
   const valid = ops.filter(isValidOp)
   const areFirst = areFirstPuts(valid)
   const end = areFirst ? context.heads.get(workspaceId) : undefined
@@ -31,7 +33,7 @@ export async function writeOptimistic(context: EngineContext, tx: WriteTransacti
   const { head, horizon, winners } = stored
   const deferred = await findDeferred(tx, caller, valid, horizon)
   const left = context.quotas.left(workspaceId)
-  const merge = mergeOps(ops, { head, winners, seen: nothing, deferred, left }, userId)
+  const merge = mergeOps(ops, { head, winners, seen: nothing, deferred, left }, caller)
   if (merge.log.length < valid.length) {
     if (isClaimed) await undoAppend(tx, end.logId, head, claimed)
     return writeChecked(context, tx, caller, ops)
@@ -50,13 +52,13 @@ export async function writeOptimistic(context: EngineContext, tx: WriteTransacti
 }
 
 /** Looks up the op ids and the winners of all keys, then writes what the merge decides. */
-async function writeChecked(context: EngineContext, tx: WriteTransaction, caller: UserCaller, ops: Ops): Promise<Merge> {
-  const { workspaceId, userId } = caller
+async function writeChecked(context: EngineContext, tx: WriteTransaction, caller: Caller, ops: Ops): Promise<Merge> {
+  const { workspaceId } = caller
   const valid = ops.filter(isValidOp)
   const { logId, head, horizon, winners } = await readStoredState(tx, workspaceId, valid)
   const seen = await readSeen(tx, workspaceId, valid)
   const deferred = await findDeferred(tx, caller, valid, horizon)
-  const merge = mergeOps(ops, { head, winners, seen, deferred, left: context.quotas.left(workspaceId) }, userId)
+  const merge = mergeOps(ops, { head, winners, seen, deferred, left: context.quotas.left(workspaceId) }, caller)
   await defer(tx, caller, merge, horizon)
   if (merge.log.length > 0) {
     const ownLogId = logId ?? await beginLog(tx, workspaceId)
@@ -81,12 +83,15 @@ function weigh(valid: readonly ValidOp[]): Usage {
   return { bytes: valid.reduce((sum, op) => sum + op.bytes, 0), rows: valid.length }
 }
 
-async function findDeferred(tx: WriteTransaction, caller: UserCaller, valid: readonly ValidOp[], horizon: number) {
-  return toDeferred(valid, horizon > 0 ? await readRows(tx, selectDeferred(caller, valid)) : [])
+/** The server's own ops are never deferred: they get the next clock of their row within the transaction. */
+async function findDeferred(tx: WriteTransaction, caller: Caller, valid: readonly ValidOp[], horizon: number) {
+  if (caller.kind === 'system' || horizon === 0) return new Set<string>()
+  return toDeferred(valid, await readRows(tx, selectDeferred(caller, valid)))
 }
 
-async function defer(tx: WriteTransaction, caller: UserCaller, { deferredDevices }: Merge, horizon: number) {
-  if (deferredDevices.size > 0) await tx.execute(deferDevices(caller, deferredDevices, horizon, nowSeconds()))
+async function defer(tx: WriteTransaction, caller: Caller, { deferredDevices }: Merge, horizon: number) {
+  if (caller.kind === 'system' || deferredDevices.size === 0) return
+  await tx.execute(deferDevices(caller, deferredDevices, horizon, nowSeconds()))
 }
 
 /** False where a unique index refuses an op id or a key: some of it may be written then. */

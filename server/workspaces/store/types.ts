@@ -3,8 +3,9 @@
  * and the invites that bring others in. What only later hosts know is optional; what no host knows (members) too.
  * Every moment is epoch seconds. Refusals are h3 errors made by `errors.ts`, never plain ones.
  */
-export type WorkspaceRole = 'owner' | 'editor' | 'viewer'
-export type InviteStatus = 'pending' | 'accepted' | 'revoked' | 'expired'
+import type { InviteStatus, WorkspaceRole } from '../../../shared/answers.ts'
+
+export type { InviteStatus, WorkspaceRole }
 
 export interface AccountRef {
   provider: string
@@ -61,6 +62,30 @@ export interface WorkspaceInvite {
 
 export type InviteRefusal = 'not_found' | 'email_mismatch' | 'already_used' | 'revoked' | 'expired'
 export interface InviteRef { workspaceId: string, email: string, tokenHash: string }
+
+export interface NewInviteLink {
+  workspaceId: string
+  createdByUserId: string
+  role: WorkspaceRole
+  maxUses: number
+  /** Epoch seconds. */
+  expiresAt: number
+  tokenHash: string
+}
+
+/** An invite link that can still be used. */
+export interface WorkspaceInviteLink {
+  id: string
+  role: WorkspaceRole
+  maxUses: number
+  uses: number
+  expiresAt: number
+  createdByUserId: string
+  createdAt: number
+}
+
+export type LinkRefusal = 'not_found' | 'revoked' | 'expired' | 'used_up'
+export type AcceptedLink = { ok: true, userId: string, role: WorkspaceRole } | { ok: false, reason: LinkRefusal }
 
 export interface WorkspaceMember {
   userId: string
@@ -119,6 +144,10 @@ export interface AuthWorkspaceStore {
     | { ok: false, reason: InviteRefusal | 'token_mismatch' }
   >
 
+  createInviteLink?(input: NewInviteLink): Promise<{ linkId: string }>
+  listInviteLinks?(input: { workspaceId: string }): Promise<WorkspaceInviteLink[]>
+  revokeInviteLink?(input: { workspaceId: string, linkId: string, revokedByUserId: string }): Promise<void>
+  acceptInviteLink?(input: AccountInput & { workspaceId: string, tokenHash: string }): Promise<AcceptedLink>
   /** Role and name of one workspace, in one query. Null where `getWorkspaceRole` is null. */
   getMembership?(input: WorkspaceRef): Promise<WorkspaceMembership | null>
   /** Any member may read the list. */

@@ -55,5 +55,5 @@ export function createNetwork({ fetch, user, chance }: NetworkOptions): Network 
 }
 
 function attemptsOf(body: { ops?: readonly PendingOp[] }): number {
-  return Math.max(0, ...(body.ops ?? []).map(op => op.attempts))
+  return Math.max(0, ...(body.ops ?? []).map(op => op.attempts ?? 0))
 }

@@ -26,7 +26,9 @@ export function createOutbox() {
 
   function fail(op: PendingOp, why: string, now: number) {
     counts.retried++
-    const delayMs = retryMs[op.attempts++]
+    const attempts = op.attempts ?? 0
+    op.attempts = attempts + 1
+    const delayMs = retryMs[attempts]
     if (delayMs !== undefined) return void (op.nextAttemptAt = now + delayMs)
     failed.push({ op, why })
     remove(op)

@@ -262,6 +262,7 @@ async function createSyncWorld() {
   const invite = { email: 'elsewhere@example.org', role: 'owner' }
   const { body: { token } } = await call<{ token: string }>(`POST /api/workspaces/${workspaceId}/invites`, { as: OWNER, body: invite })
   await call('POST /api/invites/accept', { as: 'elsewhere', body: { token } })
+  await call('POST /api/workspaces/active', { as: 'elsewhere', body: { id: own.workspaceId } })
   expect((await meet('elsewhere')).workspaceId).toBe(own.workspaceId)
   const pull = async (as: string, id: string) =>
     (await call<PullResponse>('POST /api/sync/pull', { as, body: { scope: { workspaceId: id }, cursor: 0, limit: 1000 } })).body

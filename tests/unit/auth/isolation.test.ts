@@ -30,6 +30,9 @@ const probes: Probe[] = [
   probe('GET /api/workspaces/:id/invites', 'editor'),
   probe('POST /api/workspaces/:id/invites', 'editor', () => ({ email: 'ann@example.org', role: 'viewer' })),
   probe('DELETE /api/workspaces/:id/invites/:inviteId', 'editor'),
+  probe('GET /api/workspaces/:id/invite-links', 'editor'),
+  probe('POST /api/workspaces/:id/invite-links', 'editor', () => ({ role: 'viewer' })),
+  probe('DELETE /api/workspaces/:id/invite-links/:linkId', 'editor'),
 ]
 
 const withoutWorkspace = [
@@ -88,14 +91,14 @@ describe.each(probes)('$route', ({ route, path, body, lowest }) => {
     })
   })
 
-  if (/:userId|:inviteId/.test(route)) it('finds nothing of another workspace under the caller\'s own', async () => {
+  if (/:userId|:inviteId|:linkId/.test(route)) it('finds nothing of another workspace under the caller\'s own', async () => {
     const world = await createWorld()
     await expectUnchanged(world.database, async () => {
       const swapped = { ...world.b, workspaceId: world.a.workspaceId }
       const answer = await send(world, 'stranger', swapped)
       expect(answer.status).toBe(404)
       expectNoHint(answer)
-      expectSame(answer, await send(world, 'stranger', { ...swapped, userId: UNKNOWN, inviteId: UNKNOWN }))
+      expectSame(answer, await send(world, 'stranger', { ...swapped, userId: UNKNOWN, inviteId: UNKNOWN, linkId: UNKNOWN }))
     })
   })
 })
@@ -133,6 +136,8 @@ describe('routes that name no workspace', () => {
       expectSame(answer, await accept(`${UNKNOWN}.${secret}`))
       expectSame(answer, await accept(`${world.a.workspaceId}.${secret}`))
       // The right address does not help where the token is another workspace's.
+      const link = world.b.linkToken.slice(world.b.linkToken.lastIndexOf('.') + 1)
+      expectSame(answer, await accept(`${world.a.workspaceId}.${link}`))
       const swapped = { as: INVITED, body: { token: `${world.a.workspaceId}.${secret}` } }
       expectSame(answer, await world.call('POST /api/invites/accept', swapped))
     })
@@ -140,7 +145,7 @@ describe('routes that name no workspace', () => {
 })
 
 function probe(route: string, lowest: Probe['lowest'], body?: Probe['body']): Probe {
-  const path = ({ workspaceId, userId, inviteId }: Ids) =>
-    route.replace(':id', workspaceId).replace(':userId', userId).replace(':inviteId', inviteId)
+  const path = ({ workspaceId, userId, inviteId, linkId }: Ids) =>
+    route.replace(':id', workspaceId).replace(':userId', userId).replace(':inviteId', inviteId).replace(':linkId', linkId)
   return { route, path, body, lowest }
 }

@@ -24,6 +24,7 @@ describe('the session route', () => {
         workspace: { id: expect.any(String), name: 'My Workspace' },
         role: 'owner',
       },
+      usage: { bytes: 0, rows: 0, maxBytes: expect.any(Number), maxRows: expect.any(Number) },
     })
     expect((await call('GET /api/auth/session', { as: 'ann' })).body).toEqual(body)
   })
@@ -34,11 +35,11 @@ it('no answer about users and workspaces is stored, nor a refusal', async () => 
   const { call, meet } = await serveRoutes()
   const { workspaceId, userId } = await meet('ann')
   const routes = routeNames.filter(name => !name.includes('/api/sync/'))
-  expect(routes).toHaveLength(13)
+  expect(routes).toHaveLength(16)
   const marks: [string, string | null][] = []
   for (const as of [undefined, 'ann']) {
     for (const name of routes) {
-      const route = name.replace(':id', workspaceId).replace(':userId', userId).replace(':inviteId', 'none')
+      const route = name.replace(':id', workspaceId).replace(':userId', userId).replace(/:(inviteId|linkId)/, 'none')
       const { headers } = await call(route, { as, ...!name.startsWith('GET') && { body: { name: 'W', id: workspaceId } } })
       marks.push([name, headers.get('cache-control')])
     }

@@ -36,6 +36,27 @@ it('an administrator finds a user by the address it is stored with', async () =>
   expect(await store.getWorkspaceRole({ userId, workspaceId })).toBe('viewer')
 })
 
+// Seen red: 404, or an invite that nobody could accept.
+it.each([
+  ['user@münchen.example', 'user@xn--mnchen-3ya.example'], ['user@MÜNCHEN.example', 'user@münchen.example'],
+  ['user@example.org.', 'User@Example.org'],
+])('an invite for %s is for %s', async (invited, account) => {
+  const database = await openTestDatabase()
+  const store = createAuthWorkspaceStore(async () => database)
+  const ann = await signIn(store, 'ann')
+  const { workspaceId } = await store.createWorkspace({ userId: ann, name: 'W' })
+  const made = await invite(store, workspaceId, ann, { email: invited })
+  expect(await store.acceptInviteAndProvisionUser({ provider: 'p', providerUserId: 'u', ...made, email: account })).toMatchObject({ ok: true })
+})
+
+it.each(['mailto:ann@x.org', 'ann', 'ann@', '@x.org', 'a b@x.org', 'ann@x..org', 'Ann <ann@x.org>'])('%s cannot be invited', async (email) => {
+  const database = await openTestDatabase()
+  const store = createAuthWorkspaceStore(async () => database)
+  const ann = await signIn(store, 'ann')
+  const { workspaceId } = await store.createWorkspace({ userId: ann, name: 'W' })
+  await expect(invite(store, workspaceId, ann, { email })).rejects.toMatchObject({ message: expect.stringContaining('name@domain') as string })
+})
+
 it('normalized once is normalized', () => {
   for (const email of [' Ann@Example.ORG\n', 'İ@x.org', 'ΟΔΟΣ@x.org', `${kelvin}@x.org`]) {
     const once = normalizeEmail(email)

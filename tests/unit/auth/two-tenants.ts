@@ -15,7 +15,7 @@ export const UNKNOWN = '00000000-0000-4000-8000-000000000000'
 export const OWNER = `owner-with-${MARKER}`
 export const INVITED = `invited-with-${MARKER}`
 
-export interface Ids { workspaceId: string, userId: string, inviteId: string, token: string }
+export interface Ids { workspaceId: string, userId: string, inviteId: string, token: string, linkId: string, linkToken: string }
 
 export type World = Awaited<ReturnType<typeof createWorld>>
 
@@ -40,7 +40,8 @@ export async function createWorld() {
   }
   const body = { email: `${INVITED}@example.org`, role: 'owner' }
   const invited = await call<{ id: string, token: string }>(`POST ${invites}`, { as: OWNER, body })
-  const b: Ids = { workspaceId, userId: owner.userId, inviteId: invited.body.id, token: invited.body.token }
+  const link = await call<{ id: string, token: string }>(`POST /api/workspaces/${workspaceId}/invite-links`, { as: OWNER, body: { role: 'editor' } })
+  const b: Ids = { workspaceId, userId: owner.userId, inviteId: invited.body.id, token: invited.body.token, linkId: link.body.id, linkToken: link.body.token }
   await expectInvariants(database)
   return { call, meet, database, a, b }
 }

@@ -1,4 +1,4 @@
-/** What the engine costs a browser, as a bundler makes it; and that nothing of a server or a framework is in it. */
+/** What the client costs a browser, as a bundler makes it; and that nothing of a server or a framework is in it. */
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
@@ -10,7 +10,7 @@ const maxGzipBytes = 17_600
 /** The live connection is loaded apart, once a store is open. */
 const maxLiveGzipBytes = 5_500
 
-it('fits into its share of the client\'s 20 KB, without Node, Vue or zod', async () => {
+it('has 20 KB at most, without Node, Vue or zod', async () => {
   const { outputFiles, metafile } = await build({
     entryPoints: [entry], bundle: true, minify: true, format: 'esm', target: 'es2022', platform: 'browser',
     write: false, metafile: true, splitting: true, outdir: 'out',

@@ -228,7 +228,7 @@ function openRaw(name: string): Promise<IDBDatabase> {
 
 function read(database: IDBDatabase, name: string, method: 'getAll' | 'getAllKeys'): Promise<unknown[]> {
   const store = database.transaction(name).objectStore(name)
-  return method === 'getAll' ? settle(store.getAll()) : settle<unknown[]>(store.getAllKeys())
+  return method === 'getAll' ? settle(store.getAll()) : settle(store.getAllKeys())
 }
 
 function settle<T>(request: IDBRequest<T>): Promise<T> {

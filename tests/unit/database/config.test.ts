@@ -42,6 +42,51 @@ describe('the path', () => {
   })
 })
 
+describe('a path that is not what was meant', () => {
+  // Seen red: folders of these names, and an empty database in them.
+  it.each([
+    ['~/x.db', /nothing replaces the ~ here. Write the whole path/],
+    ['"/data/x.db"', /the quotes would be part of the name/],
+    ['\'/data/x.db\'', /the quotes would be part of the name/],
+    ['$HOME/x.db', /nothing replaces the variable here/],
+    ['/data/${NAME}/x.db', /nothing replaces the variable here/],
+    ['/data/x.db\n/y', /a line break or another control character/],
+  ])('%j is refused by name, also without strict', (given, sentence) => {
+    for (const strict of ['false', 'true']) {
+      const read = () => readDatabaseConfig({ OR3_SQLITE_DB_PATH: given, OR3_SQLITE_STRICT: strict })
+      expect(read).toThrow(sentence)
+      expect(read).toThrow(ConfigError)
+    }
+  })
+
+  it('takes what only looks so', () => {
+    for (const given of ['/data/a~b.db', '/data/a$b.db', '/data/it\'s.db']) {
+      expect(readDatabaseConfig({ OR3_SQLITE_DB_PATH: given }).path).toBe(given)
+    }
+  })
+
+  // Seen red: a file called [object Object].
+  it('an object, as Nuxt makes one of JSON, is refused', () => {
+    const settings = { dbPath: { a: 1 } as unknown as string }
+    expect(() => readDatabaseConfig({}, settings)).toThrow(/is an object: set it to the path of the database file/)
+  })
+
+  // Seen red: an empty local file.
+  it.each(['turso', 'd1', 'bun'])('OR3_SQLITE_DRIVER=%s of an earlier installation without a path is refused', (driver) => {
+    expect(() => readDatabaseConfig({ OR3_SQLITE_DRIVER: driver })).toThrow(/OR3_SQLITE_DRIVER is ".*unset it, and set OR3_SQLITE_DB_PATH/)
+    expect(readDatabaseConfig({ OR3_SQLITE_DRIVER: driver, OR3_SQLITE_DB_PATH: '/a.db' }).path).toBe('/a.db')
+    expect(readDatabaseConfig({ OR3_SQLITE_DRIVER: 'libsql' }).path).toBe(resolve('.data/or3-layer.db'))
+  })
+
+  it(':temporary: is another file each time, and refused by strict', () => {
+    const env = { OR3_SQLITE_DB_PATH: ':temporary:' }
+    const paths = [readDatabaseConfig(env).path, readDatabaseConfig(env).path]
+    expect(new Set(paths).size).toBe(2)
+    expect(readDatabaseConfig(env).warning).toContain('each start has a new database')
+    expect(() => readDatabaseConfig({ ...env, OR3_SQLITE_STRICT: 'true' })).toThrow(/OR3_SQLITE_STRICT is on/)
+  })
+})
+
 describe('a missing path', () => {
   // Seen red with the strict check after the default.
   it('is the default with one warning, and with strict it is refused with what to set', () => {

@@ -41,7 +41,7 @@ it.runIf(isRoot)('names a folder that may not be written, and one without execut
   expect(await spawnServer(path, asNobody)).toMatch(/cannot be made \(EACCES\)|is not writable by this user/)
 })
 
-it.each<[string, (path: string) => Promise<unknown> | void, string]>([
+it.each<[string, (path: string) => unknown, string]>([
   ['a folder', path => mkdir(path), 'it is a folder: set OR3_SQLITE_DB_PATH to the path of a file in it'],
   ['a pipe', path => void execFileSync('mkfifo', [path]), 'it is not a regular file but a pipe, a socket or a device'],
   ['a text', path => writeFile(path, 'a text that is long enough to be taken for a header of a database'), 'it is not an SQLite database'],

@@ -1,17 +1,19 @@
 /** The sample history: reproducible, in the wire format throughout, and as difficult as it claims to be. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { readChatExport } from '../../../.playground/app/sync/import.ts'
-import { nameKeyField, SYNCED_TABLES } from '../../../.playground/app/sync/tables.ts'
-import type { PendingOp, Replica } from '../../../.playground/app/sync/replica.ts'
+import { fingerprint } from '../../../.playground/shared/fingerprint.ts'
+import { readChatExport } from '../../../.playground/shared/read-export.ts'
+import { openDevice } from '../../../.playground/demo/device.ts'
+import { chatTables } from '../../../.playground/shared/tables.ts'
+import type { JsonObject, PendingOp } from '../../../shared/protocol.ts'
+import { nameKeyField } from '../../fixtures/history/recorder.ts'
 import { formatHistory, makeHistory } from '../../fixtures/make-history.ts'
 import type { ChatExport } from '../../fixtures/make-history.ts'
-import { areEqual, createDevices } from './devices.ts'
-import { createModelServer } from './model-server.ts'
+import { startServer } from '../client/server.ts'
 
 const text = readFileSync(new URL('../../fixtures/history.json', import.meta.url), 'utf8')
 const history = JSON.parse(text) as ChatExport
-const puts = history.ops.filter(op => op.operation === 'put')
+const puts = history.ops.flatMap(op => op.operation === 'put' ? [{ ...op, payload: op.payload as JsonObject }] : [])
 
 const TIMES = ['created_at', 'updated_at', 'clock']
 const REQUIRED: Record<string, string[]> = {
@@ -38,7 +40,7 @@ describe('the sample history', () => {
 
   it('holds all tables, thousands of ops and both devices', () => {
     const tables = countBy(history.ops, op => op.tableName)
-    expect([...tables.keys()].sort()).toEqual([...SYNCED_TABLES].sort())
+    expect([...tables.keys()].sort()).toEqual(chatTables.map(({ name }) => name).sort())
     expect(history.ops.length).toBeGreaterThan(3000)
     expect(new Set(tables.get('messages')!.map(op => op.pk)).size).toBeGreaterThan(2000)
     expect(countBy(history.ops, op => op.stamp.deviceId).size).toBe(2)
@@ -46,10 +48,10 @@ describe('the sample history', () => {
 
   it('has every required field in every put, whole seconds, and its key in the payload', () => {
     for (const { tableName, pk, payload, stamp } of puts) {
-      const missing = REQUIRED[tableName]!.filter(field => payload![field] === undefined)
+      const missing = REQUIRED[tableName]!.filter(field => payload[field] === undefined)
       expect({ tableName, pk, missing }).toEqual({ tableName, pk, missing: [] })
       expect(payload).toMatchObject({ [nameKeyField(tableName)]: pk, clock: stamp.clock })
-      const times = Object.entries(payload!).filter(([field]) => field.endsWith('_at'))
+      const times = Object.entries(payload).filter(([field]) => field.endsWith('_at'))
       for (const [, seconds] of times) expect(Number.isInteger(seconds) && (seconds as number) < 2 ** 31).toBe(true)
     }
   })
@@ -73,17 +75,17 @@ describe('the sample history', () => {
       puts.filter(op => op.tableName === 'messages'),
       op => op.pk,
     ).values()) {
-      expect(new Set(ops.map(op => op.payload!['order_key'])).size).toBe(1)
+      expect(new Set(ops.map(op => op.payload['order_key'])).size).toBe(1)
     }
     for (const ops of countBy(
       puts.filter(op => op.tableName === 'kv'),
-      op => op.payload!['name'] as string,
+      op => op.payload['name'] as string,
     ).values()) {
       expect(new Set(ops.map(op => op.pk)).size).toBe(1)
     }
     const threads = new Set(history.ops.filter(op => op.tableName === 'threads').map(op => op.pk))
     for (const op of puts.filter(({ tableName }) => tableName === 'messages')) {
-      expect(threads.has(op.payload!['thread_id'] as string)).toBe(true)
+      expect(threads.has(op.payload['thread_id'] as string)).toBe(true)
     }
   })
 
@@ -101,13 +103,13 @@ describe('the sample history', () => {
   })
 
   it('holds branches, forks, long answers, other scripts, halves of emoji and a NUL', () => {
-    const threads = puts.filter(op => op.tableName === 'threads').map(op => op.payload!)
+    const threads = puts.filter(op => op.tableName === 'threads').map(op => op.payload)
     expect(threads.some(thread => thread['parent_thread_id'] && !thread['forked'])).toBe(true)
     expect(threads.some(thread => thread['parent_thread_id'] && thread['forked'])).toBe(true)
     expect(threads.some(thread => !(thread['title'] as string).isWellFormed())).toBe(true)
     const said = puts
       .filter(op => op.tableName === 'messages')
-      .map(op => (op.payload!['data'] as { content: string }).content)
+      .map(op => (op.payload['data'] as { content: string }).content)
     expect(Math.max(...said.map(content => content.length))).toBeGreaterThan(8_000)
     for (const sign of ['\0', '\u200d', '𠮷', '🇪🇺', 'ש', 'ع', '한', '\u0302\u0301', '```rust', '|---']) {
       expect({ sign, found: said.some(content => content.includes(sign)) }).toEqual({ sign, found: true })
@@ -115,14 +117,19 @@ describe('the sample history', () => {
   })
 
   it('is imported by one device and read by another, with the reader as the owner of notifications', async () => {
-    const server = createModelServer()
-    const [a, b] = createDevices(server.transport, ['a', 'b']) as [Replica, Replica]
-    a.enqueueAll(readChatExport(history, 'user-1'))
-    expect(await a.sync()).toMatchObject({ ok: true, pushed: history.ops.length, pending: 0, failed: 0 })
+    const server = await startServer()
+    const id = { userId: 'user-1', workspaceId: 'w1' }
+    const [a, b] = [await openDevice('a', server.transportOf(), id), await openDevice('b', server.transportOf(), id)]
+    for (const device of [a, b]) expect(await device.sync()).toMatchObject({ ok: true, snapshot: true })
+    await a.store.importOps(readChatExport(history, 'user-1'))
+    const imported = await fingerprint(a.store)
+    expect(await a.sync()).toMatchObject({ ok: true, pushed: history.ops.length, refused: 0 })
     expect(await b.sync()).toMatchObject({ ok: true, pulled: history.ops.length })
-    expect(await areEqual(a, b)).toBe(true)
-    expect(new Set(b.rows('notifications').map(row => row.payload['user_id']))).toEqual(new Set(['user-1']))
-    expect(b.decisions.length).toBeGreaterThan(20)
+    for (const { store } of [a, b]) expect(await fingerprint(store)).toBe(imported)
+    expect(a.store.status).toMatchObject({ pending: 0, failures: 0 })
+    const readers = [...b.store.entries()].filter(({ table, row }) => table === 'notifications' && row)
+    expect(new Set(readers.map(({ row }) => row!['user_id']))).toEqual(new Set(['user-1']))
+    expect(Object.keys(b.conflicts).sort()).toEqual(['clock', 'hlc', 'op_id'])
   })
 })
 

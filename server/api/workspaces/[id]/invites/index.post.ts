@@ -1,11 +1,12 @@
 /** Invites an email address. The token is in this answer and nowhere else; bringing it there is the app's affair. */
+import type { CreatedInvite } from '../../../../../shared/answers.ts'
 import { nowSeconds } from '../../../../lib/clock.ts'
 import { defineAuthHandler, readChangeBody, requireChangingUser } from '../../../../http/auth-handler.ts'
 import { createInviteToken } from '../../../../workspaces/invite-token.ts'
 import { requireStore } from '../../../../auth/session.ts'
 import { inviteBody, readIdParam } from '../../../../workspaces/shapes.ts'
 
-export default defineAuthHandler(async (event) => {
+export default defineAuthHandler(async (event): Promise<CreatedInvite> => {
   const { user } = await requireChangingUser(event)
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const { email, role, expiresInSeconds } = await readChangeBody(event, inviteBody)

@@ -1,0 +1,97 @@
+/** What `bench:client` runs in a page: one engine, with the clock beside it. */
+import { h, nextTick, render } from 'vue'
+import { type Engine, engines, makeRow, type Row } from './client-engines.ts'
+
+declare global {
+  interface Window {
+    bench: {
+      fill(count: number): Promise<void>
+      /** Milliseconds until all rows are in memory and in order. */
+      start(expected: number): Promise<number>
+      /** Milliseconds from a local write until the page's new layout, of each of `count` writes. */
+      writes(count: number): Promise<number[]>
+      /** The longest stop of the main thread in milliseconds, of each of `count` changes from a server. */
+      changes(count: number, among: number): Promise<number[]>
+    }
+  }
+}
+
+const engine: Engine = engines[new URLSearchParams(location.search).get('engine') ?? '']!()
+const list = document.body.appendChild(document.createElement('ul'))
+let shown: readonly Row[] = []
+let tell = () => {}
+
+function show(rows: readonly Row[]): void {
+  shown = rows
+  render(h('div', rows.map(({ id, title, rank }) => h('li', { key: id }, `${rank} ${title}`))), list)
+  tell()
+}
+
+const isShown = (title: string) => shown.some(row => row.title === title)
+
+/** A row at the head of the list. */
+const makeFirst = (at: number, among: number): Row => ({ ...makeRow(at % among), rank: -1 - at, title: `Changed ${at} ${Math.random()}` })
+
+async function untilShown(title: string): Promise<void> {
+  while (!isShown(title)) await new Promise<void>(resolve => (tell = resolve))
+}
+
+window.bench = {
+  fill: count => engine.fill(count),
+  async start(expected) {
+    const startedAt = performance.now()
+    const count = await engine.start()
+    const ms = performance.now() - startedAt
+    if (count !== expected) throw new Error(`${count} rows instead of ${expected}`)
+    await engine.watch(show)
+    return ms
+  },
+  async writes(count) {
+    const times: number[] = []
+    for (let at = 0; at < count; at++) {
+      const row = makeFirst(at, 20_000)
+      await new Promise(resolve => setTimeout(resolve, 20))
+      const startedAt = performance.now()
+      engine.write(row)
+      await untilShown(row.title)
+      await nextTick()
+      list.getBoundingClientRect()
+      times.push(performance.now() - startedAt)
+    }
+    return times
+  },
+  async changes(count, among) {
+    const times: number[] = []
+    for (let at = 0; at < count; at++) {
+      const row = makeFirst(at, among)
+      await new Promise(resolve => setTimeout(resolve, 50))
+      times.push(await measureStop(async () => {
+        await engine.receive(row)
+        await untilShown(row.title)
+      }))
+    }
+    return times
+  },
+}
+
+/** Messages go round as fast as the main thread lets them; the longest gap between two is the stop. */
+async function measureStop(work: () => Promise<unknown>): Promise<number> {
+  const { port1, port2 } = new MessageChannel()
+  let longest = 0
+  let last = performance.now()
+  let isDone = false
+  port1.onmessage = () => {
+    const now = performance.now()
+    longest = Math.max(longest, now - last)
+    last = now
+    if (!isDone) port2.postMessage(0)
+  }
+  port2.postMessage(0)
+  await new Promise(resolve => setTimeout(resolve, 10))
+  longest = 0
+  await work()
+  await new Promise(resolve => setTimeout(resolve, 0))
+  isDone = true
+  port1.close()
+  return longest
+}
