@@ -5,6 +5,7 @@ import { build } from 'esbuild'
 import { type Browser, chromium, type Page } from 'playwright-core'
 
 export interface LivePages {
+  readonly browser: Browser
   readonly workspaceId: string
   /** A device of its own, in a browser context of its own. */
   open(origin: string): Promise<Page>
@@ -25,6 +26,7 @@ export async function startLivePages(url: string, user: string): Promise<LivePag
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
   })
   return {
+    browser,
     workspaceId: session.workspace.id,
     async open(origin) {
       const context = await browser.newContext({ extraHTTPHeaders: headers })

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { type ProxyHabits, startProxy } from '../helpers/proxy.ts'
+import { visit } from './playground-page.ts'
 import { type LivePages, startLivePages, waitForMode, waitForRow } from './live-page.ts'
 import { type PlaygroundServer, startPlayground } from './playground-server.ts'
 
@@ -84,4 +85,24 @@ it('comes back to a server that was killed, with all that was written meanwhile'
   await waitForRow(b, id, 30_000)
   await Promise.all([waitForMode(a, 'stream', 30_000), waitForMode(b, 'stream', 30_000)])
   expect((await measure(a, b))[5]).toBeLessThan(250)
+})
+
+it.each(['directly', 'through a proxy'])('the playground says "live", and shows the edit of another browser: %s', async (way) => {
+  const proxy = await startProxy(server.url)
+  onTestFinished(proxy.close)
+  const name = `Eve ${randomUUID().slice(0, 8)}`
+  const here = await visit(pages.browser, server.url, name)
+  const there = await visit(pages.browser, way === 'directly' ? server.url : proxy.origin, name)
+  onTestFinished(async () => {
+    await here.context.close()
+    await there.context.close()
+  })
+  for (const device of [here.laptop, there.laptop, there.phone]) {
+    await device.at('live').filter({ hasText: 'live' }).waitFor()
+  }
+  await here.laptop.addThread('Plans')
+  const writtenAt = performance.now()
+  for (const device of [there.laptop, there.phone]) await device.at('thread').getByText('Plans').waitFor()
+  expect(performance.now() - writtenAt).toBeLessThan(1_000)
+  expect([...here.complaints, ...there.complaints]).toEqual([])
 })

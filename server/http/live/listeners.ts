@@ -43,6 +43,9 @@ export interface LiveListeners {
 /** After a 429: one of the others may have ended. */
 export const retryLiveSeconds = 30
 
+/** So many writes take a few milliseconds; then the requests that wait have their turn. */
+const listenersPerTurn = 200
+
 interface Channel { listeners: Set<LiveListener>, stop: () => void, due: { head: number, toldAt: number } | undefined }
 
 /** Makes the registry; nothing runs while nobody listens. */
@@ -77,7 +80,12 @@ export function createLiveListeners({ onCommit, onRightsChange }: LiveFeeds): Li
     const flush = () => {
       const { head, toldAt } = channel.due!
       channel.due = undefined
-      for (const listener of channel.listeners) listener.onHead(head, toldAt)
+      const waiting = [...channel.listeners]
+      const tellSome = () => {
+        for (const listener of waiting.splice(-listenersPerTurn)) listener.onHead(head, toldAt)
+        if (waiting.length > 0) setImmediate(tellSome)
+      }
+      tellSome()
     }
     channel.stop = onCommit(({ head }: Commit) => {
       if (channel.due) channel.due.head = Math.max(channel.due.head, head)

@@ -75,7 +75,7 @@ export function createLiveStream(options: LiveStreamOptions): LiveStream {
   const write = (event: string) => {
     isWriting = true
     wroteAt = performance.now()
-    response.write(event, (error) => {
+    response.write(event, 'latin1', (error) => {
       isWriting = false
       if (!error) flush()
     })
@@ -136,11 +136,14 @@ export function createLiveStream(options: LiveStreamOptions): LiveStream {
       const ms = Math.min(lifeMs * (0.9 + random() / 5), (expiresAt ?? Infinity) - Date.now())
       endAt = performance.now() + ms
       sentHead = Math.max(head, newest.head)
+      response.useChunkedEncodingByDefault = false
       response.writeHead(200, {
         'Content-Type': 'text/event-stream; charset=utf-8',
         // A stored stream would be replayed for ever; one that is compressed or buffered comes too late.
         'Cache-Control': 'no-store, no-transform',
         'X-Accel-Buffering': 'no',
+        // The body then ends with the connection, and an event is one write instead of three chunks.
+        'Connection': 'close',
       })
       write(describeEvent({ type: 'hello', data: { head: sentHead, seconds: Math.round(ms / 1000) } }))
     },

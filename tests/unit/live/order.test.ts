@@ -21,8 +21,9 @@ function tellEarly(engine: SyncEngine): SyncEngine {
     ...database,
     write: job => database.write(async (tx) => {
       const result = await job(tx)
-      const head = (result as { merge?: { head?: number } }).merge?.head
-      if (head !== undefined) early.tell({ workspaceId, head })
+      const { rows } = await tx.execute({ sql: 'select head from logs where workspace_id = ?', args: [workspaceId] })
+      const head = rows[0]?.['head']
+      if (typeof head === 'number') early.tell({ workspaceId, head })
       return result
     }),
   })
