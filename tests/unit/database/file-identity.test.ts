@@ -1,4 +1,4 @@
-/** T19: the file under a running server is removed, replaced or given a second name. Each was seen red on the code before. */
+/** T19: the file under a running server is removed, replaced or given a second name. */
 import { execFile } from 'node:child_process'
 import { link, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** T19: whose the file is, what it is, and what is in it. Each was seen red on the code before. */
+/** T19: whose the file is, what it is, and what is in it. */
 import { execFileSync } from 'node:child_process'
 import { chmod, chown, mkdir, open, readdir, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
