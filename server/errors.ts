@@ -1,7 +1,7 @@
 /**
  * The one error class of the layer: a refusal with a code of `shared/error-codes.ts`. It knows no HTTP;
- * `http/errors.ts` and `host/errors.ts` turn it into an answer. A message names what was wrong and what would be right. It
- * never carries driver text or another tenant's data.
+ * `http/errors.ts` and `host/errors.ts` turn it into an answer. A message names what was wrong and what would be right.
+ * It never carries driver text or another tenant's data.
  */
 import { type ErrorCode, errorKinds } from '../shared/error-codes.ts'
 

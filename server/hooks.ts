@@ -4,8 +4,8 @@ import type { AppliedOps } from './sync/applied.ts'
 declare module 'nitropack/types' {
   interface NitroRuntimeHooks {
     /**
-     * After a commit, with the ops that it has applied: of a push, or of the server's own code. It can neither delay nor
-     * fail the push.
+     * After a commit, with the ops that it has applied: of a push, or of the server's own code. It can neither delay
+     * nor fail the push.
      */
     'sync:applied': (applied: AppliedOps) => void | Promise<void>
   }

@@ -1,7 +1,7 @@
 /**
  * What an app that extends the layer uses in its server code, as `#or3-sync`: its own way of signing in, its own synced
- * tables, the session of a request, rows that server code reads and writes, the database for its own Drizzle tables, and
- * what goes over the wire. Call the `register…` functions from a server plugin.
+ * tables, the session of a request, rows that server code reads and writes, the database for its own Drizzle tables,
+ * and what goes over the wire. Call the `register…` functions from a server plugin.
  */
 export { registerAuthProvider } from './auth/provider.ts'
 export type { AuthProvider, AuthProviderRegistration, AuthSession } from './auth/provider.ts'

@@ -1,6 +1,6 @@
 /**
- * The layer in one server process: the database is opened once at the start, behind one promise that every store, adapter
- * and route awaits, and closed once at the end.
+ * The layer in one server process: the database is opened once at the start, behind one promise that every store,
+ * adapter and route awaits, and closed once at the end.
  */
 import { consola } from 'consola'
 import type { DatabaseConfig, RemoteConfig } from './config/database.ts'
@@ -36,8 +36,8 @@ export function openedEngine(): SyncEngine | undefined {
 }
 
 /**
- * Starts to open the database that `configure` describes. Later calls of `useSyncDatabase` wait for it. `onFailure` gets one
- * sentence for the operator, also where `configure` throws.
+ * Starts to open the database that `configure` describes. Later calls of `useSyncDatabase` wait for it. `onFailure`
+ * gets one sentence for the operator, also where `configure` throws.
  */
 export function startLayer(
   configure: () => DatabaseConfig | RemoteConfig,
@@ -50,15 +50,21 @@ export function startLayer(
     if ('url' in config) return openRemoteDatabase(config, migrations, readOptions())
     if (config.warning) consola.withTag('or3-sync').warn(config.warning)
     const database = await openDatabase(config, migrations, readOptions()).catch((error: unknown) => {
-      throw isSentence(error) ? error : new Error(`The database ${config.path} could not be opened: ${findReason(error)}.`, { cause: error })
+      throw isSentence(error)
+        ? error
+        : new Error(`The database ${config.path} could not be opened: ${findReason(error)}.`, { cause: error })
     })
     // A path that is not the one that was meant shows by what is in it.
-    consola.withTag('or3-sync').info(`The database ${database.local?.path ?? config.path} is open: ${await describeContents(database)}.`)
+    consola.withTag('or3-sync').info(
+      `The database ${database.local?.path ?? config.path} is open: ${await describeContents(database)}.`,
+    )
     return database
   }
   opening = open().then(database => opened = createSyncEngine(database)).catch((error: unknown) => {
     onFailure(error instanceof Error ? error.message : String(error))
-    throw createSyncError('DATABASE_UNAVAILABLE', 'The database could not be opened: see the server log.', { cause: error })
+    throw createSyncError(
+      'DATABASE_UNAVAILABLE', 'The database could not be opened: see the server log.', { cause: error },
+    )
   })
   // Callers get the rejection. Without this line a start that nobody awaits would end the process.
   opening.catch(() => {})

@@ -106,7 +106,8 @@ export const errorKinds = {
   },
   RATE_LIMITED: {
     status: 429, wire: 'RATE_LIMITED', retryable: true,
-    meaning: 'Too many requests or bytes of this user, or for a session from this address, in the last minute or at once.',
+    meaning: 'Too many requests or bytes of this user, or for a session from this address, in the last minute or at '
+      + 'once.',
     client: 'Wait for as many seconds as `Retry-After` says, then send the same again.',
     operator: 'Raise the operation\'s limit if the use is legitimate; behind a proxy set `trustedProxies`.',
   },
@@ -160,7 +161,8 @@ export const opRefusals = {
   },
   OVERSIZED: {
     retryable: false, client: 'As with VALIDATION_ERROR: the row has to become smaller, or others be deleted.',
-    meaning: 'The payload is larger than 262,144 bytes of JSON; or, where `error` begins with QUOTA_EXCEEDED, the workspace or its owner may keep no more.',
+    meaning: 'The payload is larger than 262,144 bytes of JSON; or, where `error` begins with QUOTA_EXCEEDED, the '
+      + 'workspace or its owner may keep no more.',
   },
   UNAUTHORIZED: {
     retryable: false, client: 'As with VALIDATION_ERROR; the stored row stays another user\'s.',

@@ -1,6 +1,6 @@
 /**
- * What server and browser both use, as `or3-layer-sqlite/shared`: the definition of a synced table, the shapes on the wire
- * and of all answers, the codes, the limits, the hybrid logical clock, and who wins.
+ * What server and browser both use, as `or3-layer-sqlite/shared`: the definition of a synced table, the shapes on the
+ * wire and of all answers, the codes, the limits, the hybrid logical clock, and who wins.
  */
 export type * from './answers.ts'
 export { errorKinds, opRefusals } from './error-codes.ts'

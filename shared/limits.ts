@@ -9,11 +9,20 @@ export const maxBodyBytes = 16 * 1024 * 1024
 export const maxOpsPerPush = 1_000
 /**
  * Requests a minute and user, each counted once per mebibyte that it sends or gets. Ten devices of one user that poll
- * every two seconds make 300 pulls; on live streams, while one of them types without a break, 480 pushes and 1,950 pulls; both clean-ups share one count, and so do all changes of workspaces, members and
- * invites. The session is asked for before the user is known, so it counts by address: 200 users behind one address open
- * the app within a minute.
+ * every two seconds make 300 pulls; on live streams, while one of them types without a break, 480 pushes and 1,950 pulls.
+ * Both clean-ups share one count, and so do all changes of workspaces, members and invites. The session is asked for
+ * before the user is known, so it counts by address: 200 users behind one address open the app within a minute.
  */
-export const requestsPerMinute = { 'push': 600, 'pull': 2_400, 'snapshot': 600, 'update-cursor': 400, 'live': 240, 'gc': 10, 'workspaces': 120, 'session': 600 }
+export const requestsPerMinute = {
+  'push': 600,
+  'pull': 2_400,
+  'snapshot': 600,
+  'update-cursor': 400,
+  'live': 240,
+  'gc': 10,
+  'workspaces': 120,
+  'session': 600,
+}
 /** What counts as one request. */
 export const bytesPerRequest = 1024 * 1024
 
@@ -114,5 +123,7 @@ export const snapshotTtlSeconds = 1_800
 /** A deferred put is sent again after this long: a device polls about every two seconds. */
 export const deferredRetrySeconds = 2
 
-/** A database server answers with rows of at most 5 MB: payloads and stamps of one read stay below, whatever they hold. */
+/**
+ * A database server answers with rows of at most 5 MB: payloads and stamps of one read stay below, whatever they hold.
+ */
 export const maxAnswerBytes = 3 * 1024 * 1024

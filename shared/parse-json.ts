@@ -1,7 +1,8 @@
 /**
  * A `JSON.parse` that keeps every number as it was sent. A number that a double cannot hold (2^53+1, 1e309, twenty
- * decimals) or that `JSON.stringify` writes as another (-0) becomes a raw JSON value, which `JSON.stringify` writes back digit by digit. A reviver's `source` would do
- * the same, but V8 can lose it (https://github.com/nodejs/node/issues/63785).
+ * decimals) or that `JSON.stringify` writes as another (-0) becomes a raw JSON value, which `JSON.stringify` writes
+ * back digit by digit. A reviver's `source` would do the same, but V8 can lose it
+ * (https://github.com/nodejs/node/issues/63785).
  */
 
 /** Numbers that a double might not hold. A match in a string only costs time. A UUID's `1e4` must not match. */
@@ -37,8 +38,11 @@ function isRawJson(value: unknown): value is { rawJSON: string } {
   return (JSON as unknown as RawJson).isRawJSON(value)
 }
 
+const beforeNumber = /(?<![\w.+-])(?=-?[\d.]{16}|-?[\d.]+[eE]|-0(?:\.0*)?(?![\d.]))/
+const wholeNumber = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.+-]|\s*:)/
+
 /** The start of a string, or a number with an exponent or at least 16 characters. */
-const stringOrNumber = /"|(?<![\w.+-])(?=-?[\d.]{16}|-?[\d.]+[eE]|-0(?:\.0*)?(?![\d.]))-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.+-]|\s*:)/g
+const stringOrNumber = new RegExp(`"|${beforeNumber.source}${wholeNumber.source}`, 'g')
 
 /** Replaces each number that a double cannot hold by a string of `mark` and its digits, and counts them. */
 function markNumbers(text: string, mark: string): { marked: string, count: number } {
@@ -60,7 +64,9 @@ function markNumbers(text: string, mark: string): { marked: string, count: numbe
 
 type Container = Record<string, unknown>
 
-/** Turns the marked strings into raw numbers. A reviver would be called for every value; this stops at the last mark. */
+/**
+ * Turns the marked strings into raw numbers. A reviver would be called for every value; this stops at the last mark.
+ */
 function replaceMarked(value: unknown, mark: string, count: number): unknown {
   const whole: Container = { value }
   const waiting: Container[] = [whole]
@@ -74,7 +80,12 @@ function replaceMarked(value: unknown, mark: string, count: number): unknown {
       else if (typeof part === 'string' && part.startsWith(mark)) {
         left--
         // An assignment to `__proto__` would set the prototype.
-        Object.defineProperty(container, key, { value: (JSON as unknown as RawJson).rawJSON(part.slice(mark.length)), enumerable: true, configurable: true, writable: true })
+        Object.defineProperty(container, key, {
+          value: (JSON as unknown as RawJson).rawJSON(part.slice(mark.length)),
+          enumerable: true,
+          configurable: true,
+          writable: true,
+        })
       }
     }
   }
@@ -130,7 +141,8 @@ function endOfString(text: string, from: number): number {
 
 /** Sign, significant digits and the power of ten of the last of them: one text per decimal number. */
 function canonical(decimal: string): string {
-  const [, sign, whole = '', fraction = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(decimal) ?? []
+  const [, sign, whole = '', fraction = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(decimal)
+    ?? []
   const digits = (whole + fraction).replace(/^0+/, '')
   const significant = digits.slice(0, endOfZeros(digits))
   if (significant === '') return whole === '' ? decimal : '0'

@@ -1,6 +1,7 @@
 /**
  * The sync protocol's shapes on the wire (JSON over POST), as server and browser agree on them. Optional fields are
- * those that only later hosts know: an answer always carries them, a request may lack them. `shapes.ts` checks requests.
+ * those that only later hosts know: an answer always carries them, a request may lack them. `shapes.ts` checks
+ * requests.
  */
 
 export interface SyncScope { workspaceId: string, projectId?: string | undefined }

@@ -1,6 +1,6 @@
 /**
- * Decides who wins: the one place. A revision is (clock, hlc, op_id). The greater one wins, for rows and tombstones alike.
- * Strings are compared by code points, as SQLite's BINARY collation orders UTF-8. Upholds P4.
+ * Decides who wins: the one place. A revision is (clock, hlc, op_id). The greater one wins, for rows and tombstones
+ * alike. Strings are compared by code points, as SQLite's BINARY collation orders UTF-8. Upholds P4.
  */
 import type { Revision } from './protocol.ts'
 
@@ -9,7 +9,9 @@ export function compareRevisions(a: Revision, b: Revision): number {
   return a.clock - b.clock || compareCodePoints(a.hlc, b.hlc) || compareCodePoints(a.opId, b.opId)
 }
 
-/** Compares by code points. JavaScript's `<` compares UTF-16 units and sorts astral characters before U+E000..U+FFFF. */
+/**
+ * Compares by code points. JavaScript's `<` compares UTF-16 units and sorts astral characters before U+E000..U+FFFF.
+ */
 export function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length)
   for (let index = 0; index < length; index++) {

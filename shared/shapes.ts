@@ -5,8 +5,8 @@
 import { z } from 'zod'
 import { toNumber } from './parse-json.ts'
 import {
-  defaultPullLimit, maxPageTokenLength, maxPullLimit, maxPullWaitMs, maxRetentionSeconds, maxSnapshotPageSize, maxTableNameLength,
-  maxTablesInFilter, minRetentionSeconds,
+  defaultPullLimit, maxPageTokenLength, maxPullLimit, maxPullWaitMs, maxRetentionSeconds, maxSnapshotPageSize,
+  maxTableNameLength, maxTablesInFilter, minRetentionSeconds,
 } from './limits.ts'
 
 const scope = z.object({ workspaceId: z.string(), projectId: z.string().optional() })

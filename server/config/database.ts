@@ -1,6 +1,6 @@
 /**
- * The database's path and pragmas, from the environment and the `or3Sqlite` runtime config (the environment wins). A bad
- * value throws a `ConfigError` that names the setting.
+ * The database's path and pragmas, from the environment and the `or3Sqlite` runtime config (the environment wins). A
+ * bad value throws a `ConfigError` that names the setting.
  */
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -34,7 +34,9 @@ const synchronousModes = ['OFF', 'NORMAL', 'FULL', 'EXTRA'] as const
 type JournalMode = typeof journalModes[number]
 export type Synchronous = typeof synchronousModes[number]
 
-/** The same settings in `runtimeConfig.or3Sqlite`. Nuxt turns a `NUXT_OR3_SQLITE_…` override into a number or boolean. */
+/**
+ * The same settings in `runtimeConfig.or3Sqlite`. Nuxt turns a `NUXT_OR3_SQLITE_…` override into a number or boolean.
+ */
 export interface DatabaseSettings {
   dbPath?: string | undefined
   strict?: boolean | number | string | undefined
@@ -48,7 +50,9 @@ export interface DatabaseSettings {
 export const defaultPath = '.data/or3-layer.db'
 
 /** The database of the server: a file, or a database server. Throws `ConfigError`. */
-export function readDatabaseTarget(env: Record<string, string | undefined>, settings: DatabaseSettings = settingsOf(env)): DatabaseConfig | RemoteConfig {
+export function readDatabaseTarget(
+  env: Record<string, string | undefined>, settings: DatabaseSettings = settingsOf(env),
+): DatabaseConfig | RemoteConfig {
   const read = (name: string, setting: unknown) => ({ name, value: toText(env[name]) || toText(setting) })
   if (read('OR3_SQLITE_SYNC_URL', undefined).value !== '') throw new ConfigError(noEmbeddedReplica)
   const url = read('OR3_SQLITE_DB_PATH', settings.dbPath).value
@@ -67,7 +71,9 @@ export function readDatabaseTarget(env: Record<string, string | undefined>, sett
 /** A command has no runtime config and reads its overrides from the environment. */
 function settingsOf(env: Record<string, string | undefined>): DatabaseSettings {
   return {
-    dbPath: env['NUXT_OR3_SQLITE_DB_PATH'], authToken: env['NUXT_OR3_SQLITE_AUTH_TOKEN'], replicaUrl: env['NUXT_OR3_SQLITE_REPLICA_URL'],
+    dbPath: env['NUXT_OR3_SQLITE_DB_PATH'],
+    authToken: env['NUXT_OR3_SQLITE_AUTH_TOKEN'],
+    replicaUrl: env['NUXT_OR3_SQLITE_REPLICA_URL'],
   }
 }
 
@@ -79,22 +85,31 @@ export function isServerUrl(given: string): boolean {
 /** Throws `ConfigError` where it is no usable address, or carries a secret that a log would show. */
 export function assertServerUrl(name: string, given: string): void {
   const url = isServerUrl(given) && URL.canParse(given) ? new URL(given) : undefined
-  if (!url?.host) throw new ConfigError(`${name} is not the address of a database server: write it as libsql://host, wss://host or http://host:port.`)
+  if (!url?.host) {
+    throw new ConfigError(
+      `${name} is not the address of a database server: write it as libsql://host, wss://host or http://host:port.`,
+    )
+  }
   if (url.username || url.password || url.searchParams.has('authToken')) {
     throw new ConfigError(`${name} must not carry a token, which logs would show: set OR3_SQLITE_AUTH_TOKEN.`)
   }
   if (url.searchParams.has('syncUrl')) throw new ConfigError(noEmbeddedReplica)
 }
 
-const noEmbeddedReplica = 'Embedded replicas (syncUrl) are not supported: set OR3_SQLITE_DB_PATH to the primary, and OR3_SQLITE_REPLICA_URL to a read replica of the server.'
+const noEmbeddedReplica = 'Embedded replicas (syncUrl) are not supported: set OR3_SQLITE_DB_PATH to the primary, and '
+  + 'OR3_SQLITE_REPLICA_URL to a read replica of the server.'
 /** A new database for each start, in the system's folder for temporary files: for an app's own tests. */
 const temporaryPath = ':temporary:'
 
 /** `settings` are the server's runtime config. A command has none and reads the override from the environment. */
-export function readDatabaseConfig(env: Record<string, string | undefined>, settings: DatabaseSettings = settingsOf(env)): DatabaseConfig {
+export function readDatabaseConfig(
+  env: Record<string, string | undefined>, settings: DatabaseSettings = settingsOf(env),
+): DatabaseConfig {
   const read = (name: string, setting: unknown) => ({ name, value: toText(env[name]) || toText(setting) })
   if (typeof settings.dbPath === 'object') {
-    throw new ConfigError('or3Sqlite.dbPath (or NUXT_OR3_SQLITE_DB_PATH) is an object: set it to the path of the database file, as text.')
+    throw new ConfigError(
+      'or3Sqlite.dbPath (or NUXT_OR3_SQLITE_DB_PATH) is an object: set it to the path of the database file, as text.',
+    )
   }
   const strict = readSwitch(read('OR3_SQLITE_STRICT', settings.strict), false)
   const allowInMemory = readSwitch(read('OR3_SQLITE_ALLOW_IN_MEMORY', settings.allowInMemory), false)
@@ -107,22 +122,47 @@ export function readDatabaseConfig(env: Record<string, string | undefined>, sett
 
   const foreignDriver = readForeignDriver(env['OR3_SQLITE_DRIVER'])
   if (foreignDriver !== undefined && given === '') {
-    throw new ConfigError(`OR3_SQLITE_DRIVER is ${JSON.stringify(foreignDriver)}, a setting of another package that this one does not have, and no database is set: unset it, and set OR3_SQLITE_DB_PATH to the path of the database file (README, "Settings").`)
+    throw new ConfigError(
+      `OR3_SQLITE_DRIVER is ${JSON.stringify(foreignDriver)}, a setting of another package that this one does not `
+      + 'have, and no database is set: unset it, and set OR3_SQLITE_DB_PATH to the path of the database file '
+      + '(README, "Settings").',
+    )
   }
   if (given === temporaryPath) {
-    if (strict) throw new ConfigError(`OR3_SQLITE_STRICT is on and OR3_SQLITE_DB_PATH is "${temporaryPath}", a new database at each start: set it to the path of a file.`)
+    if (strict) {
+      throw new ConfigError(`OR3_SQLITE_STRICT is on and OR3_SQLITE_DB_PATH is "${temporaryPath}", a new `
+        + 'database at each start: set it to the path of a file.')
+    }
     const path = join(mkdtempSync(join(tmpdir(), 'or3-layer-sqlite-')), 'temporary.db')
-    return { path, ...pragmas, warning: `OR3_SQLITE_DB_PATH is "${temporaryPath}": each start has a new database, here ${path}.` }
+    return {
+      path,
+      ...pragmas,
+      warning: `OR3_SQLITE_DB_PATH is "${temporaryPath}": each start has a new database, here ${path}.`,
+    }
   }
   if (given === '' && allowInMemory && !strict) return { path: ':memory:', ...pragmas, warning: inMemoryWarning }
   if (given === '') {
-    if (strict) throw new ConfigError('OR3_SQLITE_STRICT is on and no database is set: set OR3_SQLITE_DB_PATH to the path of the database file.')
+    if (strict) {
+      throw new ConfigError(
+        'OR3_SQLITE_STRICT is on and no database is set: set OR3_SQLITE_DB_PATH to the path of the database file.',
+      )
+    }
     const path = resolve(defaultPath)
-    return { path, ...pragmas, warning: `OR3_SQLITE_DB_PATH is not set: using ${path}. Set it to a path on a disk that is kept.` }
+    return {
+      path,
+      ...pragmas,
+      warning: `OR3_SQLITE_DB_PATH is not set: using ${path}. Set it to a path on a disk that is kept.`,
+    }
   }
   if (/^(file:)?:memory:($|\?)/.test(given)) {
-    if (strict) throw new ConfigError('OR3_SQLITE_STRICT is on and OR3_SQLITE_DB_PATH is ":memory:", which loses all data at the next start: set it to the path of a file.')
-    if (!allowInMemory) throw new ConfigError('OR3_SQLITE_DB_PATH is ":memory:", which loses all data at the next start: set OR3_SQLITE_ALLOW_IN_MEMORY=true if that is meant, or a file path.')
+    if (strict) {
+      throw new ConfigError('OR3_SQLITE_STRICT is on and OR3_SQLITE_DB_PATH is ":memory:", which loses all '
+        + 'data at the next start: set it to the path of a file.')
+    }
+    if (!allowInMemory) {
+      throw new ConfigError('OR3_SQLITE_DB_PATH is ":memory:", which loses all data at the next '
+        + 'start: set OR3_SQLITE_ALLOW_IN_MEMORY=true if that is meant, or a file path.')
+    }
     return { path: ':memory:', ...pragmas, warning: inMemoryWarning }
   }
   return { path: readPath(given), ...pragmas }
@@ -150,8 +190,12 @@ function assertExpanded(given: string) {
   }
   if (/^["'`]|["'`]$/.test(given)) refuse('the quotes would be part of the name', 'Write the path without quotes.')
   if (given.startsWith('~')) refuse('nothing replaces the ~ here', 'Write the whole path, such as /home/ada/sync.db.')
-  if (/(?:^|[\\/:])\$(?:\w|\{)|^%\w+%/.test(given)) refuse('nothing replaces the variable here', 'Write the whole path.')
-  if ([...given].some(character => character < ' ')) refuse('it has a line break or another control character in it', 'Write the path on one line.')
+  if (/(?:^|[\\/:])\$(?:\w|\{)|^%\w+%/.test(given)) {
+    refuse('nothing replaces the variable here', 'Write the whole path.')
+  }
+  if ([...given].some(character => character < ' ')) {
+    refuse('it has a line break or another control character in it', 'Write the path on one line.')
+  }
 }
 
 function readPath(given: string): string {
@@ -160,15 +204,23 @@ function readPath(given: string): string {
   if (scheme === undefined) return resolve(given)
   if (scheme !== 'file') {
     throw new ConfigError(isServerUrl(given)
-      ? 'OR3_SQLITE_DB_PATH is the address of a database server, and this works on a file only: set it to a file path or a file: URL.'
-      : `OR3_SQLITE_DB_PATH has the scheme "${scheme}:": set it to a file path, a file: URL, or the address of a database server.`)
+      ? 'OR3_SQLITE_DB_PATH is the address of a database server, and this works on a file only: set it to a file path '
+      + 'or a file: URL.'
+      : `OR3_SQLITE_DB_PATH has the scheme "${scheme}:": set it to a file path, a file: URL, or the address of a `
+        + 'database server.')
   }
   if (/[?&]syncUrl=/.test(given)) throw new ConfigError(noEmbeddedReplica)
-  if (/[?#]/.test(given)) throw new ConfigError('OR3_SQLITE_DB_PATH must not have URL parameters: give the plain path; OR3_SQLITE_PRAGMA_* set what they would.')
+  if (/[?#]/.test(given)) {
+    throw new ConfigError(
+      'OR3_SQLITE_DB_PATH must not have URL parameters: give the plain path; OR3_SQLITE_PRAGMA_* set what they would.',
+    )
+  }
   try {
     return given.startsWith('file://') ? fileURLToPath(given) : resolve(decodeURIComponent(given.slice('file:'.length)))
   }
   catch {
-    throw new ConfigError('OR3_SQLITE_DB_PATH is not a usable file: URL: write it as file:///absolute/path.db or as a plain path.')
+    throw new ConfigError(
+      'OR3_SQLITE_DB_PATH is not a usable file: URL: write it as file:///absolute/path.db or as a plain path.',
+    )
   }
 }

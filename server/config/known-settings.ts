@@ -1,6 +1,9 @@
 /** Finds settings that nothing reads, which mostly are misspelt: each is told with the known name that is nearest. */
 
-/** Every variable that the layer reads, or refuses by its name, beside the `NUXT_OR3_SQLITE_…` overrides of its runtime config. */
+/**
+ * Every variable that the layer reads, or refuses by its name, beside the `NUXT_OR3_SQLITE_…` overrides of its runtime
+ * config.
+ */
 export const knownVariables: readonly string[] = [
   'ALLOW_IN_MEMORY', 'AUTH_TOKEN', 'BACKUP_CRON', 'BACKUP_DIR', 'BACKUP_KEEP', 'CLEAN_UP', 'DB_PATH', 'DRIVER',
   'FROM_AUTH_TOKEN', 'METRICS', 'PRAGMA_JOURNAL_MODE', 'PRAGMA_SYNCHRONOUS', 'REPLICA_URL', 'RETENTION_DAYS',
@@ -10,7 +13,9 @@ export const knownVariables: readonly string[] = [
 /** A setting whose keys are not listed, as those of `rateLimits`, may hold any. */
 type Config = Readonly<Record<string, unknown>>
 
-/** One sentence for each variable that looks like the layer's and is not read. `config` is the layer's runtime config. */
+/**
+ * One sentence for each variable that looks like the layer's and is not read. `config` is the layer's runtime config.
+ */
 export function findUnknownVariables(env: Readonly<Record<string, string | undefined>>, config: Config): string[] {
   const overrides = listPaths(config).map(path => `NUXT_OR3_SQLITE_${path.map(toSnakeCase).join('_')}`)
   const isOverride = (name: string) => overrides.some(known => name === known || name.startsWith(`${known}_`))
@@ -23,7 +28,9 @@ export function findUnknownVariables(env: Readonly<Record<string, string | undef
 export function findUnknownKeys(name: string, given: Config | undefined, known: Config): string[] {
   return Object.entries(given ?? {}).flatMap(([key, value]) => {
     const own = known[key]
-    if (!Object.hasOwn(known, key)) return describe('setting', `${name}.${key}`, Object.keys(known).map(one => `${name}.${one}`))
+    if (!Object.hasOwn(known, key)) {
+      return describe('setting', `${name}.${key}`, Object.keys(known).map(one => `${name}.${one}`))
+    }
     return isConfig(own) && isConfig(value) ? findUnknownKeys(`${name}.${key}`, value, own) : []
   })
 }
@@ -34,7 +41,8 @@ function describe(kind: string, name: string, known: readonly string[]): string 
 }
 
 function listPaths(config: Config): string[][] {
-  return Object.entries(config).flatMap(([key, value]) => isConfig(value) ? listPaths(value).map(path => [key, ...path]) : [[key]])
+  return Object.entries(config)
+    .flatMap(([key, value]) => isConfig(value) ? listPaths(value).map(path => [key, ...path]) : [[key]])
 }
 
 function isConfig(value: unknown): value is Config {

@@ -30,6 +30,7 @@ const defaultSlowStatementMs = 200
 
 let settings: OpsSettings = read({}, {})
 
+/** The settings of the operations endpoints as they were configured last. */
 export function readOpsSettings(): OpsSettings {
   return settings
 }
@@ -41,11 +42,15 @@ export function configureOps(env: Record<string, string | undefined>, input: Ops
 
 function read(env: Record<string, string | undefined>, input: OpsSettingsInput): OpsSettings {
   const given = (name: string, setting: Text | undefined) => ({ name, value: toText(env[name]) || toText(setting) })
-  const retentionDays = readNumber(given('OR3_SQLITE_RETENTION_DAYS', input.retentionDays), { least: 1, most: maxRetentionDays }) ?? defaultRetentionDays
+  const retentionDays = readNumber(
+    given('OR3_SQLITE_RETENTION_DAYS', input.retentionDays), { least: 1, most: maxRetentionDays },
+  ) ?? defaultRetentionDays
   return {
     cleanUp: readSwitch(given('OR3_SQLITE_CLEAN_UP', input.cleanUp), true),
     retentionSeconds: retentionDays * secondsPerDay,
     metrics: readSwitch(given('OR3_SQLITE_METRICS', input.metrics), false),
-    slowStatementMs: readNumber(given('OR3_SQLITE_SLOW_STATEMENT_MS', input.slowStatementMs), { least: 0, most: 3_600_000 }) ?? defaultSlowStatementMs,
+    slowStatementMs: readNumber(
+      given('OR3_SQLITE_SLOW_STATEMENT_MS', input.slowStatementMs), { least: 0, most: 3_600_000 },
+    ) ?? defaultSlowStatementMs,
   }
 }

@@ -29,7 +29,9 @@ export function readSwitch({ name, value }: Setting, fallback: boolean): boolean
 }
 
 /** A whole number within the bounds, or undefined where it is not set. Throws `ConfigError`. */
-export function readNumber({ name, value }: Setting, { least, most }: { least: number, most?: number }): number | undefined {
+export function readNumber(
+  { name, value }: Setting, { least, most }: { least: number, most?: number },
+): number | undefined {
   const text = toText(value)
   if (text === '') return undefined
   const number = Number(text)

@@ -1,4 +1,6 @@
-/** The operator's settings of the sync protocol: set once while the server starts, read wherever a request is bounded. */
+/**
+ * The operator's settings of the sync protocol: set once while the server starts, read wherever a request is bounded.
+ */
 import { ConfigError, readNumber, parseBoolean, toText } from './setting.ts'
 import * as limits from '../../shared/limits.ts'
 
@@ -44,7 +46,9 @@ export interface SyncSettingsInput extends Partial<Record<keyof FairnessSettings
   servers?: number | string
 }
 
-const defaults: SyncSettings = { maxBodyBytes, maxOpsPerPush, rateLimits: requestsPerMinute, trustedProxies: 0, ...fairness }
+const defaults: SyncSettings = {
+  maxBodyBytes, maxOpsPerPush, rateLimits: requestsPerMinute, trustedProxies: 0, ...fairness,
+}
 
 let settings = defaults
 
@@ -73,23 +77,41 @@ function readRateLimits(input: SyncSettingsInput['rateLimits']): SyncSettings['r
   if (typeof input !== 'object' || input === null) return readAllRateLimits(input)
   const limits: Record<RateLimitedOperation, number | null> = { ...defaults.rateLimits }
   for (const [operation, value] of Object.entries(input)) {
-    if (!isRateLimited(operation)) throw new ConfigError(`or3Sqlite.limits.rateLimits.${operation} is not a limited operation: use one of ${Object.keys(limits).join(', ')}.`)
+    if (!isRateLimited(operation)) {
+      throw new ConfigError(`or3Sqlite.limits.rateLimits.${operation} is not a limited `
+        + `operation: use one of ${Object.keys(limits).join(', ')}.`)
+    }
     if (parseBoolean(value) === false) limits[operation] = null
-    else if (toText(value) !== 'true') limits[operation] = read(`rateLimits.${operation}`, value) ?? defaults.rateLimits[operation]
+    else if (toText(value) !== 'true') {
+      limits[operation] = read(`rateLimits.${operation}`, value) ?? defaults.rateLimits[operation]
+    }
   }
   return limits
 }
 
 function readAllRateLimits(input: boolean | string | undefined): SyncSettings['rateLimits'] {
   if (toText(input) === '' || parseBoolean(input) === true) return defaults.rateLimits
-  if (parseBoolean(input) === false) return { 'push': null, 'pull': null, 'snapshot': null, 'update-cursor': null, 'live': null, 'gc': null, 'workspaces': null, 'session': null }
-  throw new ConfigError(`or3Sqlite.limits.rateLimits is ${JSON.stringify(input)}: set it to true or false, or to a number for each operation.`)
+  if (parseBoolean(input) === false) {
+    return {
+      'push': null,
+      'pull': null,
+      'snapshot': null,
+      'update-cursor': null,
+      'live': null,
+      'gc': null,
+      'workspaces': null,
+      'session': null,
+    }
+  }
+  throw new ConfigError(`or3Sqlite.limits.rateLimits is ${JSON.stringify(input)}: set it to true or false, or to a `
+    + 'number for each operation.')
 }
 
 /** Each server counts for itself: to count in a shared database would cost a write for each request. */
 function divide(limits: SyncSettings['rateLimits'], servers: number): SyncSettings['rateLimits'] {
   if (servers === 1) return limits
-  const parts = Object.entries(limits).map(([operation, limit]) => [operation, limit === null ? null : Math.ceil(limit / servers)])
+  const parts = Object.entries(limits)
+    .map(([operation, limit]) => [operation, limit === null ? null : Math.ceil(limit / servers)])
   return Object.fromEntries(parts) as Record<RateLimitedOperation, number | null>
 }
 
@@ -99,7 +121,10 @@ function isRateLimited(operation: string): operation is RateLimitedOperation {
 
 function readProxies(value: SyncSettingsInput['trustedProxies']): number {
   const count = parseBoolean(value) === false ? 0 : read('trustedProxies', value) ?? defaults.trustedProxies
-  if (count > maxTrustedProxies) throw new ConfigError(`or3Sqlite.limits.trustedProxies is ${count}: set it to how many proxies stand before the server, at most ${maxTrustedProxies}.`)
+  if (count > maxTrustedProxies) {
+    throw new ConfigError(`or3Sqlite.limits.trustedProxies is ${count}: set it to how `
+      + `many proxies stand before the server, at most ${maxTrustedProxies}.`)
+  }
   return count
 }
 

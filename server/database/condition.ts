@@ -1,6 +1,6 @@
 /**
- * What the last real reads and writes met, for health, metrics and the admin card. Each turn to the worse is logged once,
- * with the reason; so is the turn back. Upholds P14.
+ * What the last real reads and writes met, for health, metrics and the admin card. Each turn to the worse is logged
+ * once, with the reason; so is the turn back. Upholds P14.
  */
 import { consola } from 'consola'
 import type { ErrorCode } from '../../shared/error-codes.ts'
@@ -14,7 +14,10 @@ export interface Condition {
   readonly isWriteFailing: boolean
   /** True where the file was not in its place when it was last compared. */
   readonly isMoved: boolean
-  /** Throws DATABASE_MOVED where the open file is not the one at its path. Called between a commit and its acknowledgement. */
+  /**
+   * Throws DATABASE_MOVED where the open file is not the one at its path. Called between a commit and its
+   * acknowledgement.
+   */
   assertInPlace(): void
   /** A commit was made and may be acknowledged. */
   noteCommit(): void
@@ -24,7 +27,9 @@ export interface Condition {
   noteDamage(error: unknown): void
 }
 
-/** Other rows may be read well beside a damaged page, so a failed read is told for a minute, like damage met by a write. */
+/**
+ * Other rows may be read well beside a damaged page, so a failed read is told for a minute, like damage met by a write.
+ */
 const holdMs = 60_000
 
 const damageCodes = new Set(['SQLITE_CORRUPT', 'SQLITE_NOTADB'])
@@ -67,7 +72,12 @@ export function createCondition(findMoved: () => string | undefined = () => unde
     },
     assertInPlace() {
       look()
-      if (moved) throw createSyncError('DATABASE_MOVED', 'The database file is not in its place any more, so nothing is acknowledged. Try again later.')
+      if (moved) {
+        throw createSyncError(
+          'DATABASE_MOVED',
+          'The database file is not in its place any more, so nothing is acknowledged. Try again later.',
+        )
+      }
     },
     noteCommit() {
       write = undefined
@@ -91,7 +101,9 @@ export function createCondition(findMoved: () => string | undefined = () => unde
 /** The driver's own words, which Drizzle keeps in `cause`. They may name a file and never hold a value. */
 function reasonOf(error: unknown): string {
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
-    if (driverCode(at) !== undefined && !(at.cause instanceof Error && driverCode(at.cause) !== undefined)) return at.message
+    if (driverCode(at) !== undefined && !(at.cause instanceof Error && driverCode(at.cause) !== undefined)) {
+      return at.message
+    }
   }
   return String(error)
 }

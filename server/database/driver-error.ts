@@ -13,6 +13,7 @@ const baseCodes = [
   'AUTH', 'FORMAT', 'RANGE', 'NOTADB',
 ]
 
+/** Turns an error of the driver into a `LibsqlError` with SQLite's code; another error passes as it is. */
 export function mapDriverError(error: unknown): unknown {
   if (!isDriverError(error)) return error
   const name = error.rawCode === undefined ? undefined : baseCodes[error.rawCode & 0xff]
@@ -44,7 +45,9 @@ export function isDuplicate(error: unknown): boolean {
 }
 
 /** Codes that say that a statement or its values are wrong: trying again will not help. */
-const faultsOfOurs = new Set(['SQLITE_ERROR', 'SQLITE_CONSTRAINT', 'SQLITE_MISMATCH', 'SQLITE_RANGE', 'SQLITE_TOOBIG', 'SQLITE_MISUSE'])
+const faultsOfOurs = new Set([
+  'SQLITE_ERROR', 'SQLITE_CONSTRAINT', 'SQLITE_MISMATCH', 'SQLITE_RANGE', 'SQLITE_TOOBIG', 'SQLITE_MISUSE',
+])
 
 /** What a caller is told of `error`: refusals and faults of the program pass, the database's become a retryable 503. */
 export function toPublicError(error: unknown): unknown {
@@ -55,8 +58,16 @@ export function toPublicError(error: unknown): unknown {
     case 'SQLITE_LOCKED':
       return createSyncError('DATABASE_BUSY', 'The database is busy; nothing was written. Try again.', { cause: error })
     case 'SQLITE_FULL':
-      return createSyncError('DATABASE_FULL', 'The server has no room left to write; nothing was written. Try again later.', { cause: error })
+      return createSyncError(
+        'DATABASE_FULL',
+        'The server has no room left to write; nothing was written. Try again later.',
+        { cause: error },
+      )
     default:
-      return createSyncError('DATABASE_UNAVAILABLE', 'The database could not serve this; nothing was written. Try again later.', { cause: error })
+      return createSyncError(
+        'DATABASE_UNAVAILABLE',
+        'The database could not serve this; nothing was written. Try again later.',
+        { cause: error },
+      )
   }
 }

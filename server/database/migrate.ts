@@ -48,12 +48,15 @@ async function applyPending(client: Client, history: MigrationHistory) {
   try {
     transaction = await client.transaction('write')
     // As drizzle-kit makes it, so that either may come first.
-    await transaction.execute(`CREATE TABLE IF NOT EXISTS ${quote(history.ledger)} (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)`)
+    const columns = 'id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric'
+    await transaction.execute(`CREATE TABLE IF NOT EXISTS ${quote(history.ledger)} (${columns})`)
     const applied = await readLedger(transaction, history.ledger)
     assertLedgerFits(history, applied)
     for (const { sql, hash, folderMillis } of history.migrations.slice(applied.length)) {
       for (const script of sql) await transaction.executeMultiple(script)
-      await transaction.execute({ sql: `INSERT INTO ${quote(history.ledger)} (hash, created_at) VALUES (?, ?)`, args: [hash, folderMillis] })
+      await transaction.execute({
+        sql: `INSERT INTO ${quote(history.ledger)} (hash, created_at) VALUES (?, ?)`, args: [hash, folderMillis],
+      })
     }
     await assertReferences(transaction, history)
     await transaction.commit()
@@ -68,7 +71,9 @@ async function assertReferences(transaction: Transaction, { owner }: MigrationHi
   const { rows } = await transaction.execute('PRAGMA foreign_key_check')
   if (rows.length === 0) return
   const tables = [...new Set(rows.map(row => row['table']))].join(', ')
-  throw new MigrationError(`The migrations of ${owner} would leave rows that refer to nothing, in ${tables}: nothing was changed.`)
+  throw new MigrationError(
+    `The migrations of ${owner} would leave rows that refer to nothing, in ${tables}: nothing was changed.`,
+  )
 }
 
 async function assertNotOldTables(client: Client) {
@@ -83,7 +88,10 @@ async function assertNotOldTables(client: Client) {
  */
 export function assertNotOld(names: readonly string[]): void {
   if (names.includes(ledgerTable) || !names.includes('kysely_migration') || !names.includes('change_log')) return
-  throw new MigrationError('The file is a database of or3-provider-sqlite, which this server cannot use as it is: copy it into a new file with `npx or3-layer-sqlite import <this file> --to <new file>`, and set OR3_SQLITE_DB_PATH to the new one.')
+  throw new MigrationError(
+    'The file is a database of or3-provider-sqlite, which this server cannot use as it is: copy it into a new file '
+    + 'with `npx or3-layer-sqlite import <this file> --to <new file>`, and set OR3_SQLITE_DB_PATH to the new one.',
+  )
 }
 
 interface LedgerRow { hash: string, when: number }
@@ -99,22 +107,26 @@ function assertInOrder({ owner, migrations }: MigrationHistory) {
   migrations.forEach((migration, index) => {
     const before = migrations[index - 1]
     if (before && before.folderMillis >= migration.folderMillis) {
-      throw new MigrationError(`The migrations of ${owner} are out of order: entry ${index} of the journal is not newer than the one before it.`)
+      throw new MigrationError(`The migrations of ${owner} are out of order: entry ${index} of the journal is not `
+        + 'newer than the one before it.')
     }
   })
 }
 
 function assertLedgerFits({ owner, migrations }: MigrationHistory, applied: readonly LedgerRow[]) {
   if (applied.length > migrations.length) {
-    throw new MigrationError(`The database was made by a newer release of ${owner} (${applied.length} migrations, this one knows ${migrations.length}): install that release, or restore a backup of this one.`)
+    throw new MigrationError(`The database was made by a newer release of ${owner} (${applied.length} migrations, this `
+      + `one knows ${migrations.length}): install that release, or restore a backup of this one.`)
   }
   applied.forEach((row, index) => {
     const migration = migrations[index]!
     if (row.hash === migration.hash && row.when === migration.folderMillis) return
     const moved = migrations.some(other => other.hash === row.hash)
     throw new MigrationError(moved
-      ? `The migrations of ${owner} are in another order than the database applied them (from number ${index}): restore the released journal.`
-      : `Migration number ${index} of ${owner} is not the one the database applied: an applied migration is never edited; restore the released file.`)
+      ? `The migrations of ${owner} are in another order than the database applied them (from number ${index}): `
+      + 'restore the released journal.'
+      : `Migration number ${index} of ${owner} is not the one the database applied: an applied migration is never `
+        + 'edited; restore the released file.')
   })
 }
 
@@ -124,7 +136,11 @@ async function assertNoTables(client: Client, { owner, ledger, required }: Migra
   const there = rows.map(row => String(row['name'])).filter(name => required.includes(name))
   // Another process may have migrated since the ledger was read.
   if (there.length === 0 || (await readLedger(client, ledger)).length > 0) return
-  throw new MigrationError(`The list of applied migrations of ${owner} (${ledger}) is empty, and tables are there: ${there.slice(0, 3).join(', ')}. Restore a backup; or, where they are another application's, set OR3_SQLITE_DB_PATH to a file of its own.`)
+  throw new MigrationError(
+    `The list of applied migrations of ${owner} (${ledger}) is empty, and tables are there: `
+    + `${there.slice(0, 3).join(', ')}. Restore a backup; or, where they are another application's, set `
+    + 'OR3_SQLITE_DB_PATH to a file of its own.',
+  )
 }
 
 async function assertTables(client: Client, { owner, required }: MigrationHistory) {
@@ -132,7 +148,8 @@ async function assertTables(client: Client, { owner, required }: MigrationHistor
   const present = new Set(rows.map(row => row['name']))
   const missing = required.filter(name => !present.has(name))
   if (missing.length > 0) {
-    throw new MigrationError(`Tables of ${owner} are missing from the database though its migrations ran: ${missing.join(', ')}. Restore a backup.`)
+    throw new MigrationError(`Tables of ${owner} are missing from the database though its migrations ran: `
+      + `${missing.join(', ')}. Restore a backup.`)
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * SQL compiled once: a `sql` template whose values are placeholders becomes text and an order of arguments, and each call
- * only fills them in. Building a template anew on each call, or leading it through Drizzle, took as long again as running
- * a small statement: a look-up by key 7 µs instead of 4.
+ * SQL compiled once: a `sql` template whose values are placeholders becomes text and an order of arguments, and each
+ * call only fills them in. Building a template anew on each call, or leading it through Drizzle, took as long again as
+ * running a small statement: a look-up by key 7 µs instead of 4.
  */
 import type { InStatement, InValue, ResultSet } from '@libsql/core/api'
 import { is, Placeholder, type SQL, sql } from 'drizzle-orm'
@@ -32,6 +32,7 @@ export function compileSql<Values extends object, Row = never>(
   return values => ({ sql: query.sql, args: slots.map(slot => fill(slot, values)) })
 }
 
+/** Runs a compiled statement and gives its rows. */
 export async function readRows<Row>(on: Executor, statement: Statement<Row>): Promise<Row[]> {
   const { rows } = await on.execute(statement)
   return rows as Row[]
@@ -61,9 +62,9 @@ export function* inParts<T>(rows: readonly T[]): Generator<readonly T[]> {
 /**
  * The same for a statement over rows that come with each call, made of `items`: `writeRow` adds the `width` values of
  * one to the arguments, the first of them never null; `build` gets a query that gives the rows, as `column1` and so on,
- * each before the values that are `shared` by all. They are bound value by value, so that SQLite parses nothing: two thirds
- * of the time of a JSON parameter. There are four texts for each power of two, filled up with null rows that the query
- * leaves out. A call throws `RangeError` beyond `maxRowsPerStatement`.
+ * each before the values that are `shared` by all. They are bound value by value, so that SQLite parses nothing: two
+ * thirds of the time of a JSON parameter. There are four texts for each power of two, filled up with null rows that the
+ * query leaves out. A call throws `RangeError` beyond `maxRowsPerStatement`.
  */
 export function compileRowsSql<Item, Values extends object, Row = never>(
   shared: readonly Name<Values>[],
@@ -92,7 +93,9 @@ export function compileRowsSql<Item, Values extends object, Row = never>(
 
   return (items, values) => {
     const count = items.length
-    if (count > maxRowsPerStatement) throw new RangeError(`${count} rows for one statement: it takes ${maxRowsPerStatement}`)
+    if (count > maxRowsPerStatement) {
+      throw new RangeError(`${count} rows for one statement: it takes ${maxRowsPerStatement}`)
+    }
     const size = roundUp(count)
     let compiled = bySize.get(size)
     if (!compiled) bySize.set(size, compiled = compile(size))
@@ -104,7 +107,10 @@ export function compileRowsSql<Item, Values extends object, Row = never>(
   }
 }
 
-/** By at most a quarter: 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20 and so on; no rows at all need the null ones left out. */
+/**
+ * By at most a quarter: 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20 and so on; no rows at all need the null ones left
+ * out.
+ */
 function roundUp(count: number): number {
   if (count === 1) return 1
   const wanted = Math.max(2, count)

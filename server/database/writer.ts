@@ -43,7 +43,9 @@ type DrizzleTransaction = Parameters<Parameters<LibSQLDatabase['transaction']>[0
 /** Drizzle's transaction; its `execute` is for compiled statements (statement.ts). */
 export type WriteTransaction = DrizzleTransaction & Executor
 
-/** Only database calls on `tx`: other waits would hold everybody up. It may be run again, so it changes nothing else. */
+/**
+ * Only database calls on `tx`: other waits would hold everybody up. It may be run again, so it changes nothing else.
+ */
 export type WriteJob<T> = (tx: WriteTransaction) => Promise<T>
 
 export interface WriterOptions {
@@ -80,7 +82,9 @@ export function createWriter(
   { busyTimeoutMs, afterCommit, condition = createCondition() }: WriterOptions,
 ): Writer {
   let open: Transaction | undefined
-  const database = drizzle(delegate(client, { transaction: async (...mode: Parameters<Client['transaction']>) => open = await client.transaction(...mode) }))
+  const database = drizzle(delegate(client, {
+    transaction: async (...mode: Parameters<Client['transaction']>) => open = await client.transaction(...mode),
+  }))
   const withExecute = (tx: DrizzleTransaction): WriteTransaction => {
     // Its own: a job that is over must not reach into the next group's.
     const own = open!
@@ -94,19 +98,23 @@ export function createWriter(
   const counts = { commits: 0, jobs: 0, busyWaits: 0 }
 
   async function run() {
-    // Requests are read one after the other: without a turn of the loop the first would be committed alone, and so each.
+    // Requests are read one after the other: without a turn of the loop the first would be committed alone, and so
+    // each.
     if (isCrowded()) await gather()
     while (queue.length > 0) {
       await commit(queue)
       await afterCommit?.()
       if (isCrowded()) await gather()
-      // A lone commit need not wait for a turn; a chain of them, each queued when the last was told, would never see one.
+      // A lone commit need not wait for a turn; a chain of them, each queued when the last was told, would never see
+      // one.
       else if (queue.length > 0 || performance.now() - turnedAt >= maxCommitMs) await turn()
     }
     running = undefined
   }
 
-  /** A request takes some turns to come this far, a large one more: as long as a turn brings one more, the next may too. */
+  /**
+   * A request takes some turns to come this far, a large one more: as long as a turn brings one more, the next may too.
+   */
   async function gather() {
     const until = performance.now() + maxCommitMs
     let before: number
@@ -154,7 +162,8 @@ export function createWriter(
           await commitEach(waiting.splice(0, group.length))
           return
         }
-        // Few jobs fail: a savepoint for each would cost a small push a tenth, so only a group where one has failed gets them.
+        // Few jobs fail: a savepoint for each would cost a small push a tenth, so only a group where one has failed
+        // gets them.
         isolated = true
         await turn()
         continue
@@ -204,8 +213,16 @@ export function createWriter(
 
   return {
     write<T>(job: WriteJob<T>) {
-      if (draining) return Promise.reject(createSyncError('DATABASE_UNAVAILABLE', 'The server is stopping; nothing was written. Try again.'))
-      if (queue.length >= maxQueuedJobs) return Promise.reject(createSyncError('DATABASE_BUSY', 'Too many writes are waiting; nothing was written. Try again.'))
+      if (draining) {
+        return Promise.reject(createSyncError(
+          'DATABASE_UNAVAILABLE', 'The server is stopping; nothing was written. Try again.',
+        ))
+      }
+      if (queue.length >= maxQueuedJobs) {
+        return Promise.reject(createSyncError(
+          'DATABASE_BUSY', 'Too many writes are waiting; nothing was written. Try again.',
+        ))
+      }
       return new Promise<T>((resolve, reject) => {
         let value: T
         queue.push({

@@ -37,6 +37,7 @@ interface Options {
   now: () => number
 }
 
+/** Makes the limiter that counts each user's requests of the last minute by operation. */
 export function createRateLimiter({ readLimits, now }: Options) {
   /** The moments of the last minute's requests, oldest first; the users most recently counted are last. */
   const counted = new Map<string, number[]>()

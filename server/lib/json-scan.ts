@@ -1,7 +1,7 @@
 /**
- * Scans the bytes of a large push while they come, in time linear in them: how deep they nest, how many values they hold,
- * where each op begins and ends, so that ops are parsed one by one. It checks no grammar: `JSON.parse` does, of each op
- * and of the text around them.
+ * Scans the bytes of a large push while they come, in time linear in them: how deep they nest, how many values they
+ * hold, where each op begins and ends, so that ops are parsed one by one. It checks no grammar: `JSON.parse` does, of
+ * each op and of the text around them.
  */
 import { maxJsonDepth } from '../../shared/parse-json.ts'
 import { maxPayloadBytes } from '../../shared/limits.ts'
@@ -15,7 +15,9 @@ export interface OpSpan {
 }
 
 export interface JsonScan {
-  /** Scans `bytes` from where the last call ended up to `to`. Throws `RangeError` for a body that is too much to parse. */
+  /**
+   * Scans `bytes` from where the last call ended up to `to`. Throws `RangeError` for a body that is too much to parse.
+   */
   feed(bytes: Uint8Array, to: number): void
   /** Those of the top level's `ops` that are objects. */
   readonly ops: readonly OpSpan[]

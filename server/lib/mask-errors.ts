@@ -21,5 +21,7 @@ export function maskError(what: string, error: unknown): Error {
   const known = toPublicError(error)
   if (isSyncError(known)) return known
   if (mayLog()) log.error(`${what} failed:`, error)
-  return createSyncError('DATABASE_UNAVAILABLE', 'The database could not serve this: see the server log.', { cause: error })
+  return createSyncError(
+    'DATABASE_UNAVAILABLE', 'The database could not serve this: see the server log.', { cause: error },
+  )
 }

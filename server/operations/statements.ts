@@ -38,6 +38,7 @@ export function watchStatements(client: Client, slowMs: number, tell: (slow: Slo
   })
 }
 
+/** A name and a hash for a statement, without its values. */
 export function describeStatement(text: string): Omit<SlowStatement, 'tookMs'> {
   const plain = text.trim().toLowerCase()
   const about = /\b(?:insert into|update|delete from|from)\s+"?(\w+)/.exec(plain)?.[1]

@@ -22,6 +22,7 @@ export async function useMetrics(): Promise<Metrics | null> {
   return await metrics ?? null
 }
 
+/** Gives requests their ids, logs failures and, where metrics are on, measures. */
 export function watchRequests(hooks: Hooks): void {
   hooks.hook('request', assignRequestId)
   hooks.hook('error', (error, { event }) => logFailure(error, event))

@@ -1,6 +1,6 @@
 /**
- * The start. Nitro does not await plugins and a host checks the registries right after them, so the store and the adapter
- * are registered synchronously. Then the database is opened behind one promise, for which every request waits.
+ * The start. Nitro does not await plugins and a host checks the registries right after them, so the store and the
+ * adapter are registered synchronously. Then the database is opened behind one promise, for which every request waits.
  * Nothing is opened while prerendering, nor where the host has auth off or another provider selected.
  */
 import process from 'node:process'
@@ -38,9 +38,13 @@ export default defineNitroPlugin((nitroApp) => {
   const config = useRuntimeConfig()
   if (!isSelected(config)) return
   const workspaceName = isHosted ? undefined : config.or3Sqlite.workspaceName || namedAfterOwner
-  registerAuthWorkspaceStore({ id: providerId, create: () => createAuthWorkspaceStore(useSyncDatabase, { workspaceName }) })
+  registerAuthWorkspaceStore({
+    id: providerId, create: () => createAuthWorkspaceStore(useSyncDatabase, { workspaceName }),
+  })
   const { emitWebhookSystemHook: emitSystemHook } = hostRegistries
-  registerSyncGatewayAdapter({ id: providerId, create: () => createSyncGatewayAdapter(useSyncEngine, { emitSystemHook }) })
+  registerSyncGatewayAdapter({
+    id: providerId, create: () => createSyncGatewayAdapter(useSyncEngine, { emitSystemHook }),
+  })
   registerWithHost(hostRegistries, useSyncEngine, readHostSettings(config))
   if (import.meta.prerender) return
 
@@ -52,7 +56,9 @@ export default defineNitroPlugin((nitroApp) => {
   selectAuthProvider(config.or3Sqlite.authProvider)
   const configure = () => {
     assertNodeVersion(process.version)
-    for (const sentence of findUnknownVariables(process.env, config.or3Sqlite)) consola.withTag('or3-sync').warn(sentence)
+    for (const sentence of findUnknownVariables(process.env, config.or3Sqlite)) {
+      consola.withTag('or3-sync').warn(sentence)
+    }
     configureSync(config.or3Sqlite.limits)
     configureOps(process.env, config.or3Sqlite)
     // A wrong setting is refused now, not at the first backup.

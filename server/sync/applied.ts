@@ -1,7 +1,7 @@
 /**
- * Tells listeners inside the process of the ops that a commit has applied: what an app indexes or notifies by. A listener
- * runs after the commit and after the push was answered, so it can neither delay nor fail one. Told in memory only: what
- * a crash must not lose belongs in the transaction of the write itself.
+ * Tells listeners inside the process of the ops that a commit has applied: what an app indexes or notifies by. A
+ * listener runs after the commit and after the push was answered, so it can neither delay nor fail one. Told in memory
+ * only: what a crash must not lose belongs in the transaction of the write itself.
  */
 import { consola } from 'consola'
 import { parseJson } from '../../shared/parse-json.ts'

@@ -36,13 +36,21 @@ export function createSystemCaller(workspaceId: unknown): SystemCaller {
   return { kind: 'system', workspaceId }
 }
 
-/** A request acts in its caller's workspace only. Throws WORKSPACE_NOT_ACTIVE for another one, which only a host's can be. */
+/**
+ * A request acts in its caller's workspace only. Throws WORKSPACE_NOT_ACTIVE for another one, which only a host's can
+ * be.
+ */
 export function assertScope(caller: Caller, scope: { workspaceId: string }): void {
-  if (scope.workspaceId !== caller.workspaceId) throw createSyncError('WORKSPACE_NOT_ACTIVE', 'The session is not in this workspace: make it the active one first')
+  if (scope.workspaceId !== caller.workspaceId) {
+    throw createSyncError('WORKSPACE_NOT_ACTIVE', 'The session is not in this workspace: make it the active one first')
+  }
 }
 
 function assertWorkspaceId(workspaceId: unknown): asserts workspaceId is string {
-  if (typeof workspaceId !== 'string' || workspaceId === '' || workspaceId.length > maxIdLength || !isCleanText(workspaceId)) {
+  if (
+    typeof workspaceId !== 'string' || workspaceId === ''
+    || workspaceId.length > maxIdLength || !isCleanText(workspaceId)
+  ) {
     throw createSyncError('INVALID_REQUEST', `scope.workspaceId must have 1 to ${maxIdLength} characters`)
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Tells listeners inside the process of commits: live hints are made of them. It knows which workspaces have a listener,
- * so that a database with several servers asks for the heads of those only.
+ * Tells listeners inside the process of commits: live hints are made of them. It knows which workspaces have a
+ * listener, so that a database with several servers asks for the heads of those only.
  */
 import { createFeed, type Feed } from '../lib/feed.ts'
 
@@ -16,7 +16,9 @@ export interface CommitFeed {
   listen(listener: CommitListener, workspaceId?: string): () => void
   /** The workspaces that have a listener of their own. */
   readonly workspaceIds: ReadonlySet<string>
-  /** Calls `listener` when a workspace gets its first listener, and after its last one has gone. Returns what ends it. */
+  /**
+   * Calls `listener` when a workspace gets its first listener, and after its last one has gone. Returns what ends it.
+   */
   onListening(listener: (workspaceIds: ReadonlySet<string>) => void): () => void
 }
 

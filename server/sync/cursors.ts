@@ -1,6 +1,7 @@
 /**
- * The cursor of each device of each user: the version up to which it has pulled. Clean-up keeps what a living device has
- * not pulled, so a cursor only moves forward and never beyond the head. The same device id of two users is two devices.
+ * The cursor of each device of each user: the version up to which it has pulled. Clean-up keeps what a living device
+ * has not pulled, so a cursor only moves forward and never beyond the head. The same device id of two users is two
+ * devices.
  */
 import { and, eq, sql } from 'drizzle-orm'
 import { readSyncSettings } from '../config/sync.ts'
@@ -21,31 +22,42 @@ export function cursorNameOf(deviceId: string): string {
 }
 
 /**
- * Stores a device's cursor. A user has at most `maxDevicesPerUser` of them in a workspace: the one that was silent longest
- * goes when another comes. Throws INVALID_REQUEST beyond the head, CURSOR_REGRESSED for a cursor that goes back.
+ * Stores a device's cursor. A user has at most `maxDevicesPerUser` of them in a workspace: the one that was silent
+ * longest goes when another comes. Throws INVALID_REQUEST beyond the head, CURSOR_REGRESSED for a cursor that goes
+ * back.
  */
-export async function updateCursor(database: SyncDatabase, caller: UserCaller, request: UpdateCursorRequest): Promise<void> {
+export async function updateCursor(
+  database: SyncDatabase, caller: UserCaller, request: UpdateCursorRequest,
+): Promise<void> {
   const { scope, deviceId: given, version } = parseRequest(updateCursorRequest, request, 'Invalid cursor update')
   assertScope(caller, scope)
   const { workspaceId, userId } = caller
   const deviceId = cursorNameOf(given)
   if (deviceId === '' || deviceId.length > maxIdLength || !isCleanText(deviceId)) {
-    throw createSyncError('INVALID_REQUEST', `Invalid cursor update: deviceId: must have 1 to ${maxIdLength} characters`)
+    throw createSyncError(
+      'INVALID_REQUEST', `Invalid cursor update: deviceId: must have 1 to ${maxIdLength} characters`,
+    )
   }
 
   await database.write(async (tx) => {
     const [counter] = await tx.select({ head: logs.head }).from(logs).where(eq(logs.workspaceId, workspaceId))
     const head = counter?.head ?? 0
-    if (version > head) throw createSyncError('INVALID_REQUEST', `Invalid cursor update: version: ${version} is beyond the head ${head}`)
+    if (version > head) {
+      throw createSyncError('INVALID_REQUEST', `Invalid cursor update: version: ${version} is beyond the head ${head}`)
+    }
     const ofUser = and(eq(deviceCursors.workspaceId, workspaceId), eq(deviceCursors.userId, userId))
     const [known] = await tx.select().from(deviceCursors).where(and(ofUser, eq(deviceCursors.deviceId, deviceId)))
     // After an older backup was restored the stored cursor may be beyond the head: it counts for nothing then.
     if (known && known.cursor <= head && version < known.cursor) {
-      throw createSyncError('CURSOR_REGRESSED', `The cursor of this device is at ${known.cursor} and does not go back to ${version}`)
+      throw createSyncError(
+        'CURSOR_REGRESSED', `The cursor of this device is at ${known.cursor} and does not go back to ${version}`,
+      )
     }
     if (!known) await dropSilent(tx, caller)
     await tx.insert(deviceCursors)
-      .values({ workspaceId, deviceId, userId, cursor: version, updatedAt: sql`coalesce(${database.now()}, unixepoch())` })
+      .values({
+        workspaceId, deviceId, userId, cursor: version, updatedAt: sql`coalesce(${database.now()}, unixepoch())`,
+      })
       .onConflictDoUpdate({
         target: [deviceCursors.workspaceId, deviceCursors.userId, deviceCursors.deviceId],
         set: { cursor: sql`excluded.cursor`, updatedAt: sql`excluded.updated_at` },

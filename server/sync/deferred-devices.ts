@@ -15,14 +15,17 @@ const settledSeconds = 10
 interface OfUser { workspaceId: string, userId: string }
 
 /** Remembers, within the transaction of the push, that a put of each of `devices` was deferred. */
-export function deferDevices({ workspaceId, userId }: UserCaller, devices: ReadonlySet<string>, horizon: number, now: number | null): Statement {
+export function deferDevices(
+  { workspaceId, userId }: UserCaller, devices: ReadonlySet<string>, horizon: number, now: number | null,
+): Statement {
   const names = [...new Set([...devices].map(cursorNameOf))]
   return insertDeferrals({ workspaceId, userId, devices: JSON.stringify(names), horizon, now })
 }
 
 const insertDeferrals = compileSql<OfUser & { devices: string, horizon: number, now: number | null }>(value => sql`
   insert into deferred_devices (workspace_id, user_id, device_id, horizon, deferred_at, released)
-  select ${value('workspaceId')}, ${value('userId')}, value, ${value('horizon')}, coalesce(${value('now')}, unixepoch()), 0
+  select ${value('workspaceId')}, ${value('userId')}, value, ${value('horizon')},
+    coalesce(${value('now')}, unixepoch()), 0
   from json_each(${value('devices')}) where true
   on conflict (workspace_id, user_id, device_id) do update
     set horizon = excluded.horizon, deferred_at = excluded.deferred_at, released = 0
@@ -30,14 +33,17 @@ const insertDeferrals = compileSql<OfUser & { devices: string, horizon: number, 
 
 /** Whether a device of the user waits to be released, as part of a statement. */
 export function isDeferred(workspaceId: unknown, userId: unknown) {
-  return sql`exists (select 1 from deferred_devices where workspace_id = ${workspaceId} and user_id = ${userId} and released = 0)`
+  return sql`exists (select 1 from deferred_devices
+    where workspace_id = ${workspaceId} and user_id = ${userId} and released = 0)`
 }
 
 /**
- * A pull of the user is being answered; `told` says whether with `requiresSnapshot`. Where the database cannot take it now,
- * a later pull releases the devices.
+ * A pull of the user is being answered; `told` says whether with `requiresSnapshot`. Where the database cannot take it
+ * now, a later pull releases the devices.
  */
-export async function releaseDevices(database: SyncDatabase, { workspaceId, userId }: UserCaller, told: boolean): Promise<void> {
+export async function releaseDevices(
+  database: SyncDatabase, { workspaceId, userId }: UserCaller, told: boolean,
+): Promise<void> {
   const statement = updateDeferrals({ workspaceId, userId, told: told ? 1 : 0, now: database.now() })
   await database.write(tx => tx.execute(statement)).catch(() => {})
 }
@@ -45,4 +51,5 @@ export async function releaseDevices(database: SyncDatabase, { workspaceId, user
 const updateDeferrals = compileSql<OfUser & { told: number, now: number | null }>(value => sql`
   update deferred_devices set released = 1
   where workspace_id = ${value('workspaceId')} and user_id = ${value('userId')} and released = 0
-    and (${value('told')} = 1 or deferred_at <= coalesce(${value('now')}, unixepoch()) - ${sql.raw(String(settledSeconds))})`)
+    and (${value('told')} = 1
+      or deferred_at <= coalesce(${value('now')}, unixepoch()) - ${sql.raw(String(settledSeconds))})`)

@@ -50,8 +50,8 @@ export interface SyncEngine {
   /** The workspace's head: 0 before its first change. */
   readHead(caller: Caller): Promise<number>
   /**
-   * Calls `listener` after each commit that moved a head, of one workspace or of all; returns what ends that. Only a listener
-   * of one workspace also hears of the commits of other servers on the same database.
+   * Calls `listener` after each commit that moved a head, of one workspace or of all; returns what ends that. Only a
+   * listener of one workspace also hears of the commits of other servers on the same database.
    */
   onCommit(listener: CommitListener, workspaceId?: string): () => void
   /** Calls `listener` with the applied ops of each commit, after its push was answered; returns what ends that. */

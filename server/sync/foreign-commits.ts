@@ -1,7 +1,7 @@
 /**
- * Commits of other servers on the same database, found by reading the heads of the workspaces that have a listener: often
- * while writes happen, once a second while none do, and not at all while nobody listens. Where the database tells of
- * writes, they are read at once. A device that misses a hint finds the change by its next pull. Upholds P11 and P13.
+ * Commits of other servers on the same database, found by reading the heads of the workspaces that have a listener:
+ * often while writes happen, once a second while none do, and not at all while nobody listens. Where the database tells
+ * of writes, they are read at once. A device that misses a hint finds the change by its next pull. Upholds P11 and P13.
  */
 import { sql } from 'drizzle-orm'
 import { compileSql, readRows } from '../database/statement.ts'
@@ -42,7 +42,9 @@ interface Follower {
   stop(): void
 }
 
-function startFollower(database: SyncDatabase, listenForWrites: NonNullable<SyncDatabase['listenForWrites']>, commits: CommitFeed): Follower {
+function startFollower(
+  database: SyncDatabase, listenForWrites: NonNullable<SyncDatabase['listenForWrites']>, commits: CommitFeed,
+): Follower {
   const told = new Map<string, number>()
   let timer: NodeJS.Timeout | undefined
   let stopped = false

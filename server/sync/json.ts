@@ -18,11 +18,14 @@ export function isDeeperThan(value: unknown, limit: number): boolean {
 export function isEqualJson(a: unknown, b: unknown): boolean {
   if (a === b) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, index) => isEqualJson(item, b[index]))
+  if (Array.isArray(a)) {
+    return Array.isArray(b) && a.length === b.length && a.every((item, index) => isEqualJson(item, b[index]))
+  }
   if (Array.isArray(b)) return false
   const keys = Object.keys(a)
   return keys.length === Object.keys(b).length
-    && keys.every(key => Object.hasOwn(b, key) && isEqualJson((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]))
+    && keys.every(key => Object.hasOwn(b, key)
+      && isEqualJson((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]))
 }
 
 /** True for text that a column keeps: SQLite ends text at NUL, and the driver cannot read half a surrogate pair. */

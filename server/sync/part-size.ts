@@ -1,6 +1,6 @@
 /**
- * How many rows one statement reads. The payloads of a part become one text, which holds the event loop while it is made.
- * The lengths of more than a few rows are asked for first.
+ * How many rows one statement reads. The payloads of a part become one text, which holds the event loop while it is
+ * made. The lengths of more than a few rows are asked for first.
  */
 import { maxPartBytes, maxPayloadBytes } from '../../shared/limits.ts'
 

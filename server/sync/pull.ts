@@ -1,8 +1,8 @@
 /**
- * A pull: the changes after a cursor, in version order. For HTTP, SQLite makes the answer's JSON text, so that no payload
- * is parsed. A caller in the process gets objects. A member sees all changes but those of rows that belong to another
- * user. Of each key a page brings the greatest change only, unless the request asks for the history. Upholds P3, P5, P8
- * and P10.
+ * A pull: the changes after a cursor, in version order. For HTTP, SQLite makes the answer's JSON text, so that no
+ * payload is parsed. A caller in the process gets objects. A member sees all changes but those of rows that belong to
+ * another user. Of each key a page brings the greatest change only, unless the request asks for the history. Upholds
+ * P3, P5, P8 and P10.
  */
 import { type SQL, sql } from 'drizzle-orm'
 import { compileSql, type Executor, readRows } from '../database/statement.ts'
@@ -31,7 +31,9 @@ interface Page {
   deferred: number
   /** The newest version that a change of the part made obsolete. A losing change makes itself obsolete. */
   obsoleted: number | null
-  /** For `splitTexts`: in text form the changes as JSON; in column form their stamps as JSON, with `payloads` beside. */
+  /**
+   * For `splitTexts`: in text form the changes as JSON; in column form their stamps as JSON, with `payloads` beside.
+   */
   changes: string | null
   payloads: string | null
 }
@@ -124,7 +126,17 @@ function toAnswer(page: Page, cursor: number): Answer {
   }
 }
 
-type Stamp = [serverVersion: number, tableName: string, pk: string, op: SyncOperation, deviceId: string, opId: string, hlc: string, clock: number, hasPayload: 0 | 1]
+type Stamp = [
+  serverVersion: number,
+  tableName: string,
+  pk: string,
+  op: SyncOperation,
+  deviceId: string,
+  opId: string,
+  hlc: string,
+  clock: number,
+  hasPayload: 0 | 1,
+]
 
 function toChanges({ changes, payloads }: Page): SyncChange[] {
   const texts = splitTexts(payloads)
@@ -136,9 +148,13 @@ function versionOfText(text: string): number {
   return Number.parseInt(text.slice(textStart.length, textStart.length + maxVersionDigits))
 }
 
-function toChange([serverVersion, tableName, pk, op, deviceId, opId, hlc, clock, hasPayload]: Stamp, payload: string): SyncChange {
+function toChange(
+  [serverVersion, tableName, pk, op, deviceId, opId, hlc, clock, hasPayload]: Stamp, payload: string,
+): SyncChange {
   const stamp = { deviceId, opId, hlc, clock }
-  return hasPayload ? { serverVersion, tableName, pk, op, payload: JSON.parse(payload) as unknown, stamp } : { serverVersion, tableName, pk, op, stamp }
+  return hasPayload
+    ? { serverVersion, tableName, pk, op, payload: JSON.parse(payload) as unknown, stamp }
+    : { serverVersion, tableName, pk, op, stamp }
 }
 
 interface PageValues {
@@ -163,10 +179,12 @@ const maxVersionDigits = String(Number.MAX_SAFE_INTEGER).length
 const changeText = sql.raw(`group_concat('${textStart}' || server_version || ',"tableName":' || json_quote(table_name)
   || ',"pk":' || json_quote(pk) || ',"op":"' || op || '"'
   || case when payload is null then '' else ',"payload":' || payload end
-  || ',"stamp":{"deviceId":' || json_quote(device_id) || ',"opId":"' || op_id || '","hlc":' || json_quote(hlc) || ',"clock":' || clock || '}}', char(30)) as changes,
+  || ',"stamp":{"deviceId":' || json_quote(device_id) || ',"opId":"' || op_id || '","hlc":' || json_quote(hlc)
+    || ',"clock":' || clock || '}}', char(30)) as changes,
   null as payloads`)
 
-const changeColumns = sql.raw(`group_concat(json_array(server_version, table_name, pk, op, device_id, op_id, hlc, clock, payload is not null)) as changes,
+const changeColumns = sql.raw(`group_concat(json_array(server_version, table_name, pk, op, device_id, op_id, hlc, clock,
+  payload is not null)) as changes,
   group_concat(coalesce(payload, 'null'), char(30)) as payloads`)
 
 /** Named, because a statement with a `*` is not kept prepared. */
@@ -187,18 +205,21 @@ const sources = {
         select v.value as version from json_each(${value('tables')}) t cross join json_each((
           select json_group_array(server_version) from (
             select server_version from changes
-            where log_id = ${logOf(value('workspaceId'))} and table_name = t.value and server_version > ${value('cursor')} and ${visibleTo(value('userId'))}
+            where log_id = ${logOf(value('workspaceId'))} and table_name = t.value
+              and server_version > ${value('cursor')} and ${visibleTo(value('userId'))}
             order by server_version limit ${value('limit')}))) v
         order by version limit ${value('limit')}) as picked
       cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.server_version = picked.version`,
     more: sql`
       select 1 from json_each(${value('tables')}) t
-      cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.table_name = t.value and c.server_version > page.last and ${visibleTo(value('userId'))}`,
+      cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.table_name = t.value
+        and c.server_version > page.last and ${visibleTo(value('userId'))}`,
   }),
 } satisfies Record<string, Source>
 
 function afterCursor(value: Values, columns: SQL, filter: SQL) {
-  const after = (version: SQL) => sql`from changes where log_id = ${logOf(value('workspaceId'))} and server_version > ${version} and ${visibleTo(value('userId'))} ${filter}`
+  const after = (version: SQL) => sql`from changes where log_id = ${logOf(value('workspaceId'))}
+    and server_version > ${version} and ${visibleTo(value('userId'))} ${filter}`
   return {
     rows: sql`select ${columns} ${after(sql`${value('cursor')}`)} order by server_version limit ${value('limit')}`,
     more: sql`select 1 ${after(sql`page.last`)}`,
@@ -219,7 +240,8 @@ const rowBytes = sql.raw(`coalesce(octet_length(payload), 0) + 200
 function untilFull(rows: SQL): SQL {
   return sql`
     select ${pageColumns} from (
-      select ${pageColumns}, ${rowBytes} as bytes, sum(${rowBytes}) over (order by server_version) as bytes_so_far from (${rows}))
+      select ${pageColumns}, ${rowBytes} as bytes, sum(${rowBytes}) over (order by server_version) as bytes_so_far
+        from (${rows}))
     where bytes_so_far - bytes < ${sql.raw(String(maxAnswerBytes))} order by server_version`
 }
 
@@ -255,5 +277,7 @@ function compilePages(form: SQL, isBounded: boolean): PageStatements {
 }
 
 function mapSources<T>(map: (source: Source) => T): Record<keyof typeof sources, T> {
-  return { all: map(sources.all), table: map(sources.table), filtered: map(sources.filtered), tables: map(sources.tables) }
+  return {
+    all: map(sources.all), table: map(sources.table), filtered: map(sources.filtered), tables: map(sources.tables),
+  }
 }

@@ -1,6 +1,6 @@
 /**
- * How much a workspace and its owners may keep, in bytes and rows of the log. The counters stand beside the head and move
- * in the same statement. Between two reads they are kept in memory, for one process owns the data. Upholds P15.
+ * How much a workspace and its owners may keep, in bytes and rows of the log. The counters stand beside the head and
+ * move in the same statement. Between two reads they are kept in memory, for one process owns the data. Upholds P15.
  */
 import { sql } from 'drizzle-orm'
 import { readSyncSettings } from '../config/sync.ts'

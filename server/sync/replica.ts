@@ -1,7 +1,7 @@
 /**
- * Pulls from a read replica, which lags behind. Only a page that ends before the replica's head comes from there: what is at
- * the head, beyond it or behind the horizon is the primary's to say. So a device never misses its own write, nor is it told
- * of a snapshot because the replica is late.
+ * Pulls from a read replica, which lags behind. Only a page that ends before the replica's head comes from there: what
+ * is at the head, beyond it or behind the horizon is the primary's to say. So a device never misses its own write, nor
+ * is it told of a snapshot because the replica is late.
  */
 import type { Executor } from '../database/statement.ts'
 import type { SyncDatabase } from '../database/types.ts'

@@ -1,7 +1,7 @@
 /**
- * The current rows of one table, for the server's own code: a page of them in the order of their keys, or one by its key.
- * A row of an older shape is migrated when it is read. A filter is checked row by row, in parts with turns of the event
- * loop between them. Every statement names its workspace (P8).
+ * The current rows of one table, for the server's own code: a page of them in the order of their keys, or one by its
+ * key. A row of an older shape is migrated when it is read. A filter is checked row by row, in parts with turns of the
+ * event loop between them. Every statement names its workspace (P8).
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
@@ -43,9 +43,15 @@ const maxRowsScanned = 20_000
 
 interface Scanned { pk: string, payload: string | null }
 
-/** A page of the current rows. Throws INVALID_REQUEST for an unknown table, a wrong limit and a field that cannot be compared. */
+/**
+ * A page of the current rows. Throws INVALID_REQUEST for an unknown table, a wrong limit and a field that cannot be
+ * compared.
+ */
 export async function readRowPage<Table extends SyncedTable>(
-  { read }: SyncDatabase, { workspaceId }: SystemCaller, table: Table, { where = {}, after = '', limit = defaultRows }: PageOptions<RowOf<Table>>,
+  { read }: SyncDatabase,
+  { workspaceId }: SystemCaller,
+  table: Table,
+  { where = {}, after = '', limit = defaultRows }: PageOptions<RowOf<Table>>,
 ): Promise<RowPage<RowOf<Table>>> {
   assertKnown(table)
   if (!Number.isInteger(limit) || limit < 1 || limit > maxRows) {
@@ -110,7 +116,9 @@ const selectRows = compileSql<InTable & { after: string, limit: number, filter: 
 function toFilter(where: Readonly<Record<string, unknown>>): string {
   const fields = Object.entries(where).filter(([, value]) => value !== undefined)
   return JSON.stringify(fields.map(([field, value]) => {
-    if (/["\\]/.test(field)) throw createSyncError('INVALID_REQUEST', 'A field with a quote or a backslash cannot be compared')
+    if (/["\\]/.test(field)) {
+      throw createSyncError('INVALID_REQUEST', 'A field with a quote or a backslash cannot be compared')
+    }
     return [`$."${field}"`, JSON.stringify(value)]
   }))
 }

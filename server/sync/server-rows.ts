@@ -115,7 +115,11 @@ async function writePending(
   const merge = await writeOptimistic(context, tx, caller, ops)
   for (const { success, applied, error = 'The row was refused', errorCode } of merge.receipts) {
     if (!success) throw createSyncError(errorCode === 'OVERSIZED' ? 'QUOTA_EXCEEDED' : 'INVALID_REQUEST', error)
-    if (!applied) throw createSyncError('CONFLICT', 'A row has the last clock there is, with a later HLC: it cannot be changed any more')
+    if (!applied) {
+      throw createSyncError(
+        'CONFLICT', 'A row has the last clock there is, with a later HLC: it cannot be changed any more',
+      )
+    }
   }
   return { ops, merge }
 }
@@ -126,7 +130,9 @@ function refusePuts(pending: ReadonlyMap<string, Pending>): void {
   throw createSyncError('DATABASE_FULL', 'The server keeps what is left of its disk for deletes; nothing was written.')
 }
 
-function toOp({ table, pk, row }: Pending, winner: StoredWinner | undefined, caller: SystemCaller, hybrid: HybridClock) {
+function toOp(
+  { table, pk, row }: Pending, winner: StoredWinner | undefined, caller: SystemCaller, hybrid: HybridClock,
+) {
   if (winner) hybrid.observe(winner.hlc)
   const clock = winner ? Math.min(winner.clock + 1, maxClock) : 1
   const stamp = { deviceId: serverDeviceId, opId: randomUUID(), hlc: hybrid.tick(), clock }

@@ -1,6 +1,6 @@
 /**
- * A page token says where a snapshot goes on and for whom. It is signed with a key from the database, so that it survives
- * a restart and cannot be forged. It names its workspace and user only by a digest.
+ * A page token says where a snapshot goes on and for whom. It is signed with a key from the database, so that it
+ * survives a restart and cannot be forged. It names its workspace and user only by a digest.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { eq } from 'drizzle-orm'
@@ -24,8 +24,13 @@ export interface SnapshotPosition {
 type Header = [snapshotId: string, highWatermark: number, tableName: string, expiresAt: number,
   workspace: string, user: string, filter: string]
 
-/** Makes the token; `now` is the database's moment. At most 4,096 characters for every key: the pk travels as UTF-16, outside of the JSON. */
-export async function writeSnapshotToken({ readTokenKey }: EngineContext, caller: UserCaller, position: SnapshotPosition, now: number): Promise<string> {
+/**
+ * Makes the token; `now` is the database's moment. At most 4,096 characters for every key: the pk travels as UTF-16,
+ * outside of the JSON.
+ */
+export async function writeSnapshotToken(
+  { readTokenKey }: EngineContext, caller: UserCaller, position: SnapshotPosition, now: number,
+): Promise<string> {
   const header: Header = [
     position.snapshotId, position.highWatermark, position.tableName, now + snapshotTtlSeconds,
     digest(caller.workspaceId), digest(caller.userId), digest(position.filter),
@@ -35,26 +40,35 @@ export async function writeSnapshotToken({ readTokenKey }: EngineContext, caller
 }
 
 /** Reads and checks a token. Throws INVALID_REQUEST, FORBIDDEN or SNAPSHOT_EXPIRED: see `snapshot`. */
-export async function readSnapshotToken({ readTokenKey }: EngineContext, caller: UserCaller, token: string, filter: string | null, now: number): Promise<SnapshotPosition> {
+export async function readSnapshotToken(
+  { readTokenKey }: EngineContext, caller: UserCaller, token: string, filter: string | null, now: number,
+): Promise<SnapshotPosition> {
   const body = token.slice(0, token.lastIndexOf('.'))
   const [header, pk] = body.split('.')
   const expected = Buffer.from(sign(await readTokenKey(), body))
   const given = Buffer.from(token.slice(body.length + 1))
   if (!header || pk === undefined || given.length !== expected.length || !timingSafeEqual(given, expected)) {
-    throw createSyncError('INVALID_REQUEST', 'Invalid snapshot request: pageToken: is not one of this server; start over without it')
+    throw createSyncError(
+      'INVALID_REQUEST', 'Invalid snapshot request: pageToken: is not one of this server; start over without it',
+    )
   }
-  const [snapshotId, highWatermark, tableName, expiresAt, workspace, user, tables] = JSON.parse(Buffer.from(header, 'base64url').toString()) as Header
+  const [snapshotId, highWatermark, tableName, expiresAt, workspace, user, tables]
+    = JSON.parse(Buffer.from(header, 'base64url').toString()) as Header
   if (workspace !== digest(caller.workspaceId) || user !== digest(caller.userId)) {
     throw createSyncError('FORBIDDEN', 'The pageToken is of another workspace or user')
   }
-  if (tables !== digest(filter)) throw createSyncError('INVALID_REQUEST', 'Invalid snapshot request: tables: must stay the same from page to page')
-  if (expiresAt < now) throw createSyncError('SNAPSHOT_EXPIRED', 'The snapshot has expired: start over without a pageToken')
+  if (tables !== digest(filter)) {
+    throw createSyncError('INVALID_REQUEST', 'Invalid snapshot request: tables: must stay the same from page to page')
+  }
+  if (expiresAt < now) {
+    throw createSyncError('SNAPSHOT_EXPIRED', 'The snapshot has expired: start over without a pageToken')
+  }
   return { snapshotId, highWatermark, filter, tableName, pk: Buffer.from(pk, 'base64url').toString('utf16le') }
 }
 
 /**
- * Gives the key that signs page tokens, which lives in the database. It is made at the first use; two first uses at once
- * agree, since the writer is one.
+ * Gives the key that signs page tokens, which lives in the database. It is made at the first use; two first uses at
+ * once agree, since the writer is one.
  */
 export function createTokenKey(database: SyncDatabase): () => Promise<string> {
   let key: Promise<string> | undefined
@@ -73,7 +87,9 @@ async function readOrMakeKey(database: SyncDatabase): Promise<string> {
   const [known] = await database.read.select().from(layerState).where(eq(layerState.name, keyName))
   if (known) return known.value
   return database.write(async (tx) => {
-    await tx.insert(layerState).values({ name: keyName, value: randomBytes(32).toString('base64url') }).onConflictDoNothing()
+    await tx.insert(layerState)
+      .values({ name: keyName, value: randomBytes(32).toString('base64url') })
+      .onConflictDoNothing()
     const [row] = await tx.select().from(layerState).where(eq(layerState.name, keyName))
     return row!.value
   })

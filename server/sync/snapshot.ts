@@ -14,7 +14,9 @@ import { assertScope, type UserCaller } from './caller.ts'
 import type { EngineContext } from './context.ts'
 import type { SnapshotItem, SnapshotRequest, SnapshotResponse, SyncOperation } from '../../shared/protocol.ts'
 import { splitTexts } from './json.ts'
-import { maxAnswerBytes, maxPageTextLength, maxRowsPerRead, maxRowsPerRewind, maxStepsBack } from '../../shared/limits.ts'
+import {
+  maxAnswerBytes, maxPageTextLength, maxRowsPerRead, maxRowsPerRewind, maxStepsBack,
+} from '../../shared/limits.ts'
 import { logOf } from './log.ts'
 import { createPartSize } from './part-size.ts'
 import { compareCodePoints } from '../../shared/revision.ts'
@@ -42,8 +44,17 @@ interface Winner {
 /** A page as two texts, which takes half the time of one row each: the stamps as JSON arrays, the payloads joined. */
 interface Texts { stamps: string | null, payloads: string | null }
 
-type Stamp = [tableName: string, pk: string, serverVersion: number, op: SyncOperation, clock: number, hlc: string, opId: string,
-  createdAt: number, laterVersion: number]
+type Stamp = [
+  tableName: string,
+  pk: string,
+  serverVersion: number,
+  op: SyncOperation,
+  clock: number,
+  hlc: string,
+  opId: string,
+  createdAt: number,
+  laterVersion: number,
+]
 
 const stampColumns = 'c.table_name, c.pk, c.server_version, c.op, c.clock, c.hlc, c.op_id, c.created_at'
 
@@ -51,13 +62,17 @@ const stampColumns = 'c.table_name, c.pk, c.server_version, c.op, c.clock, c.hlc
  * A page of a snapshot. Throws INVALID_REQUEST for a forged token, FORBIDDEN for a token of another workspace or user,
  * SNAPSHOT_EXPIRED where the snapshot cannot be continued.
  */
-export async function snapshot(context: EngineContext, caller: UserCaller, request: SnapshotRequest): Promise<SnapshotResponse> {
+export async function snapshot(
+  context: EngineContext, caller: UserCaller, request: SnapshotRequest,
+): Promise<SnapshotResponse> {
   const { winners, ...answer } = await readAnswer(context, caller, request)
   return { ...answer, items: winners.map(toItem) }
 }
 
 /** The answer of `snapshot` as JSON text: payloads leave as they are stored. */
-export async function snapshotText(context: EngineContext, caller: UserCaller, request: SnapshotRequest): Promise<string> {
+export async function snapshotText(
+  context: EngineContext, caller: UserCaller, request: SnapshotRequest,
+): Promise<string> {
   const { winners, ...answer } = await readAnswer(context, caller, request)
   return `{"items":[${winners.map(toItemText).join()}],${JSON.stringify(answer).slice(1)}`
 }
@@ -96,8 +111,8 @@ const selectCounters = compileSql<{ workspaceId: string, now: number | null }, C
 interface Key { tableName: string, pk: string }
 
 /**
- * The next winners in key order, as they were at the watermark, read in parts as a pull is. `next` is the last key read,
- * where there are more.
+ * The next winners in key order, as they were at the watermark, read in parts as a pull is. `next` is the last key
+ * read, where there are more.
  */
 async function readPage(database: SyncDatabase, caller: UserCaller, position: SnapshotPosition, pageSize: number) {
   const winners: Winner[] = []
@@ -108,7 +123,9 @@ async function readPage(database: SyncDatabase, caller: UserCaller, position: Sn
   const partSize = createPartSize(async ({ table, after }: { table: string | undefined, after: Key }, limit) => {
     const { measure } = table === undefined ? recordsAfter : recordsOfTable
     const { workspaceId, userId } = caller
-    const [part] = await readRows(database.read.$client, measure({ workspaceId, userId, tableName: after.tableName, pk: after.pk, limit }))
+    const [part] = await readRows(
+      database.read.$client, measure({ workspaceId, userId, tableName: after.tableName, pk: after.pk, limit }),
+    )
     return part!.bytes
   })
   for (const table of tablesFrom(position)) {
@@ -136,10 +153,14 @@ async function readPage(database: SyncDatabase, caller: UserCaller, position: Sn
 
 /** The tables of the filter from the position on; one `undefined` where there is no filter. */
 function tablesFrom({ filter, tableName }: SnapshotPosition): (string | undefined)[] {
-  return filter === null ? [undefined] : (JSON.parse(filter) as string[]).filter(table => compareCodePoints(table, tableName) >= 0)
+  return filter === null
+    ? [undefined]
+    : (JSON.parse(filter) as string[]).filter(table => compareCodePoints(table, tableName) >= 0)
 }
 
-/** The records after a key, of one table or of all; `found` may be more than fit into an answer of a database server. */
+/**
+ * The records after a key, of one table or of all; `found` may be more than fit into an answer of a database server.
+ */
 async function readRecords(
   database: SyncDatabase,
   { workspaceId, userId }: UserCaller,
@@ -165,7 +186,8 @@ function compileRecords(after: (value: (name: keyof RecordsValues) => Placeholde
   const from = (value: (name: keyof RecordsValues) => Placeholder) => sql`
     from records r
     cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
-    where r.log_id = ${logOf(value('workspaceId'))} and ${after(value)} and (c.owner_user_id is null or c.owner_user_id = ${value('userId')})
+    where r.log_id = ${logOf(value('workspaceId'))} and ${after(value)}
+      and (c.owner_user_id is null or c.owner_user_id = ${value('userId')})
     order by r.table_name, r.pk limit ${value('limit')}`
   return {
     read: compileSql<RecordsValues, RecordTexts>(value => sql`
@@ -173,9 +195,11 @@ function compileRecords(after: (value: (name: keyof RecordsValues) => Placeholde
         select json_array(${sql.raw(stampColumns)}, 0) as stamp, c.payload as payload ${from(value)}) as page
       limit 1`),
     readBounded: compileSql<RecordsValues, RecordTexts>(value => sql`
-      with page as materialized (select json_array(${sql.raw(stampColumns)}, 0) as stamp, c.payload as payload ${from(value)}),
+      with page as materialized (select json_array(${sql.raw(stampColumns)}, 0) as stamp,
+        c.payload as payload ${from(value)}),
       numbered as materialized (
-        select row_number() over () as place, stamp, payload, octet_length(stamp) + coalesce(octet_length(payload), 0) as bytes from page)
+        select row_number() over () as place, stamp, payload,
+          octet_length(stamp) + coalesce(octet_length(payload), 0) as bytes from page)
       select (select count(*) from page) as found, ${texts('stamp', 'payload')} from (
         select stamp, payload from (select *, sum(bytes) over (order by place) - bytes as bytes_before from numbered)
         where bytes_before < ${sql.raw(String(maxAnswerBytes))} order by place) as fitting
@@ -192,15 +216,18 @@ function texts(stamp: string, payload: string): SQL {
 
 function toWinners({ stamps, payloads }: Texts): Winner[] {
   const texts = splitTexts(payloads)
-  return (JSON.parse(`[${stamps ?? ''}]`) as Stamp[]).map(([tableName, pk, serverVersion, op, clock, hlc, opId, createdAt, laterVersion], index) =>
+  const rows = JSON.parse(`[${stamps ?? ''}]`) as Stamp[]
+  return rows.map(([tableName, pk, serverVersion, op, clock, hlc, opId, createdAt, laterVersion], index) =>
     ({ tableName, pk, serverVersion, op, clock, hlc, opId, createdAt, laterVersion, payload: texts[index]! }))
 }
 
 /**
- * Each winner as it was at the watermark, and the number of changes read for that. A key that did not exist then is left
- * out. Throws SNAPSHOT_EXPIRED where a change is gone or too many lie between.
+ * Each winner as it was at the watermark, and the number of changes read for that. A key that did not exist then is
+ * left out. Throws SNAPSHOT_EXPIRED where a change is gone or too many lie between.
  */
-async function rewind(database: SyncDatabase, workspaceId: string, page: readonly Winner[], highWatermark: number): Promise<{ winners: Winner[], steps: number }> {
+async function rewind(
+  database: SyncDatabase, workspaceId: string, page: readonly Winner[], highWatermark: number,
+): Promise<{ winners: Winner[], steps: number }> {
   const later = page.filter(winner => winner.serverVersion > highWatermark).map(winner => winner.serverVersion)
   if (later.length === 0) return { winners: [...page], steps: 0 }
   const byLater = new Map<number, Winner>()
@@ -223,8 +250,11 @@ async function rewind(database: SyncDatabase, workspaceId: string, page: readonl
   return { winners, steps }
 }
 
-const chainEnds = compileSql<{ workspaceId: string, later: string, highWatermark: number }, Texts & { steps: number }>((value) => {
-  const versionJoin = (version: string) => sql`cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.server_version = ${sql.raw(version)}`
+interface ChainValues { workspaceId: string, later: string, highWatermark: number }
+
+const chainEnds = compileSql<ChainValues, Texts & { steps: number }>((value) => {
+  const versionJoin = (version: string) => sql`cross join changes c
+    on c.log_id = ${logOf(value('workspaceId'))} and c.server_version = ${sql.raw(version)}`
   return sql`
     with recursive chain (later_version, server_version, obsoletes) as materialized (
       select c.server_version, c.server_version, c.obsoletes
@@ -235,14 +265,17 @@ const chainEnds = compileSql<{ workspaceId: string, later: string, highWatermark
       where chain.server_version > ${value('highWatermark')}
       limit ${maxStepsBack}
     )
-    select (select count(*) from chain) as steps, ${texts(`json_array(${stampColumns}, chain.later_version)`, 'c.payload')}
+    select (select count(*) from chain) as steps,
+      ${texts(`json_array(${stampColumns}, chain.later_version)`, 'c.payload')}
     from chain ${versionJoin('chain.server_version')}
     where chain.server_version <= ${value('highWatermark')} or chain.obsoletes is null
     limit 1`
 })
 
 function expired(why: string) {
-  return createSyncError('SNAPSHOT_EXPIRED', `The snapshot cannot be continued, since ${why}: start over without a pageToken`)
+  return createSyncError(
+    'SNAPSHOT_EXPIRED', `The snapshot cannot be continued, since ${why}: start over without a pageToken`,
+  )
 }
 
 function toItem({ tableName, pk, op, clock, hlc, opId, createdAt, payload }: Winner): SnapshotItem {

@@ -26,22 +26,31 @@ let sealed = false
 
 /**
  * Adds a synced table; no migration is needed. Call it from a Nitro plugin, while the server starts. Takes what
- * `defineSyncedTable` made, or a name and options. Throws an `Error` for a name that is unusable or taken, and after the
- * first op was pushed.
+ * `defineSyncedTable` made, or a name and options. Throws an `Error` for a name that is unusable or taken, and after
+ * the first op was pushed.
  * @example registerSyncedTable(notes)
  * @example registerSyncedTable('notes', { primaryKey: 'id', schema: z.looseObject({ id: z.string() }) })
  */
 export function registerSyncedTable(definition: Definition): void
+/** The same with a name and options. */
 export function registerSyncedTable(name: string, options: SyncedTableOptions): void
+/** Both forms, told apart by the first argument. */
 export function registerSyncedTable(first: string | Definition, given?: SyncedTableOptions): void {
   const name = typeof first === 'string' ? first : first.name
   const options = typeof first === 'string' ? given ?? { primaryKey: '' } : readDefinition(first)
-  if (sealed) throw new Error(`The synced table "${name}" is registered too late: register it in a server plugin, before the first op is pushed.`)
+  if (sealed) {
+    throw new Error(
+      `The synced table "${name}" is registered too late: register it in a server plugin, `
+      + 'before the first op is pushed.',
+    )
+  }
   if (name.length === 0 || name.length > maxTableNameLength || !isCleanText(name)) {
     throw new Error(`A synced table's name has 1 to ${maxTableNameLength} characters without NUL or lone surrogates.`)
   }
   if (syncedTables.has(name)) throw new Error(`There is already a synced table "${name}": choose another name.`)
-  if (!options.primaryKey) throw new Error(`The synced table "${name}" needs a primaryKey: the name of the payload's key field.`)
+  if (!options.primaryKey) {
+    throw new Error(`The synced table "${name}" needs a primaryKey: the name of the payload's key field.`)
+  }
   const { primaryKey, schema, ownerKey, derivedKeys } = options
   syncedTables.set(name, { name, primaryKey, schema, ownerKey, derivedKeys })
 }
@@ -78,15 +87,17 @@ export function findSyncedTable(name: string): SyncedTable | undefined {
 }
 
 /**
- * Throws INVALID_REQUEST where a filter names a table that is not synced: its cursor would move past everything. Anything
- * but a list of texts is left to the shape check. A host's clients may know tables that are not synced here, so only the
- * layer's own routes ask.
+ * Throws INVALID_REQUEST where a filter names a table that is not synced: its cursor would move past everything.
+ * Anything but a list of texts is left to the shape check. A host's clients may know tables that are not synced here,
+ * so only the layer's own routes ask.
  */
 export function refuseUnknownTables(tables: unknown): void {
   if (!Array.isArray(tables)) return
   const unknown = tables.find((name): name is string => typeof name === 'string' && !findSyncedTable(name))
   if (unknown === undefined) return
-  throw createSyncError('INVALID_REQUEST', `Unknown table: ${JSON.stringify(unknown.slice(0, maxTableNameLength))} is not synced`)
+  throw createSyncError(
+    'INVALID_REQUEST', `Unknown table: ${JSON.stringify(unknown.slice(0, maxTableNameLength))} is not synced`,
+  )
 }
 
 /** True where the names contain every synced table. */
@@ -99,7 +110,9 @@ const common = { deleted: z.boolean(), created_at: seconds, updated_at: seconds,
 
 registerSyncedTable('threads', {
   primaryKey: 'id',
-  schema: z.looseObject({ id: z.string(), status: z.string(), pinned: z.boolean(), title: z.string().nullish(), ...common }),
+  schema: z.looseObject({
+    id: z.string(), status: z.string(), pinned: z.boolean(), title: z.string().nullish(), ...common,
+  }),
 })
 registerSyncedTable('messages', {
   primaryKey: 'id',
@@ -108,14 +121,19 @@ registerSyncedTable('messages', {
     file_hashes: z.string().nullish(),
   }),
 })
-registerSyncedTable('projects', { primaryKey: 'id', schema: z.looseObject({ id: z.string(), name: z.string(), ...common }) })
+registerSyncedTable('projects', {
+  primaryKey: 'id',
+  schema: z.looseObject({ id: z.string(), name: z.string(), ...common }),
+})
 registerSyncedTable('posts', {
   primaryKey: 'id',
   schema: z.looseObject({ id: z.string(), title: z.string(), content: z.string(), post_type: z.string(), ...common }),
 })
 registerSyncedTable('kv', {
   primaryKey: 'id',
-  schema: z.looseObject({ id: z.string(), name: z.string(), created_at: seconds, updated_at: seconds, clock: z.number() }),
+  schema: z.looseObject({
+    id: z.string(), name: z.string(), created_at: seconds, updated_at: seconds, clock: z.number(),
+  }),
 })
 registerSyncedTable('file_meta', {
   primaryKey: 'hash',

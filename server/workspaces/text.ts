@@ -13,10 +13,12 @@ export const MAX_DESCRIPTION_LENGTH = 1000
 export const maxEmailLength = 320
 export const MAX_DISPLAY_NAME_LENGTH = 256
 
+/** Whether SQLite gives the text back as it was: without NUL and lone surrogates. */
 export function isStorable(value: string): boolean {
   return value.isWellFormed() && !value.includes('\0')
 }
 
+/** Whether the value is a text that can be an id. */
 export function isId(value: unknown): value is string {
   return typeof value === 'string' && value.length >= 1 && value.length <= MAX_ID_LENGTH && isStorable(value)
 }

@@ -34,6 +34,7 @@ const insertAccount = compileSql<AccountRef & { userId: string, createdAt: numbe
   insert into auth_accounts (provider, provider_user_id, user_id, created_at)
   values (${value('provider')}, ${value('providerUserId')}, ${value('userId')}, ${value('createdAt')})`)
 
+/** The user of an account; null where there is none. */
 export async function getUser(database: SyncDatabase, input: AccountRef): Promise<StoreUser | null> {
   const { provider, providerUserId } = readAccount(input)
   const [user] = await readRows(database.read.$client, selectByAccount({ provider, providerUserId }))
@@ -75,6 +76,7 @@ export async function requireUser(tx: WriteTransaction, userId: string): Promise
   if (!user) throw noSuchUser()
 }
 
+/** The error for a user that does not exist. */
 export function noSuchUser() {
   return createSyncError('NOT_FOUND', 'No such user.')
 }

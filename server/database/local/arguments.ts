@@ -8,6 +8,7 @@ export function toStatement(statement: InStatement, args: InArgs | undefined): I
 
 type NativeValue = null | string | number | bigint | Uint8Array
 
+/** Turns the arguments of a statement into those that the driver binds. */
 export function toNativeArgs(args: InArgs): NativeValue[] | Record<string, NativeValue> {
   if (Array.isArray(args)) return args.map(toNativeValue)
   const entries = Object.entries(args)

@@ -14,7 +14,10 @@ import { isBusy } from '../driver-error.ts'
 import { openConnection, type Connection, type ConnectionOptions } from './connection.ts'
 
 export interface LocalClientOptions extends ConnectionOptions {
-  /** How long a call outside a transaction waits for another process's lock, in milliseconds; not at all if left out. A script does not. */
+  /**
+   * How long a call outside a transaction waits for another process's lock, in milliseconds; not at all if left out. A
+   * script does not.
+   */
   busyTimeoutMs?: number
 }
 
@@ -148,7 +151,9 @@ function openTransaction(connection: Connection, mode: TransactionMode): OpenTra
     }
   }
 
-  /** What is being committed ends by itself: a thread may have it, whose COMMIT would else meet the next transaction. */
+  /**
+   * What is being committed ends by itself: a thread may have it, whose COMMIT would else meet the next transaction.
+   */
   function close() {
     if (ending) return
     ending = true

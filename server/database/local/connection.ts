@@ -3,7 +3,8 @@
  *
  * A statement that met SQLITE_BUSY stays open in the driver until it is run again; while one is open, an autocommit
  * write on the same connection resolves and is never committed (tursodatabase/libsql-client-ts#352). So BEGIN, COMMIT
- * and ROLLBACK go through `exec`, which leaves nothing open, and a connection where another statement met it is spoiled.
+ * and ROLLBACK go through `exec`, which leaves nothing open, and a connection where another statement met it is
+ * spoiled.
  */
 import { isMainThread } from 'node:worker_threads'
 import { LibsqlError, type InStatement, type ResultSet } from '@libsql/core/api'
@@ -19,7 +20,10 @@ export interface ConnectionOptions {
   path: string
   /** Statements run once on the connection, before anything else. */
   pragmas: readonly string[]
-  /** Only with a write-ahead log: without one a commit on a thread and the reads of this process would lock each other out. */
+  /**
+   * Only with a write-ahead log: without one a commit on a thread and the reads of this process would lock each other
+   * out.
+   */
   commitsOffLoop?: boolean | undefined
   /** Is told each error of the driver. */
   onFailure?: ((error: unknown) => void) | undefined
@@ -29,9 +33,15 @@ export interface Connection {
   run(statement: InStatement): ResultSet
   /** Runs a script, or a BEGIN, COMMIT or ROLLBACK. */
   exec(sql: string): void
-  /** The same on a thread, so that the loop goes on. Nothing else may be asked of the connection until it is done: the loop would wait. */
+  /**
+   * The same on a thread, so that the loop goes on. Nothing else may be asked of the connection until it is done: the
+   * loop would wait.
+   */
   execOffLoop(sql: string): Promise<void>
-  /** Commits: off the loop where that is allowed and the last commit took long, at once otherwise, which is over when this returns. */
+  /**
+   * Commits: off the loop where that is allowed and the last commit took long, at once otherwise, which is over when
+   * this returns.
+   */
   commit(): Promise<void> | undefined
   /** False on a closed connection too, where the driver would end the process. */
   readonly inTransaction: boolean
@@ -68,7 +78,9 @@ const neverKept = /(?<!\()\*/
 
 const isExplain = /^(?:\s|--.*\n|\/\*[^]*?\*\/)*explain\b/i
 
-/** Read with one call of the driver where `all` takes two and a hundred-row buffer: a third of the time of a look-up. */
+/**
+ * Read with one call of the driver where `all` takes two and a hundred-row buffer: a third of the time of a look-up.
+ */
 const endsInLimitOne = /^\s*(?:select|with)\b(?!.*(?:--|\/\*)).*\blimit 1\s*$/is
 
 /** Opens the file and sets `pragmas`. Throws `LibsqlError` where that fails; nothing stays open then. */
@@ -99,7 +111,9 @@ export function openConnection({ path, pragmas, commitsOffLoop = false, onFailur
     // Without it an integer over 2^53 would be rounded in silence.
     native.safeIntegers(true)
     const shape = native.reader ? createRowShape(native.raw(true).columns()) : null
-    const statement = { native, shape, given: 0, single: endsInLimitOne.test(sql), staysOpen: isExplain.test(sql), usedAt: ++calls }
+    const statement = {
+      native, shape, given: 0, single: endsInLimitOne.test(sql), staysOpen: isExplain.test(sql), usedAt: ++calls,
+    }
     if (!keep || neverKept.test(sql)) return statement
     if (kept.size >= maxKeptStatements) kept.delete(leastRecentlyUsed(kept))
     kept.set(sql, statement)
@@ -150,7 +164,8 @@ export function openConnection({ path, pragmas, commitsOffLoop = false, onFailur
     // A worker that is terminated meanwhile, as a dev server's is with each reload, would take the process with it.
     if (!isMainThread) return exec(sql)
     try {
-      // The driver's two faces share their handle: the statements of this one run at once, the scripts of the other on a thread.
+      // The driver's two faces share their handle: the statements of this one run at once, the scripts of the other on
+      // a thread.
       await nativeDriver().AsyncDatabase.prototype.exec.call(database, sql)
     }
     catch (error) {
@@ -198,7 +213,9 @@ function openNative(path: string): Database.Database {
     return new Database(path, { timeout: 0 })
   }
   catch (error) {
-    throw new LibsqlError(`unable to open ${path}`, 'SQLITE_CANTOPEN', undefined, 14, error instanceof Error ? error : undefined)
+    throw new LibsqlError(
+      `unable to open ${path}`, 'SQLITE_CANTOPEN', undefined, 14, error instanceof Error ? error : undefined,
+    )
   }
 }
 
@@ -211,7 +228,9 @@ function toArray(row: unknown): unknown[] {
 }
 
 function textLengthOf(args: readonly unknown[]): number {
-  return args.reduce<number>((sum, arg) => sum + (typeof arg === 'string' || arg instanceof Uint8Array ? arg.length : 0), 0)
+  return args.reduce<number>(
+    (sum, arg) => sum + (typeof arg === 'string' || arg instanceof Uint8Array ? arg.length : 0), 0,
+  )
 }
 
 /** The driver never clears what was bound: an argument that is missing now would have its value of an earlier call. */

@@ -22,12 +22,16 @@ export function assertOwnContents(path: string, hasAppHistory: boolean): void {
     const tables = names.filter(name => !/^(?:_|sqlite_|libsql_)/.test(name))
     if (tables.length === 0) return
     const shown = tables.slice(0, 3).join(', ')
-    throw new Error(`it is another application's database (it has the tables ${shown}${tables.length > 3 ? ' and more' : ''}): set OR3_SQLITE_DB_PATH to a file of its own`)
+    throw new Error('it is another application\'s database (it has the tables '
+      + `${shown}${tables.length > 3 ? ' and more' : ''}): set OR3_SQLITE_DB_PATH to a file of its own`)
   }
   catch (error) {
     for (const file of strays) rmSync(file, { force: true })
     if (driverCode(error) !== 'SQLITE_NOTADB') throw error
-    throw new Error('it is not an SQLite database: set OR3_SQLITE_DB_PATH to the path of one, or of a file that is not there yet', { cause: error })
+    throw new Error(
+      'it is not an SQLite database: set OR3_SQLITE_DB_PATH to the path of one, or of a file that is not there yet',
+      { cause: error },
+    )
   }
 }
 

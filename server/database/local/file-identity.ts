@@ -6,7 +6,9 @@ import { type BigIntStats, statSync } from 'node:fs'
 
 /** The files of an open database, as they were when it was opened. */
 export interface FileIdentity {
-  /** One sentence about the first file that is not in its place any more; undefined where all are. Takes microseconds. */
+  /**
+   * One sentence about the first file that is not in its place any more; undefined where all are. Takes microseconds.
+   */
   findMoved(): string | undefined
 }
 

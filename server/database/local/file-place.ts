@@ -17,7 +17,9 @@ export async function prepareFile(path: string): Promise<{ path: string, names: 
   const found = await stat(path).catch(() => undefined)
   if (found) assertIsFile(found)
   await ensurePrivateFolder(dirname(path)).catch((cause: unknown) => {
-    throw new Error(`its folder cannot be made (${codeOf(cause)}): make it, and give it to the user that runs the server`, { cause })
+    throw new Error(
+      `its folder cannot be made (${codeOf(cause)}): make it, and give it to the user that runs the server`, { cause },
+    )
   })
   const file = await realpath(path).catch(async () => {
     // Made here, so that a link that leads to no file yet has an end too. Only where there is none: closing a file that
@@ -25,7 +27,9 @@ export async function prepareFile(path: string): Promise<{ path: string, names: 
     await (await open(path, 'a', 0o600)).close()
     return realpath(path)
   }).catch((cause: unknown) => {
-    throw new Error(`the file cannot be made (${codeOf(cause)}): give its folder to the user that runs the server`, { cause })
+    throw new Error(
+      `the file cannot be made (${codeOf(cause)}): give its folder to the user that runs the server`, { cause },
+    )
   })
   await assertNotMountedAlone(file)
   await assertWritable(file)
@@ -47,14 +51,19 @@ export async function assertWritable(file: string): Promise<void> {
 
 function assertIsFile(found: Stats) {
   if (found.isDirectory()) throw new Error('it is a folder: set OR3_SQLITE_DB_PATH to the path of a file in it')
-  if (!found.isFile()) throw new Error('it is not a regular file but a pipe, a socket or a device: set OR3_SQLITE_DB_PATH to the path of a file')
+  if (!found.isFile()) {
+    throw new Error(
+      'it is not a regular file but a pipe, a socket or a device: set OR3_SQLITE_DB_PATH to the path of a file',
+    )
+  }
 }
 
 async function describeOwner(path: string, cause: unknown): Promise<string> {
   if (codeOf(cause) === 'EROFS') return 'is on a file system that is mounted to be read only: mount it to be written'
   const owner = await stat(path).then(({ uid }) => `user ${uid}`, () => 'another user')
   const self = process.getuid?.() ?? 'this'
-  return `belongs to ${owner} and is not writable by this user (${self}): give it to the user that runs the server (chown)`
+  return `belongs to ${owner} and is not writable by this user (${self}): give it to the user that runs the server `
+    + '(chown)'
 }
 
 /**
@@ -66,7 +75,8 @@ async function assertNotMountedAlone(file: string) {
   const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '')
   const points = mounts.split('\n').map(line => unescapeMount(line.split(' ')[4] ?? ''))
   if (!points.includes(file)) return
-  throw new Error('the file is mounted by itself, and its write-ahead log beside it would be lost with the container: mount the folder that holds the file (docs/operations.md)')
+  throw new Error('the file is mounted by itself, and its write-ahead log beside it would be lost with the container: '
+    + 'mount the folder that holds the file (docs/operations.md)')
 }
 
 /** The kernel writes a space, tab, newline or backslash in a path as its octal code. */

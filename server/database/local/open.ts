@@ -1,6 +1,7 @@
 /**
- * Opens the database file: checks its place and contents, takes the owner lock, opens one connection that writes and one
- * that reads, sets and asserts their pragmas, applies the migrations, and proves that it can write. Upholds P1 and P14.
+ * Opens the database file: checks its place and contents, takes the owner lock, opens one connection that writes and
+ * one that reads, sets and asserts their pragmas, applies the migrations, and proves that it can write. Upholds P1 and
+ * P14.
  */
 import { existsSync, rmSync } from 'node:fs'
 import type { Client } from '@libsql/core/api'
@@ -38,8 +39,13 @@ const defaultBusyTimeoutMs = 5_000
 /** A restart or a dev reload overlaps with the one before it for less than this. */
 const defaultOwnerTimeoutMs = 3_000
 
-/** Throws `DatabaseInUseError`, `MigrationError`, or an error that says which file failed and how; nothing stays open then. */
-export async function openDatabase(config: DatabaseConfig, migrations: Migrations, options: OpenOptions = {}): Promise<SyncDatabase> {
+/**
+ * Throws `DatabaseInUseError`, `MigrationError`, or an error that says which file failed and how; nothing stays open
+ * then.
+ */
+export async function openDatabase(
+  config: DatabaseConfig, migrations: Migrations, options: OpenOptions = {},
+): Promise<SyncDatabase> {
   const opened: { close(): void }[] = []
   try {
     return await (config.path === ':memory:' ? openInMemory : openFile)(config, migrations, options, opened)
@@ -47,13 +53,18 @@ export async function openDatabase(config: DatabaseConfig, migrations: Migration
   catch (error) {
     closeAll(opened)
     if (error instanceof DatabaseInUseError || error instanceof MigrationError) throw error
-    throw new Error(`The database ${config.path} cannot be opened: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw new Error(
+      `The database ${config.path} cannot be opened: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    )
   }
 }
 
 type Opened = { close(): void }[]
 
-async function openInMemory(config: DatabaseConfig, migrations: Migrations, options: OpenOptions, opened: Opened): Promise<SyncDatabase> {
+async function openInMemory(
+  config: DatabaseConfig, migrations: Migrations, options: OpenOptions, opened: Opened,
+): Promise<SyncDatabase> {
   const busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
   const client = await connect({ path: config.path }, pragmasFor(config), options, opened)
   await migrate(client, migrations)
@@ -61,13 +72,18 @@ async function openInMemory(config: DatabaseConfig, migrations: Migrations, opti
   return toDatabase(writer, client, null, () => closeAll(opened))
 }
 
-async function openFile(config: DatabaseConfig, migrations: Migrations, options: OpenOptions, opened: Opened): Promise<SyncDatabase> {
+async function openFile(
+  config: DatabaseConfig, migrations: Migrations, options: OpenOptions, opened: Opened,
+): Promise<SyncDatabase> {
   const busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
   const { path, names } = await prepareFile(config.path)
   const lock = await lockFile(path, names, options.ownerTimeoutMs ?? defaultOwnerTimeoutMs, migrations.app.length > 0)
   opened.push(lock)
   const hasLog = config.journalMode === 'WAL'
-  if (names > 1 && !hasLog) throw new Error('it has hard links, and only in journal mode WAL can the layer tell that another server has it open: leave it one name')
+  if (names > 1 && !hasLog) {
+    throw new Error('it has hard links, and only in journal mode WAL can the layer tell that '
+      + 'another server has it open: leave it one name')
+  }
   const place: { identity?: FileIdentity } = {}
   const condition = createCondition(() => place.identity?.findMoved())
   // The writer waits by itself: each job has its own deadline.
@@ -102,7 +118,9 @@ async function openFile(config: DatabaseConfig, migrations: Migrations, options:
 const abandoned: Client[] = []
 
 /** Takes the owner lock. A lock file that was made for a file which is then refused is removed again. */
-async function lockFile(path: string, names: number, timeoutMs: number, hasAppHistory: boolean): Promise<{ close(): void }> {
+async function lockFile(
+  path: string, names: number, timeoutMs: number, hasAppHistory: boolean,
+): Promise<{ close(): void }> {
   const isNew = !existsSync(`${path}-owner`)
   const lock = await takeOwnerLock(path, timeoutMs)
   try {
@@ -121,11 +139,14 @@ async function lockFile(path: string, names: number, timeoutMs: number, hasAppHi
 }
 
 function warnOfLinks(path: string, names: number) {
-  consola.withTag('or3-sync').warn(`The database file ${path} has ${names} names (hard links), and its write-ahead log belongs to one of them: leave it one name, or a start under another one misses what was written last.`)
+  consola.withTag('or3-sync').warn(`The database file ${path} has ${names} names (hard links), and its write-ahead log `
+    + 'belongs to one of them: leave it one name, or a start under another one misses what was written last.')
 }
 
 /** Opens one connection, sets its pragmas and asserts them. */
-function connect(target: LocalClientTarget, pragmas: Record<string, Pragma>, options: OpenOptions, opened: Opened): Promise<Client> {
+function connect(
+  target: LocalClientTarget, pragmas: Record<string, Pragma>, options: OpenOptions, opened: Opened,
+): Promise<Client> {
   return retryWhileBusy(options.busyTimeoutMs ?? defaultBusyTimeoutMs, async () => {
     const settings = Object.entries(pragmas).map(([name, { set }]) => `PRAGMA ${name} = ${set}`)
     const client = createLocalClient({ ...target, pragmas: settings })
@@ -137,7 +158,9 @@ function connect(target: LocalClientTarget, pragmas: Record<string, Pragma>, opt
 
 type LocalClientTarget = Omit<Parameters<typeof createLocalClient>[0], 'pragmas'>
 
-function toDatabase(writer: Writer, reading: Client, local: LocalFile | null, closeFiles: () => void | Promise<void>): SyncDatabase {
+function toDatabase(
+  writer: Writer, reading: Client, local: LocalFile | null, closeFiles: () => void | Promise<void>,
+): SyncDatabase {
   const close = async () => {
     await writer.drain()
     await closeFiles()
@@ -158,7 +181,10 @@ function closeAll(opened: Opened) {
   for (const one of opened.splice(0).reverse()) one.close()
 }
 
-/** Only what an operator must change ends the start. A full or damaged file is served as far as it goes, and health says so. */
+/**
+ * Only what an operator must change ends the start. A full or damaged file is served as far as it goes, and health says
+ * so.
+ */
 const endsTheStart = new Set(['SQLITE_READONLY', 'SQLITE_CANTOPEN', 'SQLITE_PERM', 'SQLITE_AUTH'])
 
 async function writeAndUndo(client: Client): Promise<void> {
@@ -182,15 +208,22 @@ async function proveWritable(client: Client, path: string, busyTimeoutMs: number
   catch (error) {
     if (!endsTheStart.has(driverCode(error) ?? '')) return
     await assertWritable(path)
-    throw new Error('it cannot be written: look at the owner and the rights of the file, of the files beside it and of their folder', { cause: error })
+    throw new Error(
+      'it cannot be written: look at the owner and the rights of the file, of the files beside it and of their folder',
+      { cause: error },
+    )
   }
 }
 
 /** Applies and verifies the layer's history, then the app's. Throws `MigrationError`. */
 export async function migrate(client: Client, migrations: Migrations): Promise<void> {
-  await applyMigrations(client, { owner: 'the layer', ledger: ledgerTable, migrations: migrations.layer, required: requiredTables() })
+  await applyMigrations(
+    client, { owner: 'the layer', ledger: ledgerTable, migrations: migrations.layer, required: requiredTables() },
+  )
   if (migrations.app.length > 0) {
-    await applyMigrations(client, { owner: 'the app', ledger: appLedgerTable, migrations: migrations.app, required: [] })
+    await applyMigrations(
+      client, { owner: 'the app', ledger: appLedgerTable, migrations: migrations.app, required: [] },
+    )
   }
 }
 
@@ -209,7 +242,9 @@ function pragmasFor({ path, journalMode, synchronous }: DatabaseConfig): Record<
   }
 }
 
-/** Room for the pages that a group of large pushes changes: with SQLite's 2 MB some are written twice, and read again. */
+/**
+ * Room for the pages that a group of large pushes changes: with SQLite's 2 MB some are written twice, and read again.
+ */
 const pragmasOfWriter = { cache_size: { set: '-8000', is: -8_000 } }
 
 /** No checkpoint but those of wal-checkpointer.ts. */
@@ -224,5 +259,7 @@ async function assertPragmas(client: Client, pragmas: Record<string, Pragma>) {
 }
 
 function requiredTables(): string[] {
-  return Object.values(schema).map(entry => is(entry, View) ? getViewName(entry) : is(entry, Table) ? getTableName(entry) : '').filter(name => name !== '')
+  return Object.values(schema)
+    .map(entry => is(entry, View) ? getViewName(entry) : is(entry, Table) ? getTableName(entry) : '')
+    .filter(name => name !== '')
 }

@@ -22,7 +22,8 @@ export async function assertNotOpenElsewhere(path: string, timeoutMs: number): P
   }
   catch (error) {
     if (!isBusy(error)) throw error
-    throw new DatabaseInUseError(`Another process has the file ${path} open by another name (it has hard links): stop it, and leave the file one name. One file belongs to one process.`)
+    throw new DatabaseInUseError(`Another process has the file ${path} open by another name (it has hard links): stop `
+      + 'it, and leave the file one name. One file belongs to one process.')
   }
   finally {
     probe.close()
@@ -38,21 +39,28 @@ export class DatabaseInUseError extends Error {
 }
 
 /**
- * Takes the lock for the file at `path`. Throws `DatabaseInUseError` when another keeps it for `timeoutMs`, and an error
- * where this user may not write the lock file: SQLite would then take a lock that several have at once.
+ * Takes the lock for the file at `path`. Throws `DatabaseInUseError` when another keeps it for `timeoutMs`, and an
+ * error where this user may not write the lock file: SQLite would then take a lock that several have at once.
  */
 export async function takeOwnerLock(path: string, timeoutMs: number): Promise<OwnerLock> {
   await ensurePrivateFile(`${path}-owner`).catch(() => {})
   const lock = openConnection({ path: `${path}-owner`, pragmas: [] })
   try {
     // The last of it is never committed, and fails where the file was opened to be read only.
-    await retryWhileBusy(timeoutMs, () => lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE; PRAGMA user_version = 1'))
+    await retryWhileBusy(timeoutMs, () =>
+      lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE; PRAGMA user_version = 1'))
     return lock
   }
   catch (error) {
     lock.close()
-    if (driverCode(error) === 'SQLITE_READONLY') throw new Error(`${path}-owner is not writable by this user: give it to the user that runs the server (chown)`, { cause: error })
+    if (driverCode(error) === 'SQLITE_READONLY') {
+      throw new Error(
+        `${path}-owner is not writable by this user: give it to the user that runs the server (chown)`,
+        { cause: error },
+      )
+    }
     if (!isBusy(error)) throw error
-    throw new DatabaseInUseError(`Another server process has ${path} open: stop it, or set OR3_SQLITE_DB_PATH to another file. One file belongs to one process.`)
+    throw new DatabaseInUseError(`Another server process has ${path} open: stop it, or set OR3_SQLITE_DB_PATH to `
+      + 'another file. One file belongs to one process.')
   }
 }

@@ -11,6 +11,7 @@ export interface RowShape {
   toRow: (native: unknown) => Row
 }
 
+/** Makes what turns the driver's rows of these columns into rows with names and indexes. */
 export function createRowShape(nativeColumns: readonly { name: string, type?: string | null }[]): RowShape {
   const columns = nativeColumns.map(column => column.name)
   // The first of two columns with one name wins; `length`, an index and the prototype keep their meaning.
@@ -51,9 +52,13 @@ export function createRowShape(nativeColumns: readonly { name: string, type?: st
 function fromNativeValue(value: unknown): Value {
   if (typeof value === 'bigint') {
     const number = Number(value)
-    if (!Number.isSafeInteger(number)) throw new RangeError('A stored integer is larger than a JavaScript number can hold')
+    if (!Number.isSafeInteger(number)) {
+      throw new RangeError('A stored integer is larger than a JavaScript number can hold')
+    }
     return number
   }
-  if (Buffer.isBuffer(value)) return value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength) as ArrayBuffer
+  if (Buffer.isBuffer(value)) {
+    return value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength) as ArrayBuffer
+  }
   return value as Value
 }

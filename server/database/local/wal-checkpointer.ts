@@ -1,7 +1,7 @@
 /**
  * Checkpoints the write-ahead log on the connection that writes: a checkpoint beside it could meet the WAL-reset bug
- * (sqlite.org/wal.html). SQLite's own checkpoint is part of a commit, so every waiting push would wait for it. This one runs
- * after the commit was acknowledged, on a thread where it takes long.
+ * (sqlite.org/wal.html). SQLite's own checkpoint is part of a commit, so every waiting push would wait for it. This one
+ * runs after the commit was acknowledged, on a thread where it takes long.
  * Overlapping readers of other processes can starve the checkpoint. So a large log makes the writer pause: new readers
  * read the file alone, the old ones end, and then the log can be emptied.
  */

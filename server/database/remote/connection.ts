@@ -1,9 +1,12 @@
 /**
- * Requests to a libsql-server over the Hrana protocol: one call is one request, whatever number of statements it has. Over
- * `ws:` one socket carries them all; over `http:` each is a request of its own. `@libsql/client` needs two round trips for a
- * batch over `ws:` and stores SQL texts on the server (tursodatabase/libsql#1280), so its Hrana client is used directly.
+ * Requests to a libsql-server over the Hrana protocol: one call is one request, whatever number of statements it has.
+ * Over `ws:` one socket carries them all; over `http:` each is a request of its own. `@libsql/client` needs two round
+ * trips for a batch over `ws:` and stores SQL texts on the server (tursodatabase/libsql#1280), so its Hrana client is
+ * used directly.
  */
-import { type Batch, BatchCond, type BatchStep, type Client as HranaClient, openHttp, openWs, type RowsResult, type Stream } from '@libsql/hrana-client'
+import {
+  type Batch, BatchCond, type BatchStep, type Client as HranaClient, openHttp, openWs, type RowsResult, type Stream,
+} from '@libsql/hrana-client'
 import { LibsqlError, type InStatement, type InValue, type ResultSet } from '@libsql/core/api'
 import { ResultSetImpl } from '@libsql/core/util'
 import { lostConnection, mapRemoteError, unreachable } from './remote-error.ts'
@@ -150,7 +153,8 @@ export function openRemoteConnection({ url, authToken }: RemoteAddress): RemoteC
         catch (error) {
           giveBack(session, false)
           // A kept session whose socket has gone meanwhile says so before anything is sent.
-          if (attempt < maxPooledSessions && isKept && error instanceof LibsqlError && error.code === 'STREAM_NOT_OPEN') continue
+          const isGone = isKept && error instanceof LibsqlError && error.code === 'STREAM_NOT_OPEN'
+          if (attempt < maxPooledSessions && isGone) continue
           throw error
         }
       }
@@ -173,7 +177,9 @@ function isLost(error: unknown): boolean {
 }
 
 /** One request. The last step undoes what was begun where any step failed; its own outcome does not matter. */
-async function runBatch(stream: Stream, statements: readonly InStatement[], options: RequestOptions): Promise<ResultSet[]> {
+async function runBatch(
+  stream: Stream, statements: readonly InStatement[], options: RequestOptions,
+): Promise<ResultSet[]> {
   const { inTransaction = false, onlyInTransaction = false, isLast = false } = options
   const batch = stream.batch(false)
   const steps: Promise<RowsResult | undefined>[] = []

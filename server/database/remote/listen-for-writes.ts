@@ -9,7 +9,9 @@ import { bearer } from './server-kind.ts'
 const retryMs = 2_000
 
 /** Calls `onWrite` for each write to `table`; returns what ends that. */
-export function listenForWrites(httpUrl: string, authToken: string | undefined, table: string, onWrite: () => void): () => void {
+export function listenForWrites(
+  httpUrl: string, authToken: string | undefined, table: string, onWrite: () => void,
+): () => void {
   const ending = new AbortController()
   void follow()
   return () => ending.abort()

@@ -1,6 +1,7 @@
 /**
  * A database on a libsql-server (sqld, Turso), which several servers of this layer may share. The start proves what the
- * promises rest on: the server is there, takes the token, is the primary, flushes each commit, and has the layer's tables.
+ * promises rest on: the server is there, takes the token, is the primary, flushes each commit, and has the layer's
+ * tables.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '@libsql/core/api'
@@ -43,7 +44,9 @@ const defaultBusyTimeoutMs = 5_000
 const defaultStartTimeoutMs = 15_000
 
 /** Throws `RemoteDatabaseError` and `MigrationError`; nothing stays open then. */
-export async function openRemoteDatabase(config: RemoteConfig, migrations: Migrations, options: RemoteOptions = {}): Promise<RemoteDatabase> {
+export async function openRemoteDatabase(
+  config: RemoteConfig, migrations: Migrations, options: RemoteOptions = {},
+): Promise<RemoteDatabase> {
   const busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
   const url = toHranaUrl(config.url)
   const name = new URL(url).host
@@ -63,7 +66,9 @@ export async function openRemoteDatabase(config: RemoteConfig, migrations: Migra
     })
     const client = createRemoteClient(connection, busyTimeoutMs)
     const writer = createRemoteWriter(connection, { busyTimeoutMs })
-    const replica = config.replicaUrl === undefined ? undefined : openRemoteConnection({ url: toHranaUrl(config.replicaUrl), authToken: config.authToken })
+    const replica = config.replicaUrl === undefined
+      ? undefined
+      : openRemoteConnection({ url: toHranaUrl(config.replicaUrl), authToken: config.authToken })
     const close = async () => {
       await writer.drain()
       replica?.close()
@@ -116,14 +121,18 @@ async function assertDurable(connection: RemoteConnection, name: string, least: 
   const [answer] = await connection.send(['PRAGMA synchronous'])
   const level = Number(answer!.rows[0]?.[0])
   if (level >= least) return
-  throw new RemoteDatabaseError(`The database server ${name} may lose acknowledged writes at a power cut (PRAGMA synchronous is `
-    + `${levels[level] ?? level}): set its durability_mode to "strong" through its admin API, or OR3_SQLITE_PRAGMA_SYNCHRONOUS=NORMAL to accept that.`)
+  throw new RemoteDatabaseError(`The database server ${name} may lose acknowledged writes at a power cut (PRAGMA `
+    + `synchronous is ${levels[level] ?? level}): set its durability_mode to "strong" through its admin API, or `
+    + 'OR3_SQLITE_PRAGMA_SYNCHRONOUS=NORMAL to accept that.')
 }
 
 function explain(name: string, error: unknown): string {
   switch (codeOf(error)) {
-    case unreachableCode: return `The database server ${name} cannot be reached: start it, or correct OR3_SQLITE_DB_PATH.`
-    case unauthorizedCode: return `The database server ${name} refuses the token: set OR3_SQLITE_AUTH_TOKEN to one that may read and write.`
-    default: return `The database server ${name} cannot be used: ${error instanceof Error ? error.message : String(error)}.`
+    case unreachableCode: return `The database server ${name} cannot be reached: start it, or correct `
+      + 'OR3_SQLITE_DB_PATH.'
+    case unauthorizedCode: return `The database server ${name} refuses the token: set OR3_SQLITE_AUTH_TOKEN to one `
+      + 'that may read and write.'
+    default: return `The database server ${name} cannot be used: `
+      + `${error instanceof Error ? error.message : String(error)}.`
   }
 }

@@ -2,7 +2,9 @@
  * The `Client` interface of `@libsql/client` over a connection to a libsql-server, for Drizzle and the migrations. A
  * transaction sends its BEGIN with its first statement.
  */
-import { LibsqlError, type Client, type InArgs, type InStatement, type ResultSet, type Transaction, type TransactionMode } from '@libsql/core/api'
+import {
+  LibsqlError, type Client, type InArgs, type InStatement, type ResultSet, type Transaction, type TransactionMode,
+} from '@libsql/core/api'
 import { transactionModeToBegin } from '@libsql/core/util'
 import { backOff } from './back-off.ts'
 import type { RemoteConnection, Session } from './connection.ts'
@@ -11,8 +13,8 @@ import { isPassing } from './remote-error.ts'
 type BatchStatement = InStatement | [string, InArgs?]
 
 /**
- * Each call outside a transaction is one request. What fails in passing is tried again for `retryMs`, but for a batch that
- * writes. `migrate` needs one session and is not offered: see `createSessionClient`.
+ * Each call outside a transaction is one request. What fails in passing is tried again for `retryMs`, but for a batch
+ * that writes. `migrate` needs one session and is not offered: see `createSessionClient`.
  */
 export function createRemoteClient(connection: RemoteConnection, retryMs = 0): Client {
   return toClient({
@@ -57,7 +59,9 @@ function toClient(source: Source): Client {
     },
     batch: (statements, mode = 'deferred') => source.send(statements.map(toStatement), mode === 'write'),
     migrate: () => Promise.reject(new LibsqlError('Use a transaction instead', 'MIGRATE_NOT_SUPPORTED')),
-    transaction: async (mode: TransactionMode = 'write') => openTransaction(await source.openSession(), transactionModeToBegin(mode), source.ownsSession),
+    transaction: async (mode: TransactionMode = 'write') => openTransaction(
+      await source.openSession(), transactionModeToBegin(mode), source.ownsSession,
+    ),
     executeMultiple: async (sql) => {
       const session = await source.openSession()
       try {

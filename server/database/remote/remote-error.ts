@@ -1,6 +1,6 @@
 /**
- * Errors of a remote database as `LibsqlError`, told apart by what a caller can do about them. The text of the driver and
- * of the server stays inside; a client of the layer never sees it.
+ * Errors of a remote database as `LibsqlError`, told apart by what a caller can do about them. The text of the driver
+ * and of the server stays inside; a client of the layer never sees it.
  */
 import { ClientError, HttpServerError, ResponseError } from '@libsql/hrana-client'
 import { LibsqlError } from '@libsql/core/api'
@@ -14,8 +14,8 @@ export const unauthorizedCode = 'UNAUTHORIZED'
 
 /** Codes after which the same request may succeed: the lock, the transaction or the connection was lost. */
 const passingCodes = new Set([
-  'SQLITE_BUSY', 'SQLITE_LOCKED', 'SQLITE_INTERRUPT', 'TRANSACTION_BUSY', 'TRANSACTION_TIMEOUT', 'STREAM_EXPIRED', 'STREAM_NOT_OPEN',
-  'TRANSACTION_CLOSED', 'PROXY_ERROR', connectionLostCode, unreachableCode,
+  'SQLITE_BUSY', 'SQLITE_LOCKED', 'SQLITE_INTERRUPT', 'TRANSACTION_BUSY', 'TRANSACTION_TIMEOUT',
+  'STREAM_EXPIRED', 'STREAM_NOT_OPEN', 'TRANSACTION_CLOSED', 'PROXY_ERROR', connectionLostCode, unreachableCode,
 ])
 
 /** True where trying again may help. */
@@ -36,7 +36,10 @@ export function codeOf(error: unknown): string | undefined {
   return undefined
 }
 
-/** Maps what `@libsql/hrana-client` or `fetch` throws. Errors of the program, such as a `RangeError` for a value, pass as they are. */
+/**
+ * Maps what `@libsql/hrana-client` or `fetch` throws. Errors of the program, such as a `RangeError` for a value, pass
+ * as they are.
+ */
 export function mapRemoteError(error: unknown): unknown {
   if (error instanceof LibsqlError) return error
   if (error instanceof ResponseError) return mapResponseError(error)
@@ -51,7 +54,9 @@ export function mapRemoteError(error: unknown): unknown {
 
 /** The error of a request that got no answer. */
 export function lostConnection(cause: unknown): LibsqlError {
-  return new LibsqlError('The connection to the database server was lost', connectionLostCode, undefined, undefined, toError(cause))
+  return new LibsqlError(
+    'The connection to the database server was lost', connectionLostCode, undefined, undefined, toError(cause),
+  )
 }
 
 /** The error of a request that was not sent, since there is no connection. */
@@ -67,7 +72,9 @@ function mapResponseError(error: ResponseError): LibsqlError {
   const code = error.code ?? 'UNKNOWN'
   if (code.startsWith('AUTH_')) return refusedToken(error)
   // The server tells no extended code.
-  const extended = /(?:UNIQUE|PRIMARY KEY) constraint failed/.test(error.message) ? 'SQLITE_CONSTRAINT_UNIQUE' : undefined
+  const extended = /(?:UNIQUE|PRIMARY KEY) constraint failed/.test(error.message)
+    ? 'SQLITE_CONSTRAINT_UNIQUE'
+    : undefined
   return new LibsqlError(error.message, code, extended, undefined, error)
 }
 

@@ -1,7 +1,7 @@
 /**
  * The writes of one server to a remote database: one write transaction at a time, since the server collapses under many
- * writers. Grouped writes that wait go together into one request; any other job has a transaction of its own. What fails in
- * passing (a lock, a lost connection) is tried again up to a limit. Upholds P1, P9 and P13.
+ * writers. Grouped writes that wait go together into one request; any other job has a transaction of its own. What
+ * fails in passing (a lock, a lost connection) is tried again up to a limit. Upholds P1, P9 and P13.
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { LibsqlError, type InStatement, type ResultSet, type Transaction } from '@libsql/core/api'
@@ -41,7 +41,10 @@ const maxItemsPerGroup = 128
 /** A queue this long will not be served in time: refusing at once beats refusing late. */
 const maxQueued = 10_000
 
-export function createRemoteWriter(connection: RemoteConnection, { busyTimeoutMs }: { busyTimeoutMs: number }): RemoteWriter {
+/** Makes the writer of a database server: one write after the other, from a bounded queue. */
+export function createRemoteWriter(
+  connection: RemoteConnection, { busyTimeoutMs }: { busyTimeoutMs: number },
+): RemoteWriter {
   const client = createRemoteClient(connection)
   const queue: Waiting[] = []
   const counts = { commits: 0, jobs: 0, busyWaits: 0 }
@@ -123,7 +126,9 @@ export function createRemoteWriter(connection: RemoteConnection, { busyTimeoutMs
     }
   }
 
-  /** Runs `work` on the writer's own session until it does not fail in passing or all of `group` are over their time. */
+  /**
+   * Runs `work` on the writer's own session until it does not fail in passing or all of `group` are over their time.
+   */
   async function untilServed<T>(group: readonly Waiting[], work: (session: Session) => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -167,14 +172,24 @@ export function createRemoteWriter(connection: RemoteConnection, { busyTimeoutMs
     const own = delegate(client, { transaction: async () => open = withNamedCommit(await client.transaction('write')) })
     return drizzle(own).transaction((tx) => {
       const { execute } = open!
-      const write: WriteTransaction = Object.assign(tx, { execute: (statement: InStatement): Promise<ResultSet> => execute(statement) })
+      const write: WriteTransaction = Object.assign(
+        tx, { execute: (statement: InStatement): Promise<ResultSet> => execute(statement) },
+      )
       return job(write)
     })
   }
 
   function add(waiting: Omit<Waiting, 'deadline' | 'resolve' | 'reject'>): Promise<unknown> {
-    if (draining) return Promise.reject(createSyncError('DATABASE_UNAVAILABLE', 'The server is stopping; nothing was written. Try again.'))
-    if (queue.length >= maxQueued) return Promise.reject(createSyncError('DATABASE_BUSY', 'Too many writes are waiting; nothing was written. Try again.'))
+    if (draining) {
+      return Promise.reject(createSyncError(
+        'DATABASE_UNAVAILABLE', 'The server is stopping; nothing was written. Try again.',
+      ))
+    }
+    if (queue.length >= maxQueued) {
+      return Promise.reject(createSyncError(
+        'DATABASE_BUSY', 'Too many writes are waiting; nothing was written. Try again.',
+      ))
+    }
     return new Promise((resolve, reject) => {
       queue.push({ ...waiting, deadline: performance.now() + busyTimeoutMs, resolve, reject })
       running ??= run()
@@ -252,7 +267,9 @@ function withNamedCommit(transaction: Transaction): Transaction {
 }
 
 function outcomeUnknown(cause: unknown) {
-  return createSyncError('DATABASE_UNAVAILABLE', 'The database server did not answer; the write may have been done. Try again.', { cause })
+  return createSyncError(
+    'DATABASE_UNAVAILABLE', 'The database server did not answer; the write may have been done. Try again.', { cause },
+  )
 }
 
 function isOver(one: Waiting): boolean {

@@ -6,6 +6,7 @@ export function toHttpUrl(url: string): string {
   return url.replace(/^ws/, 'http')
 }
 
+/** The header that carries the token; none without a token. */
 export function bearer(authToken: string | undefined): Record<string, string> {
   return authToken === undefined ? {} : { authorization: `Bearer ${authToken}` }
 }
@@ -16,7 +17,10 @@ export function bearer(authToken: string | undefined): Record<string, string> {
  */
 export async function assertPrimary(httpUrl: string, authToken: string | undefined): Promise<void> {
   // HEAD makes no dump.
-  const answer = await fetch(new URL('/dump', httpUrl), { method: 'HEAD', headers: bearer(authToken), signal: AbortSignal.timeout(5_000) }).catch(() => undefined)
+  const answer = await fetch(
+    new URL('/dump', httpUrl), { method: 'HEAD', headers: bearer(authToken), signal: AbortSignal.timeout(5_000) },
+  ).catch(() => undefined)
   if (answer?.status !== 400) return
-  throw new RemoteDatabaseError(`The database server ${new URL(httpUrl).host} is a read replica: set OR3_SQLITE_DB_PATH to the primary, and OR3_SQLITE_REPLICA_URL to this one.`)
+  throw new RemoteDatabaseError(`The database server ${new URL(httpUrl).host} is a read replica: set `
+    + 'OR3_SQLITE_DB_PATH to the primary, and OR3_SQLITE_REPLICA_URL to this one.')
 }

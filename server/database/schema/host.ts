@@ -69,7 +69,9 @@ export const rateLimits = sqliteTable('rate_limits', {
   index('rate_limits_expiry').on(table.expiresAtMs),
 ])
 
-const historyPhases = ['admission_pending', 'ready', 'finalization_pending', 'committed', 'superseded', 'blocked'] as const
+const historyPhases = [
+  'admission_pending', 'ready', 'finalization_pending', 'committed', 'superseded', 'blocked',
+] as const
 
 export const backgroundJobs = sqliteTable('background_jobs', {
   id: text('id').primaryKey(),

@@ -15,7 +15,10 @@ export const logs = sqliteTable('logs', {
   workspaceId: text('workspace_id').notNull(),
   /** The newest version handed out; 0 before the first. */
   head: integer('head').notNull(),
-  /** A device behind it needs a snapshot: the newest version of a tombstone that was dropped, or where a restore went on. */
+  /**
+   * A device behind it needs a snapshot: the newest version of a tombstone that was dropped, or where a restore went
+   * on.
+   */
   horizon: integer('horizon').notNull().default(0),
   /** Up to where the clean-up has read the log: what a change up to here made obsolete is gone. */
   cleanedVersion: integer('cleaned_version').notNull().default(0),
@@ -40,7 +43,9 @@ export const changes = sqliteTable('changes', {
   opKey: blob('op_key').generatedAlwaysAs(sql`unhex(op_id, '-')`, { mode: 'virtual' }),
   /** The one user who may see this change; null where every member may. */
   ownerUserId: text('owner_user_id'),
-  /** The version this op made obsolete: the key's last winner where it won, itself where it lost, null for a new key. */
+  /**
+   * The version this op made obsolete: the key's last winner where it won, itself where it lost, null for a new key.
+   */
   obsoletes: integer('obsoletes'),
   createdAt: integer('created_at').notNull(),
   /** JSON text, equal to what the device sent. Last, so that reading a stamp need not walk an overflow chain. */

@@ -55,6 +55,7 @@ export async function cancelAdmission(
   return { aborted: false, pending: true }
 }
 
+/** The user's job that was admitted with this idempotency key, if there is one. */
 export async function findAdmitted(
   from: Pick<WriteTransaction, 'select'>,
   userId: string,

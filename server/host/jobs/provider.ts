@@ -23,6 +23,7 @@ export interface BackgroundJobOptions {
 const defaultLimits = { maxConcurrentJobs: 20, jobTimeoutMs: 300_000, completedJobRetentionMs: 300_000 }
 const cleanUpEveryMs = 60_000
 
+/** Makes the provider that keeps background jobs in the database. */
 export function createBackgroundJobProvider<T extends JobTypes = JobTypes>(
   database: () => Promise<SyncDatabase>,
   { limits: given = {}, now = Date.now }: BackgroundJobOptions = {},

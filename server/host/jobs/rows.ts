@@ -7,14 +7,17 @@ import type { BackgroundJob, CreateJobParams, HistoryPhase, JobExecution, JobPro
 
 export type JobRow = typeof backgroundJobs.$inferSelect
 
+/** Escapes a text as inside of a JSON string, without the quotes. */
 export function escapeText(text: string): string {
   return JSON.stringify(text).slice(1, -1)
 }
 
+/** Gives back the text that `escapeText` escaped. */
 export function unescapeText(escaped: string): string {
   return JSON.parse(`"${escaped}"`) as string
 }
 
+/** Makes the job of its row. */
 export function toJob<T extends JobTypes>(row: JobRow): BackgroundJob<T> {
   return {
     id: row.id,
@@ -37,6 +40,7 @@ export function toJob<T extends JobTypes>(row: JobRow): BackgroundJob<T> {
   }
 }
 
+/** Makes the row of a new job. */
 export function toRow<T extends JobTypes>(id: string, params: CreateJobParams<T>, nowMs: number): JobRow {
   const { userId, idempotencyKey, initialContent = '', initialReasoning = '', execution, tool_calls, workflow_state, ...rest } = params
   const { threadId, messageId, model, kind = 'chat', generationId, syncProviderId, historyPhase } = rest

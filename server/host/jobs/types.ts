@@ -145,6 +145,7 @@ export class LeaseLostError extends Error {
   override name = 'BackgroundJobLeaseLostError'
 }
 
+/** Whether the error is a refusal: a cancelled admission or a lost lease. */
 export function isJobRefusal(error: unknown): boolean {
   return error instanceof AdmissionCancelledError || error instanceof LeaseLostError
 }

@@ -35,6 +35,7 @@ export async function requireOwned(
   return undefined
 }
 
+/** Writes an update of a job, for the one who holds its lease. */
 export async function updateJob<T extends JobTypes>(
   tx: WriteTransaction,
   jobId: string,
@@ -64,6 +65,7 @@ interface JobEnd {
   error?: string
 }
 
+/** Writes the end of a job. */
 export async function finishJob(tx: WriteTransaction, jobId: string, { status, nowMs, content, error }: JobEnd): Promise<void> {
   await tx.update(backgroundJobs).set({
     status,

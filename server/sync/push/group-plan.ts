@@ -1,6 +1,6 @@
 /**
- * The statements of the plan for a group of pushes (grouped-pushes.ts), in the order in which they run. Until the last one
- * a log's `head` is the one before the group, so what is beyond it is what the group has written.
+ * The statements of the plan for a group of pushes (grouped-pushes.ts), in the order in which they run. Until the last
+ * one a log's `head` is the one before the group, so what is beyond it is what the group has written.
  */
 import { sql } from 'drizzle-orm'
 import { maxWinnerBytes } from '../../../shared/limits.ts'
@@ -36,7 +36,8 @@ export function toPlanValues(pushes: readonly GroupedPush[], now: number | null)
     return [length - bytes.length + 1, bytes.length]
   }
   const ops = pushes.flatMap(({ ops }, index) => ops.filter(isValidOp).map(op => [
-    index, op.tableName, op.pk, op.operation, op.clock, op.hlc, op.deviceId, cursorNameOf(op.deviceId), idOf(op), op.ownerUserId, ...place(op.payload),
+    index, op.tableName, op.pk, op.operation, op.clock, op.hlc, op.deviceId, cursorNameOf(op.deviceId),
+    idOf(op), op.ownerUserId, ...place(op.payload),
   ]))
   return {
     pushes: JSON.stringify(pushes.map(({ caller }, index) => [index, caller.workspaceId, caller.userId])),
@@ -56,23 +57,27 @@ export const insertNewLogs = compileSql<PlanValues>(value => sql`
 export interface NewChange { opId: string, serverVersion: number, obsoletes: number | null, was: SyncOperation | null }
 
 /**
- * Logs the ops of every push that may be written as it is, with their versions; a winner names what it obsoletes, a loser
- * itself. Text is compared byte by byte, which is the order of code points.
+ * Logs the ops of every push that may be written as it is, with their versions; a winner names what it obsoletes, a
+ * loser itself. Text is compared byte by byte, which is the order of code points.
  */
 export const insertNewChanges = compileSql<PlanValues, NewChange>(value => sql`
   insert into changes
-    (log_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at, payload)
+    (log_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at,
+      payload)
   with push as materialized (
-    select v.value ->> 0 as place, v.value ->> 1 as workspace_id, v.value ->> 2 as user_id, l.id as log_id, l.head, l.horizon
+    select v.value ->> 0 as place, v.value ->> 1 as workspace_id, v.value ->> 2 as user_id, l.id as log_id, l.head,
+      l.horizon
     from json_each(${value('pushes')}) v cross join logs l on l.workspace_id = v.value ->> 1
   ), incoming as materialized (
     select v.key as place, p.place as push, p.workspace_id, p.user_id, p.log_id, p.head, p.horizon,
-      v.value ->> 1 as table_name, v.value ->> 2 as pk, v.value ->> 3 as op, v.value ->> 4 as clock, v.value ->> 5 as hlc,
+      v.value ->> 1 as table_name, v.value ->> 2 as pk, v.value ->> 3 as op, v.value ->> 4 as clock,
+      v.value ->> 5 as hlc,
       v.value ->> 6 as device_id, v.value ->> 7 as cursor_name, v.value ->> 8 as op_id, v.value ->> 9 as owner_user_id,
       v.value ->> 10 as payload_start, v.value ->> 11 as payload_bytes
     from json_each(${value('ops')}) v cross join push p on p.place = v.value ->> 0
   ), met as materialized (
-    select i.*, w.server_version as w_version, w.clock as w_clock, w.hlc as w_hlc, w.op_id as w_op_id, w.owner_user_id as w_owner
+    select i.*, w.server_version as w_version, w.clock as w_clock, w.hlc as w_hlc, w.op_id as w_op_id,
+      w.owner_user_id as w_owner
     from incoming i
     left join records r on r.log_id = i.log_id and r.table_name = i.table_name and r.pk = i.pk
     left join changes w on w.log_id = r.log_id and w.server_version = r.server_version
@@ -81,13 +86,15 @@ export const insertNewChanges = compileSql<PlanValues, NewChange>(value => sql`
     where exists (select 1 from changes c where c.log_id = met.log_id and c.op_key = unhex(met.op_id, '-'))
       or (w_owner is not null and w_owner is not user_id)
       or (horizon > 0 and exists (
-        select 1 from device_cursors d where d.workspace_id = met.workspace_id and d.user_id = met.user_id and d.device_id = met.cursor_name and d.cursor < met.horizon))
+        select 1 from device_cursors d where d.workspace_id = met.workspace_id and d.user_id = met.user_id
+          and d.device_id = met.cursor_name and d.cursor < met.horizon))
   ), new as (
     select *, head + row_number() over (partition by log_id order by place) as version from met
     where push not in (select push from unsettled)
   )
   select log_id, version, table_name, pk, op, clock, hlc, device_id, op_id, coalesce(w_owner, owner_user_id),
-    case when w_version is null then null when (clock, hlc, op_id) > (w_clock, w_hlc, w_op_id) then w_version else version end,
+    case when w_version is null then null
+      when (clock, hlc, op_id) > (w_clock, w_hlc, w_op_id) then w_version else version end,
     coalesce(${value('now')}, unixepoch()), cast(substr(${value('payloads')}, payload_start, payload_bytes) as text)
   from new order by place
   returning op_id as "opId", server_version as "serverVersion", obsoletes, (
@@ -95,14 +102,27 @@ export const insertNewChanges = compileSql<PlanValues, NewChange>(value => sql`
     where r.log_id = changes.log_id and r.table_name = changes.table_name and r.pk = changes.pk) as was`)
 
 /** The winner that an op lost to. */
-export interface Loser { lostId: string, op: SyncOperation, clock: number, hlc: string, opId: string, createdAt: number, payload: string | null }
+export interface Loser {
+  lostId: string
+  op: SyncOperation
+  clock: number
+  hlc: string
+  opId: string
+  createdAt: number
+  payload: string | null
+}
 
-/** As many of the first as `maxWinnerBytes` allow, in the whole group. A receipt has a row's payload twice, a delete's not at all. */
+/**
+ * As many of the first as `maxWinnerBytes` allow, in the whole group. A receipt has a row's payload twice, a delete's
+ * not at all.
+ */
 export const selectLosers = compileSql<PlanValues, Loser>(value => sql`
-  select lost_id as "lostId", w.op, w.clock, w.hlc, w.op_id as "opId", w.created_at as "createdAt", case w.op when 'put' then w.payload end as payload
+  select lost_id as "lostId", w.op, w.clock, w.hlc, w.op_id as "opId", w.created_at as "createdAt",
+    case w.op when 'put' then w.payload end as payload
   from (
     select c.op_id as lost_id, w.log_id, w.server_version,
-      sum(case w.op when 'put' then 2 * octet_length(w.payload) else 0 end) over (order by c.log_id, c.server_version) as bytes
+      sum(case w.op when 'put' then 2 * octet_length(w.payload) else 0 end)
+        over (order by c.log_id, c.server_version) as bytes
     from json_each(${value('workspaces')}) v cross join logs l on l.workspace_id = v.value
     cross join changes c on c.log_id = l.id and c.server_version > l.head and c.obsoletes = c.server_version
     cross join records r on r.log_id = c.log_id and r.table_name = c.table_name and r.pk = c.pk
@@ -122,7 +142,8 @@ export const pointRecords = compileSql<PlanValues>(value => sql`
   left join records r on r.log_id = c.log_id and r.table_name = c.table_name and r.pk = c.pk
   where c.obsoletes is not c.server_version or r.tombstone_version is not null
   on conflict (log_id, table_name, pk) do update
-    set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version, tombstone_at = excluded.tombstone_at`)
+    set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version,
+      tombstone_at = excluded.tombstone_at`)
 
 /** Last: from here on the group is part of the log. */
 export const moveHeads = compileSql<PlanValues>(value => sql`

@@ -1,8 +1,8 @@
 /**
- * Pushes on a database that several servers share: all that wait are written by one plan, in one transaction and one round
- * trip. SQL gives the versions, decides the winners and answers with what became of each op. A push of which an op is not
- * new, belongs to another user or comes from a device behind the horizon is left out by the plan and then decided alone, in
- * memory as for a local file (merge.ts), in two round trips. Upholds P1 to P4 and P7 to P9.
+ * Pushes on a database that several servers share: all that wait are written by one plan, in one transaction and one
+ * round trip. SQL gives the versions, decides the winners and answers with what became of each op. A push of which an
+ * op is not new, belongs to another user or comes from a device behind the horizon is left out by the plan and then
+ * decided alone, in memory as for a local file (merge.ts), in two round trips. Upholds P1 to P4 and P7 to P9.
  */
 import type { InStatement, ResultSet } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
@@ -13,10 +13,22 @@ import type { GroupedWrite } from '../../database/remote/grouped-writes.ts'
 import { compileSql, inParts } from '../../database/statement.ts'
 import type { UserCaller } from '../caller.ts'
 import { deferDevices } from '../deferred-devices.ts'
-import { insertNewChanges, insertNewLogs, moveHeads, type NewChange, pointRecords, selectLosers, type Loser, toPlanValues } from './group-plan.ts'
+import {
+  insertNewChanges, insertNewLogs, moveHeads, type NewChange, pointRecords, selectLosers, type Loser, toPlanValues,
+} from './group-plan.ts'
 import type { Left, Quotas, Usage } from '../quota.ts'
 import { idOf, keyOf, mergeOps, type PushOutcome, refuse } from './merge.ts'
-import { addSeen, type BeforeRow, type DeferredRow, type SeenRow, selectBefore, selectDeferred, selectSeen, toDeferred, toFound } from './reads.ts'
+import {
+  addSeen,
+  type BeforeRow,
+  type DeferredRow,
+  type SeenRow,
+  selectBefore,
+  selectDeferred,
+  selectSeen,
+  toDeferred,
+  toFound,
+} from './reads.ts'
 import { isValidOp, type Refusal, type ValidOp } from './validate.ts'
 import { insertChanges, updateHead, upsertRows, upsertTombstones } from './writes.ts'
 
@@ -40,7 +52,9 @@ export function createGroupedPushes(now: () => number | null, quotas: Quotas): G
     startGroup: createGroup,
     plan(pushes) {
       const values = toPlanValues(pushes, now())
-      return [insertNewLogs(values), insertNewChanges(values), selectLosers(values), pointRecords(values), moveHeads(values)]
+      return [
+        insertNewLogs(values), insertNewChanges(values), selectLosers(values), pointRecords(values), moveHeads(values),
+      ]
     },
     read(pushes, results) {
       const outcomes = readOutcomes(pushes, results)
@@ -97,7 +111,8 @@ function isWithin(left: Left, ops: readonly ValidOp[]): boolean {
 /** Of payloads and stamps, the latter at most. */
 function bytesOf(ops: readonly ValidOp[]): number {
   return ops.reduce((sum, { payload, pk, hlc, deviceId, tableName }) =>
-    sum + (payload === null ? 0 : Buffer.byteLength(payload)) + 3 * (pk.length + hlc.length + 2 * deviceId.length + tableName.length) + 100, 0)
+    sum + (payload === null ? 0 : Buffer.byteLength(payload))
+    + 3 * (pk.length + hlc.length + 2 * deviceId.length + tableName.length) + 100, 0)
 }
 
 /** The outcome of each push that the plan has written; a push is written whole or not at all. */
@@ -114,7 +129,13 @@ function readOutcomes(pushes: readonly GroupedPush[], results: readonly ResultSe
       head = serverVersion
       const applied = obsoletes !== serverVersion
       const receipt: PushResultItem = {
-        opId: op.opId, tableName: op.tableName, operation: op.operation, success: true, serverVersion, applied, wasExisting: was === 'put',
+        opId: op.opId,
+        tableName: op.tableName,
+        operation: op.operation,
+        success: true,
+        serverVersion,
+        applied,
+        wasExisting: was === 'put',
       }
       const loser = applied ? undefined : losers.get(idOf(op))
       return loser ? { ...receipt, ...toWinner(loser) } : receipt
@@ -131,11 +152,15 @@ function toWinner({ op, clock, hlc, opId, createdAt, payload: text }: Loser): { 
 }
 
 /** As `writeChecked` does for a local file. */
-function decideAlone({ caller, ops }: GroupedPush, left: Left, [, time, deferred, ...rest]: readonly ResultSet[]): { writes: InStatement[], result: PushOutcome, used: Usage } {
+function decideAlone(
+  { caller, ops }: GroupedPush, left: Left, [, time, deferred, ...rest]: readonly ResultSet[],
+): { writes: InStatement[], result: PushOutcome, used: Usage } {
   const valid = ops.filter(isValidOp)
   const parts = [...inParts(valid)]
   const rowOf = <Row>(result: ResultSet | undefined) => result?.rows[0] as Row | undefined
-  const { logId, head, horizon, winners } = toFound(valid, rest.slice(0, parts.length).map(result => rowOf<BeforeRow>(result)))
+  const { logId, head, horizon, winners } = toFound(
+    valid, rest.slice(0, parts.length).map(result => rowOf<BeforeRow>(result)),
+  )
   const seen = new Map<string, never>()
   parts.forEach((part, index) => addSeen(seen, part, rowOf<SeenRow>(rest[parts.length + index])!))
   const waiting = toDeferred(valid, deferred!.rows as unknown as DeferredRow[])
@@ -147,7 +172,9 @@ function decideAlone({ caller, ops }: GroupedPush, left: Left, [, time, deferred
     const inLog = { logId: logId! }
     for (const part of inParts(merge.log)) writes.push(insertChanges(part, { ...inLog, now }))
     if (merge.rows.length > 0) for (const part of inParts(merge.rows)) writes.push(upsertRows(part, inLog))
-    if (merge.tombstones.length > 0) for (const part of inParts(merge.tombstones)) writes.push(upsertTombstones(part, { ...inLog, now }))
+    if (merge.tombstones.length > 0) {
+      for (const part of inParts(merge.tombstones)) writes.push(upsertTombstones(part, { ...inLog, now }))
+    }
     writes.push(updateHead({ ...inLog, head: merge.head, ...merge.used }))
   }
   return { writes, result: { ...merge, isLogged: merge.log.length > 0 }, used: merge.used }

@@ -1,6 +1,6 @@
 /**
- * Where each workspace's log ended when this process last wrote to it, so that a small push saves a query. The cache is a
- * guess: the transaction that wrote may have been undone since, so `claimVersions` lets the database confirm it.
+ * Where each workspace's log ended when this process last wrote to it, so that a small push saves a query. The cache is
+ * a guess: the transaction that wrote may have been undone since, so `claimVersions` lets the database confirm it.
  */
 
 export interface LogEnd { logId: number, head: number, horizon: number }

@@ -89,7 +89,16 @@ export function idOf({ opId }: { opId: string }): string {
 
 /** Decides each op in order against the stored state, and against the ops before it. */
 export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredState, caller: Caller): Merge {
-  const merge: Merge = { receipts: [], log: [], rows: [], tombstones: [], head: stored.head, used: { bytes: 0, rows: 0 }, superseded: [], deferredDevices: new Set() }
+  const merge: Merge = {
+    receipts: [],
+    log: [],
+    rows: [],
+    tombstones: [],
+    head: stored.head,
+    used: { bytes: 0, rows: 0 },
+    superseded: [],
+    deferredDevices: new Set(),
+  }
   const seen = new Map<string, StoredOp>(stored.seen)
   const winners = new Map<string, StoredWinner>(stored.winners)
   const tombstones = new Map<string, Tombstone>()
@@ -122,7 +131,8 @@ export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredStat
 
     if (!winner && op.operation === 'put' && stored.deferred.has(op.deviceId)) {
       merge.deferredDevices.add(op.deviceId)
-      const error = `Retry after ${deferredRetrySeconds}s: this device is behind the retention horizon and has to pull first`
+      const error = `Retry after ${deferredRetrySeconds}s: this device is behind the retention horizon and has to pull `
+        + 'first'
       return refuse(about, 'RATE_LIMITED', error)
     }
 
@@ -150,7 +160,9 @@ export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredStat
       merge.superseded.push({ receipt, winnerVersion: winner.serverVersion })
     }
     const { operation, serverVersion: winnerVersion } = applied ? entry : winner
-    if (operation === 'delete') tombstones.set(key, { tableName: op.tableName, pk: op.pk, serverVersion: winnerVersion, newestVersion: serverVersion })
+    if (operation === 'delete') tombstones.set(
+      key, { tableName: op.tableName, pk: op.pk, serverVersion: winnerVersion, newestVersion: serverVersion },
+    )
     else if (tombstones.size > 0) tombstones.delete(key)
     return receipt
   }

@@ -41,7 +41,9 @@ export async function push(context: EngineContext, caller: UserCaller, batch: Pu
 export async function pushText(context: EngineContext, caller: UserCaller, batch: LazyPushBatch): Promise<PushText> {
   const merge = await applyBatch(context, caller, batch)
   const winners = new Map<PushResultItem, WinnerRow>()
-  for (const row of await readSuperseding(context, caller, merge)) winners.set(merge.superseded[row.place]!.receipt, row)
+  for (const row of await readSuperseding(context, caller, merge)) {
+    winners.set(merge.superseded[row.place]!.receipt, row)
+  }
   const results = merge.receipts
   if (winners.size === 0) return { results, text: JSON.stringify({ results, serverVersion: merge.head }) }
   const receipts = results.map(receipt => toReceiptText(receipt, winners.get(receipt)))
@@ -65,7 +67,9 @@ async function applyBatch(context: EngineContext, caller: UserCaller, batch: Laz
 }
 
 /** A database that runs writes in groups takes a push as a plan, any other one as a job of its own. */
-async function writePush(context: EngineContext, caller: UserCaller, ops: readonly (ValidOp | Refusal)[]): Promise<PushOutcome> {
+async function writePush(
+  context: EngineContext, caller: UserCaller, ops: readonly (ValidOp | Refusal)[],
+): Promise<PushOutcome> {
   const { database, groupedPushes } = context
   if (database.grouped) return database.grouped.add(groupedPushes, { caller, ops })
   const merge = await database.write(tx => writeOptimistic(context, tx, caller, ops))
@@ -81,7 +85,9 @@ function refuseTooManyOps(batch: Partial<LazyPushBatch> | null | undefined) {
   }
 }
 
-/** One by one: of a large batch the parsed value of one op is in memory at a time, and other requests go on in between. */
+/**
+ * One by one: of a large batch the parsed value of one op is in memory at a time, and other requests go on in between.
+ */
 async function validateOps(ops: readonly unknown[], caller: UserCaller): Promise<(ValidOp | Refusal)[]> {
   const turns = createTurns()
   const validated: (ValidOp | Refusal)[] = []
@@ -101,17 +107,23 @@ function refusePuts(ops: (ValidOp | Refusal)[]): (ValidOp | Refusal)[] {
   const isPut = (op: ValidOp | Refusal) => isValidOp(op) && op.operation === 'put'
   if (!ops.some(isPut)) return ops
   if (!ops.some(op => isValidOp(op) && op.operation === 'delete')) {
-    throw createSyncError('DATABASE_FULL', 'The server keeps the rest of its disk for deletes; nothing was written. Try again later.')
+    throw createSyncError(
+      'DATABASE_FULL', 'The server keeps the rest of its disk for deletes; nothing was written. Try again later.',
+    )
   }
   const error = 'Retry after 60s: the server keeps the rest of its disk for deletes'
   return ops.map(op => isPut(op) ? { opId: op.opId, errorCode: 'RATE_LIMITED', error } : op)
 }
 
 /** After the commit: the writer need not wait, and a change stays what it was. */
-async function readSuperseding({ database }: EngineContext, { workspaceId }: UserCaller, { superseded }: PushOutcome): Promise<WinnerRow[]> {
+async function readSuperseding(
+  { database }: EngineContext, { workspaceId }: UserCaller, { superseded }: PushOutcome,
+): Promise<WinnerRow[]> {
   if (superseded.length === 0) return []
   return readWinners(database, workspaceId, superseded.map(one => one.winnerVersion)).catch((cause: unknown) => {
-    throw createSyncError('DATABASE_UNAVAILABLE', 'The push was written, but its answer could not be read: send it again.', { cause })
+    throw createSyncError(
+      'DATABASE_UNAVAILABLE', 'The push was written, but its answer could not be read: send it again.', { cause },
+    )
   })
 }
 

@@ -34,7 +34,9 @@ interface InWorkspace { workspaceId: string }
 export interface BeforeRow { logId: number, head: number, horizon: number, winners: string | null }
 
 /** The counters, and the winners of the keys that `ops` touch. */
-export async function readStoredState(tx: WriteTransaction, workspaceId: string, ops: readonly OpKey[]): Promise<Found> {
+export async function readStoredState(
+  tx: WriteTransaction, workspaceId: string, ops: readonly OpKey[],
+): Promise<Found> {
   const rows: (BeforeRow | undefined)[] = []
   for (const part of inParts(ops)) rows.push((await readRows(tx, selectBefore(workspaceId, part)))[0])
   return toFound(ops, rows)
@@ -66,7 +68,9 @@ const selectCounters = compileSql<InWorkspace, BeforeRow>(value => sql`
   select id as "logId", head, horizon, null as winners from logs where workspace_id = ${value('workspaceId')}
   limit 1`)
 
-const winnerTuple = sql.raw(`json_array(wanted.place, c.server_version, c.op, c.clock, c.hlc, c.op_id, c.owner_user_id)`)
+const winnerTuple = sql.raw(
+  `json_array(wanted.place, c.server_version, c.op, c.clock, c.hlc, c.op_id, c.owner_user_id)`,
+)
 
 function writeKey(args: InValue[], { tableName, pk }: OpKey, place: number) {
   args.push(place, tableName, pk)
@@ -108,13 +112,17 @@ export function toDeferred(ops: readonly ValidOp[], rows: readonly DeferredRow[]
 const selectBehind = compileSql<InWorkspace & { userId: string, devices: string }, DeferredRow>(value => sql`
   select d.device_id as "deviceId" from logs l
   cross join json_each(${value('devices')}) v
-  cross join device_cursors d on d.workspace_id = l.workspace_id and d.user_id = ${value('userId')} and d.device_id = v.value
+  cross join device_cursors d on d.workspace_id = l.workspace_id and d.user_id = ${value('userId')}
+    and d.device_id = v.value
     and d.cursor < l.horizon
-  left join deferred_devices f on f.workspace_id = l.workspace_id and f.user_id = ${value('userId')} and f.device_id = d.device_id
+  left join deferred_devices f on f.workspace_id = l.workspace_id and f.user_id = ${value('userId')}
+    and f.device_id = d.device_id
   where l.workspace_id = ${value('workspaceId')} and (f.released is not 1 or f.horizon < l.horizon)`)
 
 /** The ops of the batch that the log holds already, by `idOf`. */
-export async function readSeen(tx: WriteTransaction, workspaceId: string, ops: readonly ValidOp[]): Promise<Map<string, StoredOp>> {
+export async function readSeen(
+  tx: WriteTransaction, workspaceId: string, ops: readonly ValidOp[],
+): Promise<Map<string, StoredOp>> {
   const seen = new Map<string, StoredOp>()
   for (const part of inParts(ops)) addSeen(seen, part, (await readRows(tx, selectSeen(part, { workspaceId })))[0]!)
   return seen
@@ -126,12 +134,17 @@ function writeWanted(args: InValue[], op: ValidOp, place: number) {
   args.push(place, op.opId, op.payload === null ? null : Buffer.byteLength(op.payload))
 }
 
-/** Selects the ops of one part that the log holds already. Reads a payload only where its length equals the incoming one. */
+/**
+ * Selects the ops of one part that the log holds already. Reads a payload only where its length equals the incoming
+ * one.
+ */
 export const selectSeen = compileRowsSql<ValidOp, InWorkspace, SeenRow>([], 3, writeWanted, (rows, value) => sql`
   select
     json_group_array(json_array(wanted.place, s.server_version, s.table_name, s.pk, s.op, s.clock, s.hlc, s.device_id,
       octet_length(s.payload) is wanted.bytes)) as seen,
-    group_concat(case when s.payload is not null and octet_length(s.payload) = wanted.bytes then s.payload else '' end, char(30)) as payloads
+    group_concat(
+      case when s.payload is not null and octet_length(s.payload) = wanted.bytes then s.payload else '' end,
+      char(30)) as payloads
   from (select column1 as place, column2 as id, column3 as bytes from (${rows})) as wanted
   cross join changes s on s.log_id = ${logOf(value('workspaceId'))} and s.op_key = unhex(wanted.id, '-')
   limit 1`)
@@ -144,7 +157,17 @@ export function addSeen(seen: Map<string, StoredOp>, ops: readonly ValidOp[], ro
     const { opId } = ops[place]!
     const id = idOf({ opId })
     if (seen.has(id) && !isSameLength) return
-    seen.set(id, { opId, serverVersion, tableName, pk, operation, clock, hlc, deviceId, payload: isSameLength ? payloads[index] || null : undefined })
+    seen.set(id, {
+      opId,
+      serverVersion,
+      tableName,
+      pk,
+      operation,
+      clock,
+      hlc,
+      deviceId,
+      payload: isSameLength ? payloads[index] || null : undefined,
+    })
   })
 }
 
@@ -164,15 +187,19 @@ export interface WinnerRow {
  * The winners at `versions`. Reads from the first on until `maxWinnerBytes` is reached. A winner that was cleaned up
  * meanwhile is missing.
  */
-export async function readWinners({ read }: SyncDatabase, workspaceId: string, versions: readonly number[]): Promise<WinnerRow[]> {
+export async function readWinners(
+  { read }: SyncDatabase, workspaceId: string, versions: readonly number[],
+): Promise<WinnerRow[]> {
   return readRows(read.$client, selectWinners({ workspaceId, versions: JSON.stringify(versions) }))
 }
 
 /** A receipt carries a put's payload twice, a delete's not at all. */
 const selectWinners = compileSql<InWorkspace & { versions: string }, WinnerRow>(value => sql`
-  select fitting.place, c.op, c.clock, c.hlc, c.op_id as "opId", c.created_at as "createdAt", case c.op when 'put' then c.payload end as payload
+  select fitting.place, c.op, c.clock, c.hlc, c.op_id as "opId", c.created_at as "createdAt",
+    case c.op when 'put' then c.payload end as payload
   from (
-    select v.key as place, c.server_version, sum(case c.op when 'put' then 2 * octet_length(c.payload) else 0 end) over (order by v.key) as bytes
+    select v.key as place, c.server_version,
+      sum(case c.op when 'put' then 2 * octet_length(c.payload) else 0 end) over (order by v.key) as bytes
     from json_each(${value('versions')}) v
     cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.server_version = v.value) as fitting
   cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.server_version = fitting.server_version

@@ -7,7 +7,9 @@ import { toNumber } from '../../../shared/parse-json.ts'
 import type { OpRefusalCode } from '../../../shared/error-codes.ts'
 import type { SyncOperation } from '../../../shared/protocol.ts'
 import { isCleanText, isDeeperThan } from '../json.ts'
-import { maxClock, maxHlcLength, maxIdLength, maxPayloadBytes, maxPayloadDepth, maxPkLength } from '../../../shared/limits.ts'
+import {
+  maxClock, maxHlcLength, maxIdLength, maxPayloadBytes, maxPayloadDepth, maxPkLength,
+} from '../../../shared/limits.ts'
 import { weighChange } from '../quota.ts'
 import { findSyncedTable, type SyncedTable } from '../tables.ts'
 import type { Caller } from '../caller.ts'
@@ -59,10 +61,18 @@ export function validateOp(op: IncomingOp, caller: Caller): ValidOp | Refusal {
 function checkOp(op: IncomingOp, caller: Caller): ValidOp | Wrong {
   const { deviceId, opId, hlc, clock } = op.stamp
   if (!uuid.test(opId)) return invalid('stamp.opId must be a UUID')
-  if (!isId(op.pk, maxPkLength)) return invalid(`pk must have 1 to ${maxPkLength} characters without NUL or lone surrogates`)
-  if (!isId(deviceId, maxIdLength)) return invalid(`stamp.deviceId must have 1 to ${maxIdLength} characters without NUL or lone surrogates`)
-  if (hlc.length > maxHlcLength || !isCleanText(hlc)) return invalid(`stamp.hlc must have at most ${maxHlcLength} characters without NUL or lone surrogates`)
-  if (!Number.isInteger(clock) || clock < 0 || clock > maxClock) return invalid(`stamp.clock must be an integer from 0 to ${maxClock}`)
+  if (!isId(op.pk, maxPkLength)) {
+    return invalid(`pk must have 1 to ${maxPkLength} characters without NUL or lone surrogates`)
+  }
+  if (!isId(deviceId, maxIdLength)) {
+    return invalid(`stamp.deviceId must have 1 to ${maxIdLength} characters without NUL or lone surrogates`)
+  }
+  if (hlc.length > maxHlcLength || !isCleanText(hlc)) {
+    return invalid(`stamp.hlc must have at most ${maxHlcLength} characters without NUL or lone surrogates`)
+  }
+  if (!Number.isInteger(clock) || clock < 0 || clock > maxClock) {
+    return invalid(`stamp.clock must be an integer from 0 to ${maxClock}`)
+  }
   const table = findSyncedTable(op.tableName)
   if (!table) return invalid(`Unknown table: ${shorten(op.tableName)} is not synced`)
 
@@ -71,7 +81,18 @@ function checkOp(op: IncomingOp, caller: Caller): ValidOp | Wrong {
   if (typeof payload === 'object' && payload !== null) return payload
   const ownerUserId = readOwner(op, table, caller)
   const bytes = weighChange({ payload, pk: op.pk, hlc, deviceId })
-  return { tableName: op.tableName, operation: op.operation, pk: op.pk, deviceId, opId, hlc, clock, payload, ownerUserId, bytes }
+  return {
+    tableName: op.tableName,
+    operation: op.operation,
+    pk: op.pk,
+    deviceId,
+    opId,
+    hlc,
+    clock,
+    payload,
+    ownerUserId,
+    bytes,
+  }
 }
 
 function admitPut(op: IncomingOp, table: SyncedTable, caller: Caller): string | Wrong {
@@ -108,12 +129,18 @@ function findMismatch({ schema }: SyncedTable, payload: unknown, text: string): 
 function admitDelete(op: IncomingOp, caller: Caller): string | null | Wrong {
   if (op.payload === undefined || op.payload === null) return null
   if (!isJsonObject(op.payload)) return invalid(`Invalid payload for ${op.tableName}: it must be an object or absent`)
-  if (isForeign(op.payload, caller)) return invalid(`Invalid payload for ${op.tableName}: workspace_id must be absent or the workspace of the scope`)
+  if (isForeign(op.payload, caller)) {
+    return invalid(`Invalid payload for ${op.tableName}: workspace_id must be absent or the workspace of the scope`)
+  }
   return serializePayload(op.payload, undefined, op.tableName)
 }
 
-function serializePayload(payload: Record<string, unknown>, table?: SyncedTable, tableName = table?.name): string | Wrong {
-  if (isDeeperThan(payload, maxPayloadDepth)) return invalid(`Invalid payload for ${tableName}: nested deeper than ${maxPayloadDepth} levels`)
+function serializePayload(
+  payload: Record<string, unknown>, table?: SyncedTable, tableName = table?.name,
+): string | Wrong {
+  if (isDeeperThan(payload, maxPayloadDepth)) {
+    return invalid(`Invalid payload for ${tableName}: nested deeper than ${maxPayloadDepth} levels`)
+  }
   const text = JSON.stringify(withoutDerivedKeys(payload, table?.derivedKeys))
   // A UTF-16 unit has at most three bytes, so most payloads need no exact count.
   if (text.length * 3 > maxPayloadBytes && Buffer.byteLength(text) > maxPayloadBytes) {
@@ -132,7 +159,9 @@ function withoutDerivedKeys(payload: Record<string, unknown>, keys: readonly str
 }
 
 function isForeign(payload: Record<string, unknown>, caller: Caller): boolean {
-  return payload['workspace_id'] !== undefined && payload['workspace_id'] !== null && payload['workspace_id'] !== caller.workspaceId
+  return payload['workspace_id'] !== undefined
+    && payload['workspace_id'] !== null
+    && payload['workspace_id'] !== caller.workspaceId
 }
 
 function isJsonObject(value: unknown): value is Record<string, unknown> {

@@ -1,7 +1,7 @@
 /**
  * Writes the valid ops of a push, within the writer's transaction, in one of two ways. *Optimistic* inserts without
- * looking up op ids: nearly every op is new, and the unique indexes refuse one that is not. *Checked* looks everything up
- * first. The first falls back to the second.
+ * looking up op ids: nearly every op is new, and the unique indexes refuse one that is not. *Checked* looks everything
+ * up first. The first falls back to the second.
  */
 import { isDuplicate } from '../../database/driver-error.ts'
 import { maxRowsPerStatement, readRows } from '../../database/statement.ts'
@@ -29,7 +29,9 @@ export async function writeOptimistic(
   const end = areFirst ? context.heads.get(workspaceId) : undefined
   const claimed = weigh(valid)
   const isClaimed = end !== undefined && await claimVersions(tx, workspaceId, end, claimed)
-  const stored = isClaimed ? { ...end, winners: nothing } : await readStoredState(tx, workspaceId, areFirst ? [] : valid)
+  const stored = isClaimed
+    ? { ...end, winners: nothing }
+    : await readStoredState(tx, workspaceId, areFirst ? [] : valid)
   const { head, horizon, winners } = stored
   const deferred = await findDeferred(tx, caller, valid, horizon)
   const left = context.quotas.left(workspaceId)

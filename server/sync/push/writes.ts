@@ -15,7 +15,9 @@ import type { LogEntry, Tombstone } from './merge.ts'
 interface InLog { logId: number }
 
 /** Inserts the entries into the log. Throws where an op id is in it already. */
-export async function appendLog(tx: WriteTransaction, logId: number, log: readonly LogEntry[], now: number): Promise<void> {
+export async function appendLog(
+  tx: WriteTransaction, logId: number, log: readonly LogEntry[], now: number,
+): Promise<void> {
   const turns = createTurns()
   for (const part of inTextParts(log)) {
     await tx.execute(insertChanges(part, { logId, now }))
@@ -46,7 +48,8 @@ function writeChange(args: InValue[], entry: LogEntry) {
 
 export const insertChanges = compileRowsSql<LogEntry, At>(['logId', 'now'], 11, writeChange, rows => sql`
   insert into changes
-    (server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, payload, log_id, created_at)
+    (server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, payload, log_id,
+      created_at)
   ${rows}`)
 
 /** Deletes the entries that were appended beyond `head`, and sets the head back. No record points to them yet. */
@@ -81,7 +84,9 @@ export const upsertRows = compileRowsSql<LogEntry, InLog>(['logId'], 3, writeRow
     set server_version = excluded.server_version, tombstone_version = null, tombstone_at = null`)
 
 /** Points each key's record to its winning delete. */
-export async function pointTombstones(tx: WriteTransaction, logId: number, tombstones: readonly Tombstone[], now: number): Promise<void> {
+export async function pointTombstones(
+  tx: WriteTransaction, logId: number, tombstones: readonly Tombstone[], now: number,
+): Promise<void> {
   for (const part of inParts(tombstones)) await tx.execute(upsertTombstones(part, { logId, now }))
 }
 
@@ -92,20 +97,25 @@ function writeTombstone(args: InValue[], one: Tombstone) {
 export const upsertTombstones = compileRowsSql<Tombstone, At>(['logId', 'now'], 4, writeTombstone, rows => sql`
   insert into records (table_name, pk, server_version, tombstone_version, log_id, tombstone_at) ${rows}
   on conflict (log_id, table_name, pk) do update
-    set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version, tombstone_at = excluded.tombstone_at`)
+    set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version,
+      tombstone_at = excluded.tombstone_at`)
 
 /**
- * Moves the head past the ops, if the log ends where it is thought to: instead of asking first and moving it last. False
- * where it does not.
+ * Moves the head past the ops, if the log ends where it is thought to: instead of asking first and moving it last.
+ * False where it does not.
  */
-export async function claimVersions(tx: WriteTransaction, workspaceId: string, end: LogEnd, used: Usage): Promise<boolean> {
+export async function claimVersions(
+  tx: WriteTransaction, workspaceId: string, end: LogEnd, used: Usage,
+): Promise<boolean> {
   const { rowsAffected } = await tx.execute(updateEnd({ ...end, workspaceId, ...used }))
   return rowsAffected === 1
 }
 
 const updateEnd = compileSql<LogEnd & Usage & { workspaceId: string }>(value => sql`
-  update logs set head = head + ${value('rows')}, used_bytes = used_bytes + ${value('bytes')}, used_rows = used_rows + ${value('rows')}
-  where id = ${value('logId')} and workspace_id = ${value('workspaceId')} and head = ${value('head')} and horizon = ${value('horizon')}`)
+  update logs set head = head + ${value('rows')}, used_bytes = used_bytes + ${value('bytes')},
+    used_rows = used_rows + ${value('rows')}
+  where id = ${value('logId')} and workspace_id = ${value('workspaceId')} and head = ${value('head')}
+    and horizon = ${value('horizon')}`)
 
 /** Sets the head, and counts what was written before it. */
 export async function moveHead(tx: WriteTransaction, logId: number, head: number, used: Usage): Promise<void> {
@@ -113,5 +123,6 @@ export async function moveHead(tx: WriteTransaction, logId: number, head: number
 }
 
 export const updateHead = compileSql<InLog & Usage & { head: number }>(value => sql`
-  update logs set head = ${value('head')}, used_bytes = used_bytes + ${value('bytes')}, used_rows = used_rows + ${value('rows')}
+  update logs set head = ${value('head')}, used_bytes = used_bytes + ${value('bytes')},
+    used_rows = used_rows + ${value('rows')}
   where id = ${value('logId')}`)

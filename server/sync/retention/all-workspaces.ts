@@ -39,7 +39,9 @@ export interface CleanAllResult {
  * Cleans up every workspace. Throws INVALID_REQUEST for a retention out of range, and the database's refusals where the
  * workspaces cannot be read.
  */
-export async function cleanAllWorkspaces(database: SyncDatabase, log: MaintenanceLog, { retentionSeconds, ...options }: CleanAllOptions): Promise<CleanAllResult> {
+export async function cleanAllWorkspaces(
+  database: SyncDatabase, log: MaintenanceLog, { retentionSeconds, ...options }: CleanAllOptions,
+): Promise<CleanAllResult> {
   parseRequest(cleanUpRequest.pick({ retentionSeconds: true }), { retentionSeconds }, 'Invalid clean-up request')
   const result: CleanAllResult = {
     workspaces: 0, droppedChanges: 0, droppedTombstones: 0, purged: 0, unfinished: 0, failures: [],
@@ -56,7 +58,9 @@ export async function cleanAllWorkspaces(database: SyncDatabase, log: Maintenanc
     if (isShared && result.workspaces > 0 && !await takeLease(database, lease)) break
     result.workspaces++
     try {
-      const cleaned = await gcTombstones(database, createSystemCaller(workspaceId), { scope: { workspaceId }, retentionSeconds }, options)
+      const cleaned = await gcTombstones(
+        database, createSystemCaller(workspaceId), { scope: { workspaceId }, retentionSeconds }, options,
+      )
       result.droppedChanges += cleaned.droppedChanges
       result.droppedTombstones += cleaned.droppedTombstones
       if (!cleaned.done) result.unfinished++

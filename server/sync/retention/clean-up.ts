@@ -1,7 +1,7 @@
 /**
- * The clean-up of one workspace. It drops a change only if the change is superseded, older than the retention, and behind
- * the cursor of every living device. It drops a tombstone of that age once no other change of its key is left; that
- * raises the horizon, behind which a device must take a snapshot. Each run goes on where the last one stopped, in
+ * The clean-up of one workspace. It drops a change only if the change is superseded, older than the retention, and
+ * behind the cursor of every living device. It drops a tombstone of that age once no other change of its key is left;
+ * that raises the horizon, behind which a device must take a snapshot. Each run goes on where the last one stopped, in
  * chunks that let other writes in between. Upholds P5 and P7.
  */
 import { type SQL, sql } from 'drizzle-orm'
@@ -24,14 +24,18 @@ export interface CleanUpOptions {
 }
 
 /** Drops superseded changes; the newest change of every key stays. */
-export async function gcChangeLog(database: SyncDatabase, caller: Caller, request: CleanUpRequest, { maxRows = Infinity }: CleanUpOptions = {}): Promise<CleanUpResult> {
+export async function gcChangeLog(
+  database: SyncDatabase, caller: Caller, request: CleanUpRequest, { maxRows = Infinity }: CleanUpOptions = {},
+): Promise<CleanUpResult> {
   const run = await startRun(database, caller, request, maxRows)
   await cleanLog(database, run)
   return run.result
 }
 
 /** Drops superseded changes and old tombstones, and raises the horizon to the newest tombstone dropped. */
-export async function gcTombstones(database: SyncDatabase, caller: Caller, request: CleanUpRequest, { maxRows = Infinity }: CleanUpOptions = {}): Promise<CleanUpResult> {
+export async function gcTombstones(
+  database: SyncDatabase, caller: Caller, request: CleanUpRequest, { maxRows = Infinity }: CleanUpOptions = {},
+): Promise<CleanUpResult> {
   const run = await startRun(database, caller, request, maxRows)
   // First the log: a put left behind by its tombstone would bring the row back for a pull from 0.
   await cleanLog(database, run)
@@ -49,7 +53,9 @@ interface Run {
   result: CleanUpResult
 }
 
-async function startRun(database: SyncDatabase, caller: Caller, request: CleanUpRequest, rowsLeft: number): Promise<Run> {
+async function startRun(
+  database: SyncDatabase, caller: Caller, request: CleanUpRequest, rowsLeft: number,
+): Promise<Run> {
   const { scope, retentionSeconds } = parseRequest(cleanUpRequest, request, 'Invalid clean-up request')
   assertScope(caller, scope)
   const { workspaceId } = caller
@@ -104,7 +110,8 @@ async function readChunk(tx: WriteTransaction, { workspaceId, cutoff, slowest }:
 async function dropObsolete(tx: WriteTransaction, workspaceId: string, from: number, to: number): Promise<number> {
   const dropped = await dropChanges(tx, workspaceId, sql`
     select obsoletes from changes
-    where log_id = ${logOf(workspaceId)} and server_version > ${from} and server_version <= ${to} and obsoletes is not null`)
+    where log_id = ${logOf(workspaceId)} and server_version > ${from} and server_version <= ${to}
+      and obsoletes is not null`)
   await tx.run(sql`update logs set cleaned_version = ${to} where workspace_id = ${workspaceId}`)
   return dropped
 }
@@ -152,6 +159,7 @@ async function dropTombstones(database: SyncDatabase, run: Run): Promise<void> {
 /** The slowest cursor of a device seen since `cutoff`; a number beyond every version where there is none. */
 async function readSlowestCursor(tx: WriteTransaction, workspaceId: string, cutoff: number): Promise<number> {
   const [slowest] = await tx.all<{ cursor: number }>(sql`
-    select cursor from device_cursors where workspace_id = ${workspaceId} and updated_at >= ${cutoff} order by cursor limit 1`)
+    select cursor from device_cursors where workspace_id = ${workspaceId} and updated_at >= ${cutoff} order by cursor
+      limit 1`)
   return slowest?.cursor ?? Number.MAX_SAFE_INTEGER
 }

@@ -25,7 +25,8 @@ export async function endLease(database: SyncDatabase, lease: LeaseRef): Promise
 /** The value is `END OWNER`. */
 const upsertLease = compileSql<LeaseRef & { now: number | null }>(value => sql`
   insert into layer_state (name, value)
-  values (${value('name')}, (coalesce(${value('now')}, unixepoch()) + ${sql.raw(String(leaseSeconds))}) || ' ' || ${value('owner')})
+  values (${value('name')}, (coalesce(${value('now')}, unixepoch()) + ${sql.raw(String(leaseSeconds))}) || ' '
+    || ${value('owner')})
   on conflict (name) do update set value = excluded.value
   where cast(layer_state.value as integer) < coalesce(${value('now')}, unixepoch())
     or substr(layer_state.value, instr(layer_state.value, ' ') + 1) = ${value('owner')}`)

@@ -65,6 +65,8 @@ export function createMaintenanceLog(database: SyncDatabase): MaintenanceLog {
 
 /** The number of versions that no clean-up has read yet, young ones included. */
 export async function readBacklog(database: SyncDatabase): Promise<number> {
-  const [row] = await database.read.select({ versions: sql<number>`coalesce(sum(head - max(cleaned_version, horizon)), 0)` }).from(logs)
+  const [row] = await database.read.select({
+    versions: sql<number>`coalesce(sum(head - max(cleaned_version, horizon)), 0)`,
+  }).from(logs)
   return row!.versions
 }

@@ -1,4 +1,6 @@
-/** Cleans up all workspaces; one setting switches it off. The log names a workspace that failed, the result does not. */
+/**
+ * Cleans up all workspaces; one setting switches it off. The log names a workspace that failed, the result does not.
+ */
 import { consola } from 'consola'
 import { defineTask } from 'nitropack/runtime'
 import { useSyncEngine } from '../../layer.ts'
@@ -10,7 +12,9 @@ export default defineTask({
     const { cleanUp, retentionSeconds } = readOpsSettings()
     if (!cleanUp) return { result: { state: 'off' } }
     const { failures, ...done } = await (await useSyncEngine()).cleanAllWorkspaces({ retentionSeconds })
-    for (const { workspaceId, error } of failures) consola.withTag('or3-sync').error(`The clean-up of workspace ${workspaceId} failed:`, error)
+    for (const { workspaceId, error } of failures) {
+      consola.withTag('or3-sync').error(`The clean-up of workspace ${workspaceId} failed:`, error)
+    }
     return { result: { ...done, failures: failures.length } }
   },
 })
