@@ -17,6 +17,7 @@ export function getAuthWorkspaceStore(id?: string): AuthWorkspaceStore | null {
   return registration?.create() ?? null
 }
 
+/** The ids of the registered stores, in their order. */
 export function listAuthWorkspaceStoreIds(): string[] {
   return byOrder().map(registration => registration.id)
 }
