@@ -1,6 +1,6 @@
 /**
- * The package's command line, started by bin/or3-layer-sqlite.js: `backup`, `restore`, `copy` and `import`. The environment
- * names the database, as it does for the server.
+ * The package's command line, started by bin/or3-layer-sqlite.js: `backup`, `restore`, `copy` and `import`. The
+ * environment names the database, as it does for the server.
  */
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,9 +15,11 @@ import { backUp } from '../server/operations/backup.ts'
 import { restoreBackup } from '../server/operations/restore.ts'
 import { toText } from '../server/config/setting.ts'
 
-const usage = `Usage: or3-layer-sqlite backup                           copies the database, the server running or stopped
+const usage = `\
+Usage: or3-layer-sqlite backup                           copies the database, the server running or stopped
        or3-layer-sqlite restore <copy>                   puts it back, the server stopped; keeps what it replaces
-       or3-layer-sqlite copy <from> <to>                 copies a file into a database server or back, the servers stopped
+       or3-layer-sqlite copy <from> <to>                 copies a file into a database server or back, \
+the servers stopped
        or3-layer-sqlite import <old.db> [--to <new.db>]  copies a database of or3-provider-sqlite, the server stopped
 
 The database is the file that OR3_SQLITE_DB_PATH names. import makes it anew, or the one of --to, and compares the two;
@@ -74,16 +76,22 @@ async function restore(file: string, context: Context) {
 }
 
 async function copy(from: string, to: string, { env, stdout, stderr, signal }: Context) {
-  const onProgress = stderr.isTTY ? (table: string, rows: number) => stderr.write(`\r${rows} rows, ${table}\x1b[K`) : undefined
-  const { tables, rows, copied, fingerprint, tookMs } = await copyDatabase({ from, to, env, migrations: migrations(), signal, onProgress })
+  const onProgress = stderr.isTTY
+    ? (table: string, rows: number) => stderr.write(`\r${rows} rows, ${table}\x1b[K`)
+    : undefined
+  const { tables, rows, copied, fingerprint, tookMs } = await copyDatabase({
+    from, to, env, migrations: migrations(), signal, onProgress,
+  })
   if (stderr.isTTY) stderr.write('\r\x1b[K')
-  stdout.write(`${rows} rows of ${tables} tables, ${copied} of them now, verified (${fingerprint.slice(0, 16)}), in ${tookMs} ms\n`)
+  stdout.write(`${rows} rows of ${tables} tables, ${copied} of them now, `
+    + `verified (${fingerprint.slice(0, 16)}), in ${tookMs} ms\n`)
 }
 
 async function importOld(from: string, to: string | undefined, { env, stdout, stderr, signal }: Context) {
   const target = to ?? readTarget(env)
   const bar = createProgressBar(stderr)
-  const report = await runImport({ from, to: target, migrations: migrations(), signal, onProgress: bar.show }).finally(bar.clear)
+  const report = await runImport({ from, to: target, migrations: migrations(), signal, onProgress: bar.show })
+    .finally(bar.clear)
   writeSummary(stdout, report, target)
 }
 
@@ -95,7 +103,9 @@ function configure({ env, stderr }: Context) {
 }
 
 function readTarget(env: Context['env']): string {
-  if (!toText(env['OR3_SQLITE_DB_PATH']) && !toText(env['NUXT_OR3_SQLITE_DB_PATH'])) throw new Error('Where to? Give --to <new.db>, or set OR3_SQLITE_DB_PATH.')
+  if (!toText(env['OR3_SQLITE_DB_PATH']) && !toText(env['NUXT_OR3_SQLITE_DB_PATH'])) {
+    throw new Error('Where to? Give --to <new.db>, or set OR3_SQLITE_DB_PATH.')
+  }
   const { path } = readDatabaseConfig(env)
   if (path === ':memory:') throw new Error('OR3_SQLITE_DB_PATH is ":memory:": give --to <new.db>.')
   return path
@@ -103,7 +113,10 @@ function readTarget(env: Context['env']): string {
 
 function readArguments(args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], allowPositionals: true, options: { to: { type: 'string' }, help: { type: 'boolean', short: 'h' } } })
+    return parseArgs({
+      args: [...args], allowPositionals: true,
+      options: { to: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    })
   }
   catch (error) {
     throw new Error(`${messageOf(error)}\n\n${usage.trimEnd()}`, { cause: error })

@@ -13,8 +13,8 @@ export interface Transport {
   snapshot(request: SnapshotRequest): Promise<SnapshotResponse>
   updateCursor(request: UpdateCursorRequest): Promise<unknown>
   /**
-   * Opens the stream of live hints (shared/live.ts) of one workspace; resolves with its bytes when the answer has begun.
-   * A later stream of the same `client` takes the place of an earlier one. A way without it polls.
+   * Opens the stream of live hints (shared/live.ts) of one workspace; resolves with its bytes when the answer has
+   * begun. A later stream of the same `client` takes the place of an earlier one. A way without it polls.
    */
   openLive?(workspaceId: string, client: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>
 }

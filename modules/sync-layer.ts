@@ -5,7 +5,10 @@
  */
 import { join, relative } from 'node:path'
 import process from 'node:process'
-import { addServerPlugin, addServerTemplate, addTypeTemplate, addVitePlugin, defineNuxtModule, useLogger } from '@nuxt/kit'
+import {
+  addServerPlugin, addServerTemplate, addTypeTemplate, addVitePlugin,
+  defineNuxtModule, useLogger,
+} from '@nuxt/kit'
 import { findUnknownKeys } from '../server/config/known-settings.ts'
 import { assertNodeVersion } from '../server/lib/node-version.ts'
 import { assertCron, assertPreset } from './build/checks.ts'
@@ -30,10 +33,10 @@ const runtimeDefaults = {
   dbPath: '', authToken: '', replicaUrl: '', strict: '', allowInMemory: '', journalMode: '', synchronous: '',
   authProvider: '', workspaceName: '',
   limits: {
-    maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '', servers: '', maxBytesInFlight: '', maxUserBytesInFlight: '',
-    maxRequestsInFlight: '', maxUserRequestsInFlight: '', maxRequestsPerSocket: '', idleSeconds: '', maxWorkspaceBytes: '',
-    maxWorkspaceRows: '', maxOwnerBytes: '', maxOwnerRows: '', diskReserveBytes: '', maxDevicesPerUser: '',
-    logLinesPerMinute: '',
+    maxBodyBytes: '', maxOpsPerPush: '', rateLimits: '', trustedProxies: '', servers: '', maxBytesInFlight: '',
+    maxUserBytesInFlight: '', maxRequestsInFlight: '', maxUserRequestsInFlight: '', maxRequestsPerSocket: '',
+    idleSeconds: '', maxWorkspaceBytes: '', maxWorkspaceRows: '', maxOwnerBytes: '', maxOwnerRows: '',
+    diskReserveBytes: '', maxDevicesPerUser: '', logLinesPerMinute: '',
   },
   cleanUp: '', retentionDays: '', metrics: '', slowStatementMs: '',
 }

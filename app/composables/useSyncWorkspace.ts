@@ -55,7 +55,8 @@ export function useSyncWorkspace(): SyncWorkspaceView {
     },
     async activate(id) {
       const answer = await fetch('/api/workspaces/active', {
-        method: 'POST', credentials: 'same-origin', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ id }),
+        method: 'POST', credentials: 'same-origin',
+        headers: { 'content-type': 'application/json' }, body: JSON.stringify({ id }),
       })
       if (!answer.ok) throw new Error(`The workspace cannot be opened: the server answers ${answer.status}.`)
       chosen.value = id

@@ -1,6 +1,6 @@
 /**
- * A synced table in a component: rows that are in the server's HTML, there at once from this browser's store, and equal on
- * all devices a moment later.
+ * A synced table in a component: rows that are in the server's HTML, there at once from this browser's store, and equal
+ * on all devices a moment later.
  */
 import type { ShallowRef } from 'vue'
 import { onScopeDispose, onServerPrefetch, shallowRef, useState, watch } from '#imports'
@@ -17,7 +17,10 @@ export interface SyncedTableView<Row extends object> {
   get(pk: string): Readonly<Row> | undefined
   /** The rows whose indexed `field` equals `value`. */
   lookup: StoreTable<Row>['lookup']
-  /** Writes a whole row; it is on the screen when the call returns. Throws a `TypeError` where it does not fit the schema. */
+  /**
+   * Writes a whole row; it is on the screen when the call returns. Throws a `TypeError` where it does not fit the
+   * schema.
+   */
   put(row: Row): Write
   /** Writes a row with some fields changed. Throws an `Error` where there is no such row. */
   patch(pk: string, change: Partial<Row>): Write

@@ -1,4 +1,6 @@
-/** What the DevTools tab shows of this page, in development only. It asks over a BroadcastChannel; see modules/build/. */
+/**
+ * What the DevTools tab shows of this page, in development only. It asks over a BroadcastChannel; see modules/build/.
+ */
 import type { SyncStore } from '../../client/index.ts'
 
 type Request = { kind: 'ask' } | { kind: 'online', name: string, isOnline: boolean } | { kind: 'state' }

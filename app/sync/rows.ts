@@ -11,8 +11,8 @@ export function pickRows<Row>(rows: readonly Row[], { where, sort }: ListOptions
 }
 
 /**
- * The store's rows, with those rendered rows beside them that the store does not know yet: the first load of a workspace
- * takes longer than the first write.
+ * The store's rows, with those rendered rows beside them that the store does not know yet: the first load of a
+ * workspace takes longer than the first write.
  */
 export function mergeRendered<Row extends object>(
   rendered: readonly Row[], stored: readonly Row[], keyOf: (row: Row) => string, options: ListOptions<Row>,
@@ -26,7 +26,9 @@ export function readKey(row: object, primaryKey: string): string {
   return String((row as JsonObject)[primaryKey])
 }
 
-/** Rows as the server keeps them, in the present shape of the table; those that are newer than this code are left out. */
+/**
+ * Rows as the server keeps them, in the present shape of the table; those that are newer than this code are left out.
+ */
 export function presentRows<Table extends SyncedTable>(table: Table, rows: readonly JsonObject[]): RowOf<Table>[] {
   // Rows are JSON here and have a type there: the definition's schema vouches for it.
   return rows.flatMap(row => presentRow(table, row) ?? []) as unknown as RowOf<Table>[]

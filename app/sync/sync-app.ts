@@ -30,10 +30,13 @@ let app: SyncApp | undefined
 
 /**
  * Sets the options of the app's sync client, from a plugin and before the first composable runs.
- * @example configureSync({ transport: createHttpTransport({ headers: async () => ({ authorization: await token() }) }) })
+ * @example
+ * configureSync({ transport: createHttpTransport({ headers: async () => ({ authorization: await token() }) }) })
  */
 export function configureSync(given: SyncAppOptions): void {
-  if (app) throw new Error('configureSync() comes too late: call it in a plugin, before the first synced table is used.')
+  if (app) {
+    throw new Error('configureSync() comes too late: call it in a plugin, before the first synced table is used.')
+  }
   options = given
 }
 
@@ -63,7 +66,10 @@ function createSyncApp(known: SyncSession | null | undefined): SyncApp {
     }
   }
 
-  watch([() => session.value?.user.id, () => workspaceId.value ?? session.value?.workspace.id], async ([userId, id]) => {
+  watch([
+    () => session.value?.user.id,
+    () => workspaceId.value ?? session.value?.workspace.id,
+  ], async ([userId, id]) => {
     store.value = undefined
     if (!userId || !id) return
     const opened = await client.open({ userId, workspaceId: id })
@@ -71,14 +77,18 @@ function createSyncApp(known: SyncSession | null | undefined): SyncApp {
     if (isStill) store.value = opened
   }, { immediate: true })
 
-  if (import.meta.dev) void import('./devtools.ts').then(({ answerDevtools }) => answerDevtools(() => store.value ? [store.value] : []))
+  if (import.meta.dev) {
+    void import('./devtools.ts').then(({ answerDevtools }) => answerDevtools(() => store.value ? [store.value] : []))
+  }
   if (known === undefined) void refreshSession()
   else rememberSession(known)
   return { client, session, workspaceId, store, refreshSession }
 }
 
 async function fetchSession(): Promise<SyncSession | null> {
-  const response = await fetch('/api/auth/session', { credentials: 'same-origin', headers: { accept: 'application/json' } })
+  const response = await fetch('/api/auth/session', {
+    credentials: 'same-origin', headers: { accept: 'application/json' },
+  })
   if (!response.ok) throw new Error(`The session answers ${response.status}`)
   return (await response.json() as { session: SyncSession | null }).session
 }

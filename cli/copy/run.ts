@@ -35,11 +35,19 @@ export interface CopyResult {
 /** In `layer_state` of the target while it is not whole. */
 const markName = 'copying'
 
-/** Throws an `Error` with one sentence: a target with other data, a source that has changed, a copy that is not equal. */
-export async function copyDatabase({ from, to, env, migrations, signal, onProgress }: CopyOptions): Promise<CopyResult> {
+/**
+ * Throws an `Error` with one sentence: a target with other data, a source that has changed, a copy that is not equal.
+ */
+export async function copyDatabase(
+  { from, to, env, migrations, signal, onProgress }: CopyOptions,
+): Promise<CopyResult> {
   const startedAt = performance.now()
   if (from === to) throw new Error('The source and the target are one: give two databases.')
-  const source = await open(from, { ...env, OR3_SQLITE_AUTH_TOKEN: env['OR3_SQLITE_FROM_AUTH_TOKEN'] || env['OR3_SQLITE_AUTH_TOKEN'] }, migrations)
+  const source = await open(
+    from,
+    { ...env, OR3_SQLITE_AUTH_TOKEN: env['OR3_SQLITE_FROM_AUTH_TOKEN'] || env['OR3_SQLITE_AUTH_TOKEN'] },
+    migrations,
+  )
   try {
     const target = await open(to, env, migrations)
     try {
@@ -78,9 +86,13 @@ function open(place: string, env: CopyOptions['env'], layer: readonly Migration[
 async function markTarget(target: SyncDatabase, tables: readonly TableSpec[], from: string) {
   const [mark] = await target.read.select().from(layerState).where(eq(layerState.name, markName))
   if (mark?.value === from) return
-  if (mark) throw new Error(`The target holds a part of a copy of ${mark.value}: go on with that, or take an empty database.`)
+  if (mark) {
+    throw new Error(`The target holds a part of a copy of ${mark.value}: go on with that, or take an empty database.`)
+  }
   for (const table of tables) {
-    if (await countRows(target, table) > 0) throw new Error(`The target is not empty (${table.name}): a copy needs an empty database.`)
+    if (await countRows(target, table) > 0) {
+      throw new Error(`The target is not empty (${table.name}): a copy needs an empty database.`)
+    }
   }
   await target.write(tx => tx.insert(layerState).values({ name: markName, value: from }))
 }
@@ -91,10 +103,14 @@ async function verify(source: SyncDatabase, target: SyncDatabase, tables: readon
   for (const table of tables) {
     const [was, is] = await Promise.all([fingerprintTable(source, table), fingerprintTable(target, table)])
     if (was.fingerprint !== is.fingerprint) {
-      throw new Error(`The copy differs from the source in ${table.name} (${was.rows} and ${is.rows} rows): stop all servers of both, and copy into an empty database.`)
+      throw new Error(`The copy differs from the source in ${table.name} (${was.rows} and ${is.rows} rows): `
+        + `stop all servers of both, and copy into an empty database.`)
     }
     rows += was.rows
     prints.push(was.fingerprint)
   }
-  return { rows, fingerprint: prints.reduce((all, one) => all === '' ? one : `${all.slice(0, 32)}${one.slice(0, 32)}`, '') }
+  return {
+    rows,
+    fingerprint: prints.reduce((all, one) => all === '' ? one : `${all.slice(0, 32)}${one.slice(0, 32)}`, ''),
+  }
 }

@@ -34,7 +34,9 @@ export function listTables(): TableSpec[] {
 
 /** How many rows there are, but those of the copy itself. */
 export async function countRows(database: SyncDatabase, table: TableSpec): Promise<number> {
-  const { rows: [row] } = await database.read.$client.execute(`select count(*) from ${quote(table.name)} where ${conditionOf(table)}`)
+  const { rows: [row] } = await database.read.$client.execute(
+    `select count(*) from ${quote(table.name)} where ${conditionOf(table)}`,
+  )
   return Number(row![0])
 }
 
@@ -48,7 +50,8 @@ export async function* copyTable(source: SyncDatabase, target: SyncDatabase, tab
     const cells = isState ? rows.map(row => row.slice(1)) : rows
     const places = `(${written.map(() => '?').join()})`
     await target.write(tx => tx.execute({
-      sql: `insert into ${quote(table.name)} (${written.map(quote).join()}) values ${cells.map(() => places).join()} on conflict do nothing`,
+      sql: `insert into ${quote(table.name)} (${written.map(quote).join()})
+        values ${cells.map(() => places).join()} on conflict do nothing`,
       args: cells.flat(),
     }))
     yield rows.length
@@ -56,7 +59,10 @@ export async function* copyTable(source: SyncDatabase, target: SyncDatabase, tab
 }
 
 /** SHA-256 of all rows in their order. */
-export async function fingerprintTable(database: SyncDatabase, table: TableSpec): Promise<{ rows: number, fingerprint: string }> {
+export async function fingerprintTable(
+  database: SyncDatabase,
+  table: TableSpec,
+): Promise<{ rows: number, fingerprint: string }> {
   const hash = createHash('sha256')
   let count = 0
   for await (const rows of readRows(database, table, 0)) {

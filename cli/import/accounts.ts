@@ -32,7 +32,10 @@ const inviteStatuses = ['pending', 'accepted', 'revoked', 'expired']
 const isRole = (value: unknown) => workspaceRoles.some(role => role === value)
 
 const copies: readonly Copy[] = [
-  { from: 'users', into: 'users', columns: ['id', 'email', 'display_name', 'created_at'], isUsable: row => isId(row['id']) },
+  {
+    from: 'users', into: 'users', columns: ['id', 'email', 'display_name', 'created_at'],
+    isUsable: row => isId(row['id']),
+  },
   {
     from: 'auth_accounts', into: 'auth_accounts', columns: ['user_id', 'provider', 'provider_user_id', 'created_at'],
     where: ofUser, isUsable: row => isId(row['provider']) && isId(row['provider_user_id']),
@@ -48,18 +51,26 @@ const copies: readonly Copy[] = [
   },
   {
     from: 'auth_invites', into: 'invites',
-    columns: ['id', 'workspace_id', 'email', 'role', 'status', 'invited_by_user_id', 'token_hash', 'expires_at', 'accepted_at',
-      'accepted_user_id', 'revoked_at', 'created_at', 'updated_at'],
+    columns: [
+      'id', 'workspace_id', 'email', 'role', 'status', 'invited_by_user_id', 'token_hash', 'expires_at',
+      'accepted_at', 'accepted_user_id', 'revoked_at', 'created_at', 'updated_at',
+    ],
     where: ofWorkspace, isUsable: row => isRole(row['role']) && inviteStatuses.includes(String(row['status'])),
     mend: row => ({ ...row, email: normalizeEmail(String(row['email'])) }),
   },
   { from: 'admin_users', into: 'admin_users', columns: ['user_id', 'created_at', 'created_by_user_id'], where: ofUser },
-  { from: 'admin_workspace_settings', into: 'workspace_settings', columns: ['workspace_id', 'key', 'value', 'updated_at'] },
+  {
+    from: 'admin_workspace_settings', into: 'workspace_settings',
+    columns: ['workspace_id', 'key', 'value', 'updated_at'],
+  },
   {
     from: 'upload_intents', into: 'upload_intents', also: ['status'],
-    columns: ['id', 'workspace_id', 'hash', 'mime_type', 'size_bytes', 'expires_at', 'storage_id', 'created_at', 'consumed_at'],
+    columns: [
+      'id', 'workspace_id', 'hash', 'mime_type', 'size_bytes', 'expires_at', 'storage_id', 'created_at', 'consumed_at',
+    ],
     // What was cancelled or has expired holds no place.
-    isUsable: row => row['status'] === 'consumed' || (row['status'] === 'active' && Number(row['expires_at']) > nowSeconds()),
+    isUsable: row => row['status'] === 'consumed'
+      || (row['status'] === 'active' && Number(row['expires_at']) > nowSeconds()),
   },
 ]
 
@@ -86,10 +97,16 @@ export async function importPeople(
   for (const batch of inBatches(source.rows('workspaces', ['id', 'owner_user_id']))) {
     report.ownersRestored += await restoreOwners(database, batch)
   }
-  for (const batch of inBatches(source.rows('users', ['id', 'active_workspace_id']))) await pointAtActive(database, batch)
+  for (const batch of inBatches(source.rows('users', ['id', 'active_workspace_id']))) {
+    await pointAtActive(database, batch)
+  }
 }
 
-async function writeRows(database: SyncDatabase, { into, columns, where = 'true' }: Copy, rows: Row[]): Promise<number> {
+async function writeRows(
+  database: SyncDatabase,
+  { into, columns, where = 'true' }: Copy,
+  rows: Row[],
+): Promise<number> {
   const values = columns.map(column => `value ->> '${column}'`).join(', ')
   const { rowsAffected } = await database.write(tx => tx.run(sql`
     insert or ignore into ${sql.raw(`${into} (${columns.join(', ')}) select ${values}`)}
@@ -113,7 +130,8 @@ async function pointAtActive(database: SyncDatabase, users: Row[]): Promise<void
   await database.write(tx => tx.run(sql`
     update users set active_workspace_id = active.workspace_id from (
       select m.user_id, m.workspace_id from json_each(${JSON.stringify(users)}) u
-      cross join workspace_members m on m.user_id = u.value ->> 'id' and m.workspace_id = u.value ->> 'active_workspace_id'
+      cross join workspace_members m on m.user_id = u.value ->> 'id'
+        and m.workspace_id = u.value ->> 'active_workspace_id'
       cross join workspaces w on w.id = m.workspace_id and w.deleted_at is null) as active
     where users.id = active.user_id`))
 }

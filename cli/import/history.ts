@@ -38,7 +38,8 @@ export interface KeyHistory {
 }
 
 /** The log row a change becomes; its version where it keeps its own. */
-type Draft = Omit<NewChange, 'version' | 'obsoletes' | 'ownerUserId'> & { version: number | null, wanted?: number | undefined }
+type Draft = Omit<NewChange, 'version' | 'obsoletes' | 'ownerUserId'>
+  & { version: number | null, wanted?: number | undefined }
 
 /**
  * `place` gives a version to what has none of its own; `isOpFree` says whether no log row of the workspace has this
@@ -63,7 +64,9 @@ export function buildHistory(
   const wrong = state && findWrong(state.op, state.payload)
   if (wrong) unreadable.push(`${key.tableName} ${key.pk}: ${wrong}`)
   const restored = state && !wrong && !drafts.some(draft => isAtLeast(draft, state))
-  if (restored) drafts.push({ ...state, opId: isUuid(state.opId) && isOpFree(state.opId) ? state.opId : makeOpId(key, state) })
+  if (restored) {
+    drafts.push({ ...state, opId: isUuid(state.opId) && isOpFree(state.opId) ? state.opId : makeOpId(key, state) })
+  }
   return { ...replay(key, drafts, place), restored: restored ? 1 : 0, opIdsReplaced, unreadable, unreadableChanges }
 }
 
@@ -89,7 +92,8 @@ function toPut(key: OldKey, row: OldRow): Draft {
 
 function toDelete(key: OldKey, tombstone: OldTombstone): Draft {
   return {
-    ...revisionOf(tombstone), version: null, wanted: tombstone.version, tableName: key.tableName, pk: key.pk, op: 'delete', payload: null,
+    ...revisionOf(tombstone), version: null, wanted: tombstone.version,
+    tableName: key.tableName, pk: key.pk, op: 'delete', payload: null,
     deviceId: key.row?.deviceId || restoredBy, createdAt: tombstone.deletedAt,
   }
 }
@@ -101,7 +105,8 @@ function draftOf(key: OldKey, change: OldChange): Draft {
   return {
     ...revisionOf(change),
     opId: isUuid(change.opId) ? change.opId : makeOpId(key, change),
-    version: change.version, tableName: key.tableName, pk: key.pk, op: change.op as SyncOperation, payload: change.payload,
+    version: change.version, tableName: key.tableName, pk: key.pk,
+    op: change.op as SyncOperation, payload: change.payload,
     deviceId: change.deviceId || restoredBy, createdAt: change.createdAt,
   }
 }
@@ -121,7 +126,9 @@ function replay(
 ): Pick<KeyHistory, 'changes' | 'winner'> {
   const ownerUserId = findOwner(key)
   const changes = drafts
-    .map(({ wanted, ...draft }): NewChange => ({ ...draft, ownerUserId, obsoletes: null, version: draft.version ?? place({ ...draft, wanted }) }))
+    .map(({ wanted, ...draft }): NewChange => ({
+      ...draft, ownerUserId, obsoletes: null, version: draft.version ?? place({ ...draft, wanted }),
+    }))
     .sort((a, b) => a.version - b.version)
   let winner: NewChange | undefined
   for (const change of changes) {
@@ -150,7 +157,9 @@ export function findWrong(op: string, payload: string | null): string | undefine
 function readObject(payload: string | null | undefined): Record<string, unknown> | undefined {
   try {
     const value = parseJson(payload ?? 'null')
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : undefined
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? value as Record<string, unknown>
+      : undefined
   }
   catch {
     return undefined

@@ -13,6 +13,7 @@ export interface ProgressBar {
 const redrawMs = 80
 const maxWidth = 40
 
+/** A line that shows how far the import is, redrawn in place. */
 export function createProgressBar(output: Output, now: () => number = () => performance.now()): ProgressBar {
   let phase: string | undefined
   let drawnAt = -Infinity
@@ -32,6 +33,7 @@ export function createProgressBar(output: Output, now: () => number = () => perf
   }
 }
 
+/** The text of the line, at most `columns` wide. */
 export function draw({ phase, done, total }: ImportProgress, columns: number): string {
   const share = total === 0 ? 1 : Math.min(1, done / total)
   const text = `${phase} ${String(Math.floor(share * 100)).padStart(3)} % ${done}/${total}`

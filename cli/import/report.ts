@@ -36,14 +36,18 @@ export interface WorkspaceReport {
 /** An empty report. */
 export function createReport(sourceRevision: number): ImportReport {
   return {
-    sourceRevision, tables: [], ownersRestored: 0, cursors: { read: 0, written: 0, ownerless: 0 }, opIdsReplaced: 0, workspaces: [], synced: [],
+    sourceRevision, tables: [], ownersRestored: 0, cursors: { read: 0, written: 0, ownerless: 0 },
+    opIdsReplaced: 0, workspaces: [], synced: [],
     unreadable: [], unreadableCount: 0, leftBehind: [],
   }
 }
 
 /** A workspace's report before anything is imported. */
 export function emptyWorkspaceReport(id: string): WorkspaceReport {
-  return { id, oldHead: 0, head: 0, horizon: 0, changes: 0, restored: 0, rows: 0, tombstones: 0, unreadableChanges: 0, fingerprint: '' }
+  return {
+    id, oldHead: 0, head: 0, horizon: 0, changes: 0, restored: 0,
+    rows: 0, tombstones: 0, unreadableChanges: 0, fingerprint: '',
+  }
 }
 
 const maxListed = 100

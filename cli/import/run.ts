@@ -42,7 +42,10 @@ export async function runImport(options: ImportOptions): Promise<ImportReport> {
   }
 }
 
-async function importTo(paths: TargetPaths, { from, migrations, onProgress, signal }: ImportOptions): Promise<ImportReport> {
+async function importTo(
+  paths: TargetPaths,
+  { from, migrations, onProgress, signal }: ImportOptions,
+): Promise<ImportReport> {
   const file = await openSourceFile(from, paths.copyFolder)
   try {
     const source = createSource(file.database, from)
@@ -54,7 +57,10 @@ async function importTo(paths: TargetPaths, { from, migrations, onProgress, sign
       await importHostStores(target.database, source, report, copying)
       await importHistory(target.database, source, report, copying)
       report.leftBehind = source.unknownTables()
-      await verifyImport(target.database, source, report, follow('Comparing', countHistory(source), { onProgress, signal }))
+      await verifyImport(
+        target.database, source, report,
+        follow('Comparing', countHistory(source), { onProgress, signal }),
+      )
       await file.assertUnchanged()
       await target.commit()
       return report
@@ -68,7 +74,11 @@ async function importTo(paths: TargetPaths, { from, migrations, onProgress, sign
   }
 }
 
-function follow(phase: ImportProgress['phase'], total: number, { onProgress, signal }: Pick<ImportOptions, 'onProgress' | 'signal'>) {
+function follow(
+  phase: ImportProgress['phase'],
+  total: number,
+  { onProgress, signal }: Pick<ImportOptions, 'onProgress' | 'signal'>,
+) {
   let done = 0
   return (rows: number) => {
     if (signal?.aborted) throw new ImportError('The import was stopped: nothing was put in place.')
@@ -78,7 +88,8 @@ function follow(phase: ImportProgress['phase'], total: number, { onProgress, sig
 }
 
 function countAll(source: Source): number {
-  return [...peopleTables, ...hostStoreTables].reduce((total, table) => total + source.count(table), countHistory(source))
+  return [...peopleTables, ...hostStoreTables]
+    .reduce((total, table) => total + source.count(table), countHistory(source))
 }
 
 function countHistory(source: Source): number {

@@ -1,6 +1,6 @@
 /**
- * The old database file, opened so that not a byte of it or beside it changes: in place and declared immutable where all
- * is in the one file, else as a copy, in which SQLite may read the write-ahead log or undo a journal. It is read by
+ * The old database file, opened so that not a byte of it or beside it changes: in place and declared immutable where
+ * all is in the one file, else as a copy, in which SQLite may read the write-ahead log or undo a journal. It is read by
  * Node's own SQLite, which shares nothing with the engine that writes the new file.
  */
 import { constants } from 'node:fs'
@@ -57,7 +57,9 @@ function open(file: string | URL, path: string, readOnly: boolean): DatabaseSync
     return database
   }
   catch (error) {
-    throw new ImportError(`${path} cannot be read as an SQLite database: ${error instanceof Error ? error.message : String(error)}`)
+    throw new ImportError(
+      `${path} cannot be read as an SQLite database: ${error instanceof Error ? error.message : String(error)}`,
+    )
   }
 }
 
@@ -71,5 +73,6 @@ async function copyParts(path: string, sizes: readonly (object | undefined)[], f
 }
 
 async function describe(path: string) {
-  return Promise.all(parts.map(part => stat(`${path}${part}`).then(({ size, mtimeMs, ino }) => ({ size, mtimeMs, ino }), () => undefined)))
+  return Promise.all(parts.map(part => stat(`${path}${part}`)
+    .then(({ size, mtimeMs, ino }) => ({ size, mtimeMs, ino }), () => undefined)))
 }

@@ -9,6 +9,7 @@ export interface SourceTables {
 
 export const rowTablePrefix = 's_'
 
+/** A name as an SQL identifier. */
 export function quote(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }

@@ -18,12 +18,14 @@ export interface SourceWorkspace {
 
 export type LoggedChange = OldChange & { version: number, tableName: string }
 
-const logColumns = `rowid as id, server_version as version, pk, op, payload_json as payload, clock, coalesce(hlc, '') as hlc,
+const logColumns = `rowid as id, server_version as version, pk, op, payload_json as payload,
+  clock, coalesce(hlc, '') as hlc,
   coalesce(op_id, '') as "opId", coalesce(device_id, '') as "deviceId", created_at as "createdAt"`
 
 /** The old column and the name it gets here. */
 type Wanted = Record<string, string>
 
+/** Reads one workspace of the old database. */
 export function openSourceWorkspace(
   { columns, all, one }: SourceTables,
   rowTables: readonly string[],
@@ -35,7 +37,11 @@ export function openSourceWorkspace(
   /** The columns of a table, with '' for what is missing. */
   function pick(table: string, wanted: Wanted): string {
     return Object.entries(wanted)
-      .map(([column, name]) => `${columns.get(table)?.has(column) ? `coalesce(${quote(column)}, '')` : '\'\''} as ${quote(name)}`).join(', ')
+      .map(([column, name]) => {
+        const value = columns.get(table)?.has(column) ? `coalesce(${quote(column)}, '')` : '\'\''
+        return `${value} as ${quote(name)}`
+      })
+      .join(', ')
   }
 
   /** Log rows that cannot keep their version, since an earlier one has it or it is none. */
@@ -64,45 +70,69 @@ export function openSourceWorkspace(
     const table = `${rowTablePrefix}${tableName}`
     if (!rowTables.includes(table)) return []
     const wanted = {
-      id: 'pk', data_json: 'data', clock: 'clock', hlc: 'hlc', op_id: 'opId', device_id: 'deviceId', deleted: 'deleted', updated_at: 'updatedAt',
+      id: 'pk', data_json: 'data', clock: 'clock', hlc: 'hlc', op_id: 'opId',
+      device_id: 'deviceId', deleted: 'deleted', updated_at: 'updatedAt',
     }
     return all(`select ${pick(table, wanted)} from ${quote(table)} where workspace_id = ? order by id`, workspaceId)
   }
 
   function readTombstones(tableName: string): Iterable<OldTombstone> {
     if (!hasTombstones) return []
-    const wanted = { pk: 'pk', clock: 'clock', hlc: 'hlc', op_id: 'opId', server_version: 'version', created_at: 'deletedAt' }
-    return all(`select ${pick('tombstones', wanted)} from tombstones where workspace_id = ? and table_name = ? order by pk`, workspaceId, tableName)
+    const wanted = {
+      pk: 'pk', clock: 'clock', hlc: 'hlc', op_id: 'opId', server_version: 'version', created_at: 'deletedAt',
+    }
+    return all(
+      `select ${pick('tombstones', wanted)} from tombstones where workspace_id = ? and table_name = ? order by pk`,
+      workspaceId, tableName,
+    )
   }
 
   function tableNames(): string[] {
-    const logged = all<{ name: string }>(`select distinct table_name as name from change_log where workspace_id = ?`, workspaceId)
-    const deleted = hasTombstones ? all<{ name: string }>(`select distinct table_name as name from tombstones where workspace_id = ?`, workspaceId) : []
-    const names = [...[...logged, ...deleted].map(row => row.name), ...rowTables.map(name => name.slice(rowTablePrefix.length))]
+    const logged = all<{ name: string }>(
+      `select distinct table_name as name from change_log where workspace_id = ?`, workspaceId,
+    )
+    const deleted = hasTombstones
+      ? all<{ name: string }>(`select distinct table_name as name from tombstones where workspace_id = ?`, workspaceId)
+      : []
+    const names = [
+      ...[...logged, ...deleted].map(row => row.name),
+      ...rowTables.map(name => name.slice(rowTablePrefix.length)),
+    ]
     return [...new Set(names)].sort(compareCodePoints)
   }
 
   function readHead(): number {
-    const [counter, log, tombstones] = ['select value as n from server_version_counter', 'select max(server_version) as n from change_log',
-      'select max(server_version) as n from tombstones']
+    const [counter, log, tombstones] = [
+      'select value as n from server_version_counter',
+      'select max(server_version) as n from change_log',
+      'select max(server_version) as n from tombstones',
+    ]
     return Math.max(0, ...[counter, log, ...hasTombstones ? [tombstones] : []]
       .map(sql => one<{ n: number | null }>(`${sql} where workspace_id = ?`, workspaceId)?.n ?? 0))
   }
 
   function* versionsOf(table: string): Iterable<number> {
-    for (const { version } of all<{ version: number }>(`select server_version as version from ${table} where workspace_id = ?`, workspaceId)) yield version
+    for (const { version } of all<{ version: number }>(
+      `select server_version as version from ${table} where workspace_id = ?`,
+      workspaceId,
+    )) yield version
   }
 
   return {
     head: readHead(),
     logVersions: () => versionsOf('change_log'),
     tombstoneVersions: () => hasTombstones ? versionsOf('tombstones') : [],
-    hasOp: opId => one('select 1 from change_log where op_id = ? and workspace_id = ?', opId, workspaceId) !== undefined,
+    hasOp: opId =>
+      one('select 1 from change_log where op_id = ? and workspace_id = ?', opId, workspaceId) !== undefined,
     countLog: () => one<{ n: number }>('select count(*) as n from change_log where workspace_id = ?', workspaceId)!.n,
     log: readWholeLog,
     * keys() {
       for (const tableName of tableNames()) {
-        for (const [pk, log, rows, tombstones] of groupByPk(readLog(tableName), readRows(tableName), readTombstones(tableName))) {
+        for (const [pk, log, rows, tombstones] of groupByPk(
+          readLog(tableName),
+          readRows(tableName),
+          readTombstones(tableName),
+        )) {
           yield { workspaceId, tableName, pk, log, row: rows[0], tombstones }
         }
       }

@@ -25,15 +25,18 @@ export interface Source {
 }
 
 const otherTables = new Set([
-  'users', 'auth_accounts', 'workspaces', 'workspace_members', 'auth_invites', 'admin_users', 'admin_workspace_settings',
-  'upload_intents', 'server_version_counter', 'change_log', 'device_cursors', 'tombstones', 'kysely_migration', 'kysely_migration_lock',
-  'webhook_registrations', 'webhook_delivery_logs', 'webhook_custom_hooks', 'connect_device_authorizations', 'connect_environments',
+  'users', 'auth_accounts', 'workspaces', 'workspace_members', 'auth_invites', 'admin_users',
+  'admin_workspace_settings', 'upload_intents', 'server_version_counter', 'change_log', 'device_cursors', 'tombstones',
+  'kysely_migration', 'kysely_migration_lock', 'webhook_registrations', 'webhook_delivery_logs', 'webhook_custom_hooks',
+  'connect_device_authorizations', 'connect_environments',
 ])
 
 /** Throws `ImportError` where the file is a database of something else. */
 export function createSource(database: DatabaseSync, path: string): Source {
   const columns = readColumns(database)
-  if (columns.has('__or3_layer_migrations')) throw new ImportError(`${path} is a database of this layer already: there is nothing to move.`)
+  if (columns.has('__or3_layer_migrations')) {
+    throw new ImportError(`${path} is a database of this layer already: there is nothing to move.`)
+  }
   if (!columns.has('change_log') || !columns.has('server_version_counter')) {
     throw new ImportError(`${path} is not a database of or3-provider-sqlite: it has no change_log.`)
   }
@@ -43,25 +46,33 @@ export function createSource(database: DatabaseSync, path: string): Source {
     one: <T>(sql: string, ...args: SQLInputValue[]) => database.prepare(sql).get(...args) as T | undefined,
   }
   const rowTables = [...columns.keys()].filter(name => name.startsWith(rowTablePrefix))
-  const count = (table: string) => columns.has(table) ? tables.one<{ n: number }>(`select count(*) as n from ${quote(table)}`)!.n : 0
+  const count = (table: string) => columns.has(table)
+    ? tables.one<{ n: number }>(`select count(*) as n from ${quote(table)}`)!.n
+    : 0
 
   return {
     revision: readRevision(tables),
     count,
     rowTables,
     countLive: () => new Map(rowTables.map(table => [
-      table.slice(rowTablePrefix.length), tables.one<{ n: number }>(`select count(*) as n from ${quote(table)} where deleted = 0`)!.n,
+      table.slice(rowTablePrefix.length),
+      tables.one<{ n: number }>(`select count(*) as n from ${quote(table)} where deleted = 0`)!.n,
     ])),
     * rows(table, wanted) {
       const present = wanted.filter(column => columns.get(table)?.has(column))
-      if (present.length > 0) yield* tables.all<Record<string, unknown>>(`select ${present.map(quote).join(', ')} from ${quote(table)} order by rowid`)
+      if (present.length > 0) {
+        yield* tables.all<Record<string, unknown>>(
+          `select ${present.map(quote).join(', ')} from ${quote(table)} order by rowid`,
+        )
+      }
     },
     unknownTables: () => [...columns.keys()]
       .filter(name => !otherTables.has(name) && !rowTables.includes(name) && !name.startsWith('sqlite_'))
       .map(name => ({ name, rows: count(name) }))
       .filter(table => table.rows > 0),
     workspaceIds() {
-      const holding = ['server_version_counter', 'change_log', 'tombstones', ...rowTables].filter(name => columns.has(name))
+      const holding = ['server_version_counter', 'change_log', 'tombstones', ...rowTables]
+        .filter(name => columns.has(name))
       const union = holding.map(name => `select workspace_id as id from ${quote(name)}`).join(' union ')
       return [...tables.all<{ id: string }>(union)].map(row => row.id).sort(compareCodePoints)
     },
@@ -71,7 +82,8 @@ export function createSource(database: DatabaseSync, path: string): Source {
 
 function readColumns(database: DatabaseSync): Map<string, Set<string>> {
   const rows = database.prepare(`
-    select t.name as "table", c.name as "column" from sqlite_master t join pragma_table_info(t.name) c where t.type = 'table'`)
+    select t.name as "table", c.name as "column" from sqlite_master t join pragma_table_info(t.name) c
+      where t.type = 'table'`)
     .all() as { table: string, column: string }[]
   const columns = new Map<string, Set<string>>()
   for (const { table, column } of rows) columns.set(table, (columns.get(table) ?? new Set()).add(column))

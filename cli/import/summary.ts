@@ -13,18 +13,28 @@ export function writeSummary(output: { write(text: string): unknown }, report: I
     '',
     ...writeTable(['live rows of', 'old', 'new'], report.synced.map(({ name, old, new: now }) => [name, old, now])),
     '',
-    ...writeTable(['workspace', 'head', 'changes', 'restored', 'rows', 'deleted', 'horizon', 'fingerprint'], report.workspaces.map(toCells)),
+    ...writeTable(
+      ['workspace', 'head', 'changes', 'restored', 'rows', 'deleted', 'horizon', 'fingerprint'],
+      report.workspaces.map(toCells),
+    ),
     '',
     ...report.sourceRevision > newestRevision
-      ? [`The old database's schema is ${report.sourceRevision}, newer than ${newestRevision}: tables that came since are left behind.`]
+      ? [
+          `The old database's schema is ${report.sourceRevision}, newer than ${newestRevision}: `
+          + `tables that came since are left behind.`,
+        ]
       : [],
-    ...report.ownersRestored > 0 ? [`${report.ownersRestored} workspaces had no member as owner and got the one they named.`] : [],
+    ...report.ownersRestored > 0
+      ? [`${report.ownersRestored} workspaces had no member as owner and got the one they named.`]
+      : [],
     ...report.cursors.ownerless > 0
       ? [`Left behind: ${report.cursors.ownerless} device cursors without a known user; the devices report them again.`]
       : [],
     ...report.opIdsReplaced > 0 ? [`${report.opIdsReplaced} op ids were no UUIDs and were replaced.`] : [],
     ...report.leftBehind.map(({ name, rows }) => `Left behind: ${name} (${rows} rows).`),
-    ...report.unreadableCount > 0 ? [`Unreadable and left behind: ${report.unreadableCount}.`, ...report.unreadable.map(line => `  ${line}`)] : [],
+    ...report.unreadableCount > 0
+      ? [`Unreadable and left behind: ${report.unreadableCount}.`, ...report.unreadable.map(line => `  ${line}`)]
+      : [],
     `Old and new are equal: log, heads and winners. The new database is ${resolve(to)}.`,
     `Start the server with OR3_SQLITE_DB_PATH=${resolve(to)} and keep the old file until you are content.`,
   ]

@@ -69,7 +69,11 @@ async function importWorkspace(
 }
 
 /** Which rows need a version is known only when all were seen, so a log with gaps is read twice. */
-async function noteUnplaced(workspace: SourceWorkspace, versions: Versions, onRows: (count: number) => void): Promise<void> {
+async function noteUnplaced(
+  workspace: SourceWorkspace,
+  versions: Versions,
+  onRows: (count: number) => void,
+): Promise<void> {
   for (const keys of inBatches(workspace.keys(), weighKey)) {
     for (const key of keys) buildHistory(key, row => (versions.note(row), row.wanted ?? 0))
     onRows(0)
@@ -82,7 +86,10 @@ function weighKey({ log, row }: OldKey): number {
 }
 
 /** Also what `verify.ts` makes of the finished file. */
-export function addToFingerprint(hash: Hash, winner: Pick<NewChange, 'tableName' | 'pk' | 'op' | 'clock' | 'hlc' | 'opId' | 'payload'>): void {
+export function addToFingerprint(
+  hash: Hash,
+  winner: Pick<NewChange, 'tableName' | 'pk' | 'op' | 'clock' | 'hlc' | 'opId' | 'payload'>,
+): void {
   const { tableName, pk, op, clock, hlc, opId, payload } = winner
   hash.update(`${JSON.stringify([tableName, pk, op, clock, hlc, opId, payload])}\n`)
 }
@@ -91,8 +98,11 @@ async function writeHistories(tx: WriteTransaction, logId: number, histories: re
   const changes = histories.flatMap(history => history.changes)
   for (const batch of inBatches(changes, change => change.payload?.length ?? 0)) {
     await tx.run(sql`
-      insert into changes (log_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at, payload)
-      select ${logId}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+      insert into changes
+        (log_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id,
+          obsoletes, created_at, payload)
+      select ${logId}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+        value ->> 7,
         value ->> 8, value ->> 9, value ->> 10, value ->> 11
       from json_each(${JSON.stringify(batch.map(toColumns))})`)
   }
@@ -122,12 +132,13 @@ async function countSynced(database: SyncDatabase, source: Source): Promise<Impo
     select table_name as name, count(*) as rows from records where tombstone_at is null group by table_name`)
   const rows = new Map(counted.map(({ name, rows }) => [name, rows]))
   const old = source.countLive()
-  return [...new Set([...old.keys(), ...rows.keys()])].sort().map(name => ({ name, old: old.get(name) ?? 0, new: rows.get(name) ?? 0 }))
+  return [...new Set([...old.keys(), ...rows.keys()])].sort()
+    .map(name => ({ name, old: old.get(name) ?? 0, new: rows.get(name) ?? 0 }))
 }
 
 /**
- * A cursor of an unknown user goes to the workspace's only member; where there are more it is left behind, since a wrong
- * owner would lock its device out. The device reports it again with its next sync.
+ * A cursor of an unknown user goes to the workspace's only member; where there are more it is left behind, since a
+ * wrong owner would lock its device out. The device reports it again with its next sync.
  */
 async function importCursors(database: SyncDatabase, source: Source, report: ImportReport): Promise<void> {
   const columns = ['workspace_id', 'device_id', 'last_seen_version', 'updated_at', 'owner_user_id']
@@ -136,7 +147,8 @@ async function importCursors(database: SyncDatabase, source: Source, report: Imp
     const { written, ownerless } = await database.write(async (tx) => {
       const { rowsAffected } = await tx.run(sql`
         insert or ignore into device_cursors (workspace_id, device_id, user_id, cursor, updated_at)
-        select workspace_id, device_id, user_id, cursor, updated_at from (${cursorsOf(rows)}) where user_id is not null`)
+        select workspace_id, device_id, user_id, cursor, updated_at
+        from (${cursorsOf(rows)}) where user_id is not null`)
       const [counted] = await tx.all<{ count: number }>(sql`
         select count(*) as count from (${cursorsOf(rows)}) where user_id is null`)
       return { written: rowsAffected, ownerless: counted!.count }
@@ -154,7 +166,8 @@ function cursorsOf(rows: string) {
       coalesce(c.value ->> 'owner_user_id', (
         select min(m.user_id) from workspace_members m
         where m.workspace_id = c.value ->> 'workspace_id' having count(*) = 1)) as user_id,
-      min(l.head, c.value ->> 'last_seen_version') as cursor, min(${nowSeconds()}, c.value ->> 'updated_at') as updated_at
+      min(l.head, c.value ->> 'last_seen_version') as cursor,
+      min(${nowSeconds()}, c.value ->> 'updated_at') as updated_at
     from json_each(${rows}) c
     cross join logs l on l.workspace_id = c.value ->> 'workspace_id'`
 }

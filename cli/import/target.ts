@@ -1,6 +1,6 @@
 /**
- * The new file: written under another name beside its place and moved there when it is whole and verified. Whatever ends
- * the import before leaves that other name alone, which the next one starts by removing.
+ * The new file: written under another name beside its place and moved there when it is whole and verified. Whatever
+ * ends the import before leaves that other name alone, which the next one starts by removing.
  */
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -26,6 +26,7 @@ export interface TargetPaths {
   copyFolder: string
 }
 
+/** Where the new file goes, and where it is made. */
 export function targetPaths(given: string): TargetPaths {
   const path = resolve(given)
   const working = join(dirname(path), `${basename(path)}.importing`)
@@ -60,17 +61,23 @@ function databaseOf(working: string): string {
   return `${working}.db`
 }
 
+/** Opens the unfinished new database. */
 export async function openTarget({ path, working }: TargetPaths, migrations: readonly Migration[]): Promise<Target> {
   const unfinished = databaseOf(working)
   // No flush for each write: a file that is not whole is never used, and the whole one is flushed before it is moved.
-  const database = await openDatabase({ path: unfinished, journalMode: 'WAL', synchronous: 'OFF' }, { layer: migrations, app: [] })
+  const database = await openDatabase(
+    { path: unfinished, journalMode: 'WAL', synchronous: 'OFF' },
+    { layer: migrations, app: [] },
+  )
   let isDone = false
   return {
     database,
     async commit() {
       await database.close()
       await flush(unfinished)
-      if (await sizeOf(`${unfinished}-wal`) > 0) throw new ImportError('The new file could not be completed: its write-ahead log is not empty.')
+      if (await sizeOf(`${unfinished}-wal`) > 0) {
+        throw new ImportError('The new file could not be completed: its write-ahead log is not empty.')
+      }
       await assertEmpty(path)
       await rename(unfinished, path)
       // A folder cannot be flushed on every system.
@@ -87,7 +94,9 @@ export async function openTarget({ path, working }: TargetPaths, migrations: rea
 
 async function assertEmpty(path: string): Promise<void> {
   for (const part of [path, `${path}-wal`]) {
-    if (await sizeOf(part) > 0) throw new ImportError(`${part} exists already: give --to a path where no file is, or move that one away.`)
+    if (await sizeOf(part) > 0) {
+      throw new ImportError(`${part} exists already: give --to a path where no file is, or move that one away.`)
+    }
   }
 }
 

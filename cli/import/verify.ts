@@ -56,8 +56,10 @@ async function verifyLog(
   onRows: (count: number) => void,
 ): Promise<void> {
   const stored = readPages<Stored>(after => database.read.all(sql`
-    select server_version as version, table_name as "tableName", pk, op, clock, hlc, op_id as "opId", payload from changes
-    where log_id = ${logOf(counts.id)} and server_version > ${after?.version ?? 0} order by server_version limit ${rowsPerPage}`))
+    select server_version as version, table_name as "tableName", pk, op, clock, hlc, op_id as "opId", payload
+    from changes
+    where log_id = ${logOf(counts.id)} and server_version > ${after?.version ?? 0}
+    order by server_version limit ${rowsPerPage}`))
   let missing = 0
   let next = await stored.next()
   for (const old of workspace.log()) {
@@ -69,7 +71,8 @@ async function verifyLog(
 }
 
 function isSame(stored: Stored, old: LoggedChange): boolean {
-  return stored.version === old.version && stored.tableName === old.tableName && stored.pk === old.pk && stored.op === old.op
+  return stored.version === old.version && stored.tableName === old.tableName
+    && stored.pk === old.pk && stored.op === old.op
     && stored.clock === old.clock && stored.hlc === old.hlc && stored.payload === old.payload
 }
 
@@ -80,7 +83,8 @@ async function verifyWinners(
   onRows: (count: number) => void,
 ): Promise<void> {
   const winners = readPages<Stored>(after => database.read.all(sql`
-    select c.server_version as version, c.table_name as "tableName", c.pk, c.op, c.clock, c.hlc, c.op_id as "opId", c.payload
+    select c.server_version as version, c.table_name as "tableName", c.pk, c.op, c.clock,
+      c.hlc, c.op_id as "opId", c.payload
     from records r cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
     where r.log_id = ${logOf(counts.id)} and (r.table_name, r.pk) > (${after?.tableName ?? ''}, ${after?.pk ?? ''})
     order by r.table_name, r.pk limit ${rowsPerPage}`))

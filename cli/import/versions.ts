@@ -35,6 +35,7 @@ const isWanted = 2
 /** Given to a row whose own version is not known. */
 const isGiven = 3
 
+/** Gives the restored changes of one workspace the versions that its log leaves free. */
 export function createVersions(oldHead: number, inLog: Iterable<number>, ofTombstones: Iterable<number>): Versions {
   const states = new Uint8Array(oldHead + 1).fill(isFree)
   states[0] = isTaken

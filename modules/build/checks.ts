@@ -11,11 +11,13 @@ export function assertPreset(preset: string): void {
     ].join(' '))
   }
   if (/^(?:static|github.pages|gitlab.pages|.*.static)$/.test(preset)) {
-    useLogger('or3-layer-sqlite').warn(`The preset ${preset} (nuxt generate) makes pages and no server: nothing of this layer runs. Use nuxt build.`)
+    useLogger('or3-layer-sqlite').warn(`The preset ${preset} (nuxt generate) makes pages and no server: `
+      + `nothing of this layer runs. Use nuxt build.`)
     return
   }
   if (/^bun$/.test(preset)) {
-    useLogger('or3-layer-sqlite').warn('The preset bun is not tried with the native driver, and the limits by address count nobody there. Use node-server.')
+    useLogger('or3-layer-sqlite').warn('The preset bun is not tried with the native driver, '
+      + 'and the limits by address count nobody there. Use node-server.')
     return
   }
   if (!/cloudflare|vercel|netlify|aws|azure|firebase|edge|deno.deploy|stormkit/.test(preset)) return

@@ -26,20 +26,33 @@ const section = (title, lines, none) => {
   table.append(...lines)
   return [cell('h2', title), table]
 }
-const json = value => { const code = document.createElement('code'); code.textContent = JSON.stringify(value); const td = document.createElement('td'); td.append(code); return td }
+const json = value => {
+  const code = document.createElement('code'); code.textContent = JSON.stringify(value);
+  const td = document.createElement('td'); td.append(code); return td
+}
 function show(store) {
   const { status } = store
   const button = cell('button', status.isOnline ? 'Go offline' : 'Go online')
   button.id = 'online'
   button.onclick = () => channel.postMessage({ kind: 'online', name: store.name, isOnline: !status.isOnline })
-  const facts = { user: store.userId, workspace: store.workspaceId, device: status.deviceId, cursor: status.cursor, head: status.head,
-    live: status.live.mode + (status.live.reason ? ' (' + status.live.reason + ')' : ''), durable: status.isDurable, leader: status.isLeader,
+  const facts = { user: store.userId, workspace: store.workspaceId, device: status.deviceId,
+    cursor: status.cursor, head: status.head,
+    live: status.live.mode + (status.live.reason ? ' (' + status.live.reason + ')' : ''),
+    durable: status.isDurable, leader: status.isLeader,
     error: status.error ? status.error.message : 'none' }
   return [
-    ...section('Store', Object.entries(facts).map(([name, value]) => row(cell('th', name), cell('td', value))), ''), button,
-    ...section('Replica', store.tables.map(one => row(cell('th', one.name), cell('td', one.rows + ' rows'))), 'No rows.'),
-    ...section('Outbox', store.outbox.map(op => row(cell('th', op.tableName), cell('td', op.operation), cell('td', op.pk), json(op.payload))), 'Nothing waits.'),
-    ...section('Failures', store.failures.map(one => row(cell('th', one.table), cell('td', one.pk), cell('td', one.code + ': ' + one.message))), 'None.'),
+    ...section('Store', Object.entries(facts).map(([name, value]) => row(cell('th', name), cell('td', value))), ''),
+    button,
+    ...section('Replica', store.tables.map(one => row(cell('th', one.name), cell('td', one.rows + ' rows'))),
+      'No rows.'),
+    ...section('Outbox',
+      store.outbox.map(op =>
+        row(cell('th', op.tableName), cell('td', op.operation), cell('td', op.pk), json(op.payload))),
+      'Nothing waits.'),
+    ...section('Failures',
+      store.failures.map(one =>
+        row(cell('th', one.table), cell('td', one.pk), cell('td', one.code + ': ' + one.message))),
+      'None.'),
   ]
 }
 channel.onmessage = ({ data }) => {

@@ -1,6 +1,6 @@
 /**
- * A tab in Nuxt DevTools, in development only: what the sync client of the open page holds. The page behind it is served by
- * the dev server and talks to the app over a BroadcastChannel (app/sync/devtools.ts).
+ * A tab in Nuxt DevTools, in development only: what the sync client of the open page holds. The page behind it is
+ * served by the dev server and talks to the app over a BroadcastChannel (app/sync/devtools.ts).
  */
 import { addCustomTab } from '@nuxt/devtools-kit'
 import { addDevServerHandler } from '@nuxt/kit'

@@ -76,8 +76,10 @@ function findActive(): Registered | undefined {
   if (!active && !hasWarned) {
     hasWarned = true
     log.warn(selectedId === undefined
-      ? 'No auth provider is registered: every route that needs a user answers 401. Call registerAuthProvider() from a server plugin.'
-      : `No auth provider "${selectedId}" is registered: every route that needs a user answers 401. Register it, or change the setting.`)
+      ? 'No auth provider is registered: every route that needs a user answers 401. '
+      + 'Call registerAuthProvider() from a server plugin.'
+      : `No auth provider "${selectedId}" is registered: every route that needs a user answers 401. `
+        + `Register it, or change the setting.`)
   }
   return active
 }

@@ -88,7 +88,10 @@ export async function enterWorkspace(user: SignedInUser, workspaceId: string): P
 function assertPermission(role: WorkspaceRole, permission: Permission): void {
   if (mayDo(role, permission)) return
   if (permission === 'workspace.write') {
-    throw createSyncError('READ_ONLY', 'You may read this workspace, not write to it: ask an owner for the role of an editor.')
+    throw createSyncError(
+      'READ_ONLY',
+      'You may read this workspace, not write to it: ask an owner for the role of an editor.',
+    )
   }
   throw createSyncError('FORBIDDEN', `The role "${role}" does not permit this in this workspace.`)
 }

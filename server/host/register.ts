@@ -58,7 +58,10 @@ export function registerWithHost(
   registries.registerRateLimitProvider?.(providerId, answerHostMethods('The rate limits', rateLimits))
   const jobs = createBackgroundJobProvider(database, { limits: jobLimits })
   registries.registerBackgroundJobProvider?.(providerId, answerHostMethods('The background jobs', jobs, isJobRefusal))
-  registries.registerWebhookStore?.({ id: providerId, create: () => answerHostMethods('The webhooks', createWebhookStore(database)) })
+  registries.registerWebhookStore?.({
+    id: providerId,
+    create: () => answerHostMethods('The webhooks', createWebhookStore(database)),
+  })
   registries.registerConnectStore?.({
     id: providerId, create: () => answerHostMethods('OR3 Connect', createConnectStore(database), isConnectRefusal),
   })

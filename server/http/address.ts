@@ -7,9 +7,10 @@ import { getRequestHeader, getRequestIP, type H3Event } from 'h3'
 const maxAddressLength = 64
 
 /**
- * The client's address. Each proxy appends the address that asked it to X-Forwarded-For, so with `trustedProxies` of them
- * the client's is that many from the end; the client may have invented the ones before. A shorter header came past a
- * proxy, and then only the socket is sure. Null for a request that the server makes of itself, as a rendered page does.
+ * The client's address. Each proxy appends the address that asked it to X-Forwarded-For, so with `trustedProxies` of
+ * them the client's is that many from the end; the client may have invented the ones before. A shorter header came past
+ * a proxy, and then only the socket is sure. Null for a request that the server makes of itself, as a rendered page
+ * does.
  */
 export function readAddress(event: H3Event, trustedProxies: number): string | null {
   // Nitro's own calls have no connection. A client cannot ask without one, whatever headers it sends.

@@ -1,6 +1,7 @@
 /**
- * Checks each request before it is routed and before the user is known: its host, how many requests its connection and the
- * server have under way. Ends connections on which nothing moves, and those whose refused body does not end. Upholds P15.
+ * Checks each request before it is routed and before the user is known: its host, how many requests its connection and
+ * the server have under way. Ends connections on which nothing moves, and those whose refused body does not end.
+ * Upholds P15.
  */
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'

@@ -1,7 +1,7 @@
 /**
  * The body of a request as a checked value. Its size is bounded before it is parsed (nitro has no limit of its own,
- * nitrojs/nitro#2150), and a large one counts against the byte budget before it is read. It is read as JSON whatever its
- * content type says. A wrong one is a 400 that names the field, a long one a 413.
+ * nitrojs/nitro#2150), and a large one counts against the byte budget before it is read. It is read as JSON whatever
+ * its content type says. A wrong one is a 400 that names the field, a long one a 413.
  */
 import { isUtf8 } from 'node:buffer'
 import { IncomingMessage } from 'node:http'
@@ -108,7 +108,10 @@ async function readBytes(event: H3Event, options: ReadOptions): Promise<Buffer> 
   const request = event.node.req
   const encoding = getRequestHeader(event, 'content-encoding')
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw createSyncError('UNSUPPORTED_ENCODING', 'The body is compressed: send it as it is, without a content-encoding')
+    throw createSyncError(
+      'UNSUPPORTED_ENCODING',
+      'The body is compressed: send it as it is, without a content-encoding',
+    )
   }
   const length = Number(getRequestHeader(event, 'content-length') ?? 0)
   if (length > maxBytes) throw refuseRest(request, tooLarge(maxBytes))

@@ -18,7 +18,10 @@ export interface Lease {
 }
 
 export interface ByteBudget {
-  /** Resolves with the lease. Throws RATE_LIMITED where the user holds too much, SERVER_BUSY where all users together do. */
+  /**
+   * Resolves with the lease. Throws RATE_LIMITED where the user holds too much, SERVER_BUSY where all users together
+   * do.
+   */
   take(userId: string, bytes: number): Promise<Lease>
   /** Bytes held now. */
   readonly held: number
@@ -86,7 +89,10 @@ export function createByteBudget({ readLimits, waitMs }: Options): ByteBudget {
           waiting.delete(one)
           reject(fitsUser(userId, bytes)
             ? createSyncError('SERVER_BUSY', 'The server holds as many bytes as it may. Retry after 1s')
-            : createSyncError('RATE_LIMITED', 'Rate limit exceeded: too many of your bytes are under way. Retry after 1s'))
+            : createSyncError(
+                'RATE_LIMITED',
+                'Rate limit exceeded: too many of your bytes are under way. Retry after 1s',
+              ))
         }
         const timer = setTimeout(giveUp, waitMs)
         const one: Waiting = {

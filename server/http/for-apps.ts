@@ -21,8 +21,8 @@ export function createSyncError(
 }
 
 /**
- * The session of the request, or null where nobody is signed in. Throws AUTH_UNAVAILABLE, RATE_LIMITED and the database's
- * refusals.
+ * The session of the request, or null where nobody is signed in. Throws AUTH_UNAVAILABLE, RATE_LIMITED and the
+ * database's refusals.
  */
 export function resolveSession(event: H3Event): Promise<SignedInSession | null> {
   return answerErrors(() => session.resolveSession(event))

@@ -1,7 +1,7 @@
 /**
- * Refuses requests that change state and come from another site, with which a browser sends cookies too. Browsers tell the
- * site by `Sec-Fetch-Site`, older ones by `Origin`. A request with a bearer token and no cookie is exempt: other sites do
- * not have the token, and no browser adds one by itself, as it adds Basic, Digest and Negotiate.
+ * Refuses requests that change state and come from another site, with which a browser sends cookies too. Browsers tell
+ * the site by `Sec-Fetch-Site`, older ones by `Origin`. A request with a bearer token and no cookie is exempt: other
+ * sites do not have the token, and no browser adds one by itself, as it adds Basic, Digest and Negotiate.
  */
 import { getRequestHeader, type H3Event } from 'h3'
 import { createSyncError } from '../errors.ts'
@@ -34,7 +34,10 @@ function isCrossSite(event: H3Event): boolean {
   return origin === undefined ? site !== undefined : !isOwnOrigin(event, origin)
 }
 
-/** The host that a proxy was asked for counts too, since no other site can set its header. An opaque origin never counts. */
+/**
+ * The host that a proxy was asked for counts too, since no other site can set its header. An opaque origin never
+ * counts.
+ */
 function isOwnOrigin(event: H3Event, origin: string): boolean {
   const from = URL.parse(origin)
   if (from?.protocol !== 'http:' && from?.protocol !== 'https:') return false

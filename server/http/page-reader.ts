@@ -9,7 +9,9 @@ import type { SignedInSession } from '../auth/session-context.ts'
 import { useSyncEngine } from '../layer.ts'
 import { createUserCaller } from '../sync/caller.ts'
 
-/** Rows of one table in one page: more would make the HTML larger than the rows are worth. The browser loads the rest. */
+/**
+ * Rows of one table in one page: more would make the HTML larger than the rows are worth. The browser loads the rest.
+ */
 const maxPageRows = 1_000
 
 export interface PageReader {

@@ -1,7 +1,7 @@
 /**
  * How often a user may ask: a sliding minute per user and operation, in memory, since one process serves a database. A
- * request counts when it comes, and once more for each mebibyte that it sends or gets. Only what the server could not do
- * is refunded. Requests for a session count by address, in a limiter of their own: a flood of addresses cannot evict
+ * request counts when it comes, and once more for each mebibyte that it sends or gets. Only what the server could not
+ * do is refunded. Requests for a session count by address, in a limiter of their own: a flood of addresses cannot evict
  * the users' counters.
  */
 import { type H3Event, setResponseHeader, setResponseHeaders } from 'h3'
@@ -37,7 +37,7 @@ interface Options {
   now: () => number
 }
 
-/** Makes the limiter that counts each user's requests of the last minute by operation. */
+/** Counts each user's requests of the last minute, by operation. */
 export function createRateLimiter({ readLimits, now }: Options) {
   /** The moments of the last minute's requests, oldest first; the users most recently counted are last. */
   const counted = new Map<string, number[]>()
@@ -58,7 +58,9 @@ export function createRateLimiter({ readLimits, now }: Options) {
       const limit = readLimits()[operation]
       if (limit === null) return null
       const moments = recent(keyOf(operation, userId))
-      if (moments.length < limit) return { allowed: true, limit, remaining: limit - moments.length, retryAfterSeconds: 0 }
+      if (moments.length < limit) {
+        return { allowed: true, limit, remaining: limit - moments.length, retryAfterSeconds: 0 }
+      }
       // The next is allowed when the oldest of the last `limit` requests is a minute old.
       const freeAt = moments[moments.length - limit]! + windowMs
       return { allowed: false, limit, remaining: 0, retryAfterSeconds: Math.max(1, Math.ceil((freeAt - now()) / 1000)) }

@@ -7,8 +7,8 @@ const bySocket = new WeakMap<Socket, Set<() => void>>()
 const byResponse = new WeakMap<ServerResponse, Set<() => void>>()
 
 /**
- * Calls `end` once when the request is over, immediately where it is already. Returns false for a request that the server
- * makes of itself: it has no connection, and `end` is never called.
+ * Calls `end` once when the request is over, immediately where it is already. Returns false for a request that the
+ * server makes of itself: it has no connection, and `end` is never called.
  */
 export function onRequestEnd({ node: { req, res } }: H3Event, end: () => void): boolean {
   if (!(res instanceof ServerResponse)) return false
@@ -28,8 +28,8 @@ export function onRequestEnd({ node: { req, res } }: H3Event, end: () => void): 
 }
 
 /**
- * Counts the request as over although its answer goes on. For one that is bounded in another way, as a live stream is by
- * their number.
+ * Counts the request as over although its answer goes on. For one that is bounded in another way, as a live stream is
+ * by their number.
  */
 export function releaseRequest({ node: { res } }: H3Event): void {
   for (const end of byResponse.get(res as ServerResponse) ?? []) end()

@@ -1,6 +1,7 @@
 /**
- * Synced rows for an app's own server code, as `#or3-sync` gives them: a job, a webhook, an answer that streams in. They
- * act for the server, not for a user: authorize a user's request first. Refusals are h3 errors, as in `for-apps.ts`.
+ * Synced rows for an app's own server code, as `#or3-sync` gives them: a job, a webhook, an answer that streams in.
+ * They act for the server, not for a user: authorize a user's request first. Refusals are h3 errors, as in
+ * `for-apps.ts`.
  */
 import type { RowOf, SyncedTable } from '../../shared/synced-table.ts'
 import { useSyncEngine } from '../layer.ts'
@@ -24,14 +25,16 @@ import { answerErrors } from './errors.ts'
 export function syncedRows<Table extends SyncedTable>(
   table: Table, workspaceId: string, options?: PageOptions<RowOf<Table>>,
 ): Promise<RowPage<RowOf<Table>>> {
-  return answerErrors(async () => (await useSyncEngine()).rows.readPage(createSystemCaller(workspaceId), table, options))
+  return answerErrors(async () =>
+    (await useSyncEngine()).rows.readPage(createSystemCaller(workspaceId), table, options))
 }
 
 /**
- * Writes rows of one workspace in one transaction, as ops of the server's own device; every device gets them by its next
- * pull. Resolves after the commit with what the job gave. On `tx` an app's own Drizzle tables are written in the same
- * transaction. A row is written whole, so change one that `rows.get` gave. Only calls on `rows` and `tx` belong in the
- * job: it holds all other writes up, and may run again. Throws INVALID_REQUEST and CONFLICT, and then writes nothing.
+ * Writes rows of one workspace in one transaction, as ops of the server's own device; every device gets them by its
+ * next pull. Resolves after the commit with what the job gave. On `tx` an app's own Drizzle tables are written in the
+ * same transaction. A row is written whole, so change one that `rows.get` gave. Only calls on `rows` and `tx` belong in
+ * the job: it holds all other writes up, and may run again. Throws INVALID_REQUEST and CONFLICT, and then writes
+ * nothing.
  * @example await writeSyncedRows(workspaceId, rows => rows.put(notes, { id, text: 'Hello' }))
  * @example
  * await writeSyncedRows(workspaceId, async (rows, tx) => {

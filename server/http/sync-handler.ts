@@ -1,7 +1,8 @@
 /**
  * What the sync routes share, in order: user (401), rate limit (429), body (413, 400), the user's role in the workspace
- * that the body names (403), then the engine. A request counts before its body is read, and only a failure of the server is
- * refunded. Answers are never cached, and count against the byte budget until they were taken. Upholds P8 and P15.
+ * that the body names (403), then the engine. A request counts before its body is read, and only a failure of the
+ * server is refunded. Answers are never cached, and count against the byte budget until they were taken. Upholds P8 and
+ * P15.
  */
 import { type H3Event, setResponseHeader } from 'h3'
 import { errorKinds } from '../../shared/error-codes.ts'

@@ -48,7 +48,9 @@ const running = new Map<string, Promise<BackupResult>>()
  */
 export function backUp(file: { path: string } | null, options: BackupOptions = {}): Promise<BackupResult> {
   const path = file?.path ?? ':memory:'
-  if (path === ':memory:') return Promise.reject(new BackupError('The database is in memory: there is no file to back up.'))
+  if (path === ':memory:') {
+    return Promise.reject(new BackupError('The database is in memory: there is no file to back up.'))
+  }
   const under = running.get(path)
   if (under) return under
   const made = makeBackup(path, backupFolder(path, options), options).finally(() => running.delete(path))
@@ -71,16 +73,26 @@ export async function listBackups(path: string, options: BackupOptions = {}): Pr
 }
 
 /** The newest backup's moment, by its name alone; null where there is none. */
-export async function readLastBackupAt(file: { path: string } | null, options: BackupOptions = {}): Promise<string | null> {
+export async function readLastBackupAt(
+  file: { path: string } | null,
+  options: BackupOptions = {},
+): Promise<string | null> {
   const path = file?.path ?? ':memory:'
   const names = path === ':memory:' ? [] : await readdir(backupFolder(path, options)).catch(() => [])
   return names.map(name => readMoment(path, name) ?? '').sort().at(-1) || null
 }
 
-async function makeBackup(path: string, folder: string, { keep = readKeep(), signal }: BackupOptions): Promise<BackupResult> {
+async function makeBackup(
+  path: string,
+  folder: string,
+  { keep = readKeep(), signal }: BackupOptions,
+): Promise<BackupResult> {
   const startedAt = performance.now()
-  const isMissing = await stat(path).then(() => false, (error: NodeJS.ErrnoException) => ['ENOENT', 'ENOTDIR'].includes(error.code ?? ''))
-  if (isMissing) throw new BackupError('There is no database file to copy. Set OR3_SQLITE_DB_PATH to the one that the server has.')
+  const isMissing = await stat(path)
+    .then(() => false, (error: NodeJS.ErrnoException) => ['ENOENT', 'ENOTDIR'].includes(error.code ?? ''))
+  if (isMissing) {
+    throw new BackupError('There is no database file to copy. Set OR3_SQLITE_DB_PATH to the one that the server has.')
+  }
   await ensurePrivateFolder(folder)
   await removeAbandoned(path, folder)
   const createdAt = new Date().toISOString()
@@ -115,7 +127,10 @@ async function removeAbandoned(path: string, folder: string) {
   }
 }
 
-/** Mode and owner: who may read the copy, and who may go on with it, is who could the database. Others than root own what they make. */
+/**
+ * Mode and owner: who may read the copy, and who may go on with it, is who could the database. Others than root own
+ * what they make.
+ */
 export async function copyOwnership(copy: string, original: string): Promise<void> {
   const { mode, uid, gid } = await stat(original)
   await chmod(copy, mode & 0o777)
@@ -136,7 +151,8 @@ function backupFolder(path: string, { folder }: BackupOptions): string {
 
 /** Throws `ConfigError`, whose message names the setting. */
 export function readKeep(): number {
-  return readNumber({ name: 'OR3_SQLITE_BACKUP_KEEP', value: process.env['OR3_SQLITE_BACKUP_KEEP'] }, { least: 1 }) ?? defaultKeep
+  return readNumber({ name: 'OR3_SQLITE_BACKUP_KEEP', value: process.env['OR3_SQLITE_BACKUP_KEEP'] }, { least: 1 })
+    ?? defaultKeep
 }
 
 function stem(path: string): string {

@@ -25,6 +25,7 @@ export async function readContents(database: SyncDatabase): Promise<Contents> {
 /** `3 workspaces, 120 changes`; says so where they cannot be read, since a damaged file is served as far as it goes. */
 export async function describeContents(database: SyncDatabase): Promise<string> {
   return readContents(database).then(
-    ({ workspaces, changes }) => `${workspaces} workspace${workspaces === 1 ? '' : 's'}, ${changes} change${changes === 1 ? '' : 's'}`,
+    ({ workspaces, changes }) =>
+      `${workspaces} workspace${workspaces === 1 ? '' : 's'}, ${changes} change${changes === 1 ? '' : 's'}`,
     () => 'its contents cannot be counted')
 }

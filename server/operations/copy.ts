@@ -21,7 +21,10 @@ export class BackupError extends Error {
   override name = 'BackupError'
 }
 
-/** Makes the file `copy` from the database `source` and its log, flushed to disk. Throws `BackupError` where it is not whole. */
+/**
+ * Makes the file `copy` from the database `source` and its log, flushed to disk. Throws `BackupError` where it is not
+ * whole.
+ */
 export async function copyDatabase(source: string, copy: string, signal?: AbortSignal): Promise<VerifiedFile> {
   // SQLite copies into an empty file as into none, and keeps its mode.
   await ensurePrivateFile(copy)
@@ -46,7 +49,11 @@ async function runScript(source: string, copy: string, signal?: AbortSignal): Pr
   child.stderr.on('data', (chunk: Buffer) => complaint += chunk.toString())
   try {
     const [code] = await once(child, 'close') as [number | null]
-    if (code !== 0) throw new BackupError(`${source === '' ? 'That file is no whole database' : 'The copying process failed'}: ${reasonOf(complaint)}`)
+    if (code !== 0) {
+      throw new BackupError(
+        `${source === '' ? 'That file is no whole database' : 'The copying process failed'}: ${reasonOf(complaint)}`,
+      )
+    }
   }
   catch (error) {
     throw signal?.aborted ? new BackupError('It was stopped; nothing is left of it.') : error

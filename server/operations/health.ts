@@ -1,7 +1,7 @@
 /**
  * Whether the server can serve, for a load balancer and for people: the outcome of the last real reads and writes. It
- * tells no path, no secret and nothing of any tenant. After a failed write it makes one of its own: a load balancer that
- * has turned away sends none. Upholds P14.
+ * tells no path, no secret and nothing of any tenant. After a failed write it makes one of its own: a load balancer
+ * that has turned away sends none. Upholds P14.
  */
 import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -29,7 +29,8 @@ export interface Health {
 }
 
 const notReady: Health = {
-  ready: false, schemaRevision: 0, writable: false, problem: 'DATABASE_UNAVAILABLE', lastBackupAt: null, lastCleanUpAt: null, walBytes: 0, queuedWrites: 0,
+  ready: false, schemaRevision: 0, writable: false, problem: 'DATABASE_UNAVAILABLE',
+  lastBackupAt: null, lastCleanUpAt: null, walBytes: 0, queuedWrites: 0,
 }
 
 /** A load balancer does not wait as long as a write waits for another process's lock. */
@@ -40,7 +41,9 @@ export async function readHealth(engine: SyncEngine | undefined): Promise<{ stat
   if (!engine) return { status: 503, health: notReady }
   const { database } = engine
   const schemaRevision = await readRevision(database).catch(() => undefined)
-  if (!database.activity.isWritable) await Promise.race([tryToWrite(database), sleep(probeMs, undefined, { ref: false })])
+  if (!database.activity.isWritable) {
+    await Promise.race([tryToWrite(database), sleep(probeMs, undefined, { ref: false })])
+  }
   const { problem, isWritable: writable } = database.activity
   const health: Health = {
     ready: schemaRevision !== undefined, schemaRevision: schemaRevision ?? 0, writable,
@@ -77,7 +80,9 @@ export async function readWalBytes({ local }: SyncDatabase): Promise<number> {
 
 async function readRevision(database: SyncDatabase): Promise<number> {
   // From the table itself: damage to its index would make health fail where everything else goes on.
-  const [row] = await database.read.all<{ count: number }>(sql`select count(*) as count from ${sql.identifier(ledgerTable)} not indexed`)
+  const [row] = await database.read.all<{ count: number }>(
+    sql`select count(*) as count from ${sql.identifier(ledgerTable)} not indexed`,
+  )
   return row!.count
 }
 

@@ -33,9 +33,17 @@ const outcomes = ['applied', 'superseded', 'replayed', 'conflict', 'refused'] as
 export async function createMetrics(engine: () => SyncEngine | undefined): Promise<Metrics> {
   const { Counter, Gauge, Histogram, Registry } = await import('prom-client')
   const registers = [new Registry()]
-  const requests = new Counter({ name: 'or3_sync_requests_total', help: 'Answered sync requests.', labelNames: ['operation', 'status'], registers })
-  const latency = new Histogram({ name: 'or3_sync_request_seconds', help: 'From the request to its whole answer, without what a pull waits on purpose.', labelNames: ['operation'], buckets: latencyBuckets, registers })
-  const ops = new Counter({ name: 'or3_sync_ops_total', help: 'Pushed ops by what became of them.', labelNames: ['outcome'], registers })
+  const requests = new Counter({
+    name: 'or3_sync_requests_total', help: 'Answered sync requests.', labelNames: ['operation', 'status'], registers,
+  })
+  const latency = new Histogram({
+    name: 'or3_sync_request_seconds',
+    help: 'From the request to its whole answer, without what a pull waits on purpose.',
+    labelNames: ['operation'], buckets: latencyBuckets, registers,
+  })
+  const ops = new Counter({
+    name: 'or3_sync_ops_total', help: 'Pushed ops by what became of them.', labelNames: ['outcome'], registers,
+  })
   for (const outcome of outcomes) ops.inc({ outcome }, 0)
   new Counter({
     name: 'or3_sync_limited_total', help: 'How often each limit was met.', labelNames: ['limit'], registers,
@@ -97,17 +105,23 @@ async function addDatabaseFigures(registers: Registry[], engine: () => SyncEngin
       if (opened) this.inc(read(opened))
     },
   })
-  counter('commits_total', 'Transactions committed; several writes share one.', ({ database: { activity } }) => activity.commits)
+  counter('commits_total', 'Transactions committed; several writes share one.', ({ database: { activity } }) =>
+    activity.commits)
   counter('writes_total', 'Writes acknowledged.', ({ database: { activity } }) => activity.jobs)
-  counter('busy_waits_total', 'How often another process\'s lock was waited for.', ({ database: { activity } }) => activity.busyWaits)
+  counter('busy_waits_total', 'How often another process\'s lock was waited for.', ({ database: { activity } }) =>
+    activity.busyWaits)
   gauge('queued_writes', 'Writes that wait for the writer.', ({ database: { activity } }) => activity.queued)
-  gauge('writable', '0 after a write failed, until one succeeds.', ({ database: { activity } }) => activity.isWritable ? 1 : 0)
-  gauge('healthy', '0 where /api/health answers 503.', ({ database: { activity } }) => activity.problem === null ? 1 : 0)
+  gauge('writable', '0 after a write failed, until one succeeds.', ({ database: { activity } }) =>
+    activity.isWritable ? 1 : 0)
+  gauge('healthy', '0 where /api/health answers 503.', ({ database: { activity } }) =>
+    activity.problem === null ? 1 : 0)
   gauge('wal_bytes', 'Size of the write-ahead log.', ({ database }) => readWalBytes(database))
-  gauge('last_clean_up_timestamp_seconds', '0 where there was none.', opened => toSeconds(opened.maintenance.read().lastRun))
+  gauge('last_clean_up_timestamp_seconds', '0 where there was none.', opened =>
+    toSeconds(opened.maintenance.read().lastRun))
   // Asked for anew: a clean-up that never runs would leave it at 0.
   gauge('clean_up_backlog_versions', 'Versions no clean-up has read yet.', ({ database }) => readBacklog(database))
-  gauge('last_backup_timestamp_seconds', '0 where there was none.', async ({ database }) => toSeconds(await readLastBackupAt(database.local)))
+  gauge('last_backup_timestamp_seconds', '0 where there was none.', async ({ database }) =>
+    toSeconds(await readLastBackupAt(database.local)))
 }
 
 /** From a commit to the hint's write: a few turns of the event loop, more where thousands listen. */

@@ -2,7 +2,12 @@
 import type { H3Event } from 'h3'
 
 /** What the metrics read of a receipt. */
-export interface Receipt { success: boolean, applied?: boolean | undefined, replayed?: boolean | undefined, errorCode?: string | undefined }
+export interface Receipt {
+  success: boolean
+  applied?: boolean | undefined
+  replayed?: boolean | undefined
+  errorCode?: string | undefined
+}
 
 const resultsByEvent = new WeakMap<H3Event, readonly Receipt[]>()
 

@@ -76,7 +76,10 @@ function skipVersions(path: string, given: ReadonlyMap<string, number>) {
       move.run(id, next, next)
       skipped += next - head
     }
-    database.prepare('insert into layer_state (name, value) values (?, ?) on conflict (name) do update set value = value + excluded.value')
+    database.prepare(
+      'insert into layer_state (name, value) values (?, ?) '
+      + 'on conflict (name) do update set value = value + excluded.value',
+    )
       .run(skippedVersionsName, String(skipped))
     database.exec('commit')
   }
@@ -116,7 +119,9 @@ async function verify(path: string, migrations: readonly Migration[]) {
 function assertFits(verified: VerifiedFile, migrations: readonly Migration[]): VerifiedFile {
   const [layer] = verified.ledgers
   if (layer.length === 0) throw new BackupError('That is not a backup of this layer: it has none of its migrations.')
-  if (layer.length > migrations.length) throw new BackupError('That backup is of a newer release: install that one first.')
+  if (layer.length > migrations.length) {
+    throw new BackupError('That backup is of a newer release: install that one first.')
+  }
   const differs = (row: LedgerRow, index: number) => row.hash !== migrations[index]!.hash
   if (layer.some(differs)) throw new BackupError('That backup was made with other migrations than this release has.')
   return verified

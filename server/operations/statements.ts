@@ -21,24 +21,30 @@ export function watchStatements(client: Client, slowMs: number, tell: (slow: Slo
     const startedAt = performance.now()
     const result = run()
     const tookMs = performance.now() - startedAt
-    if (tookMs >= slowMs) tell({ ...describeStatement(typeof statement === 'string' ? statement : statement.sql), tookMs: Math.round(tookMs) })
+    if (tookMs >= slowMs) {
+      const text = typeof statement === 'string' ? statement : statement.sql
+      tell({ ...describeStatement(text), tookMs: Math.round(tookMs) })
+    }
     return result
   }
 
   function watchTransaction(transaction: Transaction): Transaction {
     return delegate(transaction, {
-      execute: (statement: InStatement, args?: InArgs) => timed(statement, () => transaction.execute(toStatement(statement, args))),
+      execute: (statement: InStatement, args?: InArgs) =>
+        timed(statement, () => transaction.execute(toStatement(statement, args))),
       commit: () => timed('commit', () => transaction.commit()),
     })
   }
 
   return delegate(client, {
-    execute: (statement: InStatement, args?: InArgs) => timed(statement, () => client.execute(toStatement(statement, args))),
-    transaction: async (...mode: Parameters<Client['transaction']>) => watchTransaction(await client.transaction(...mode)),
+    execute: (statement: InStatement, args?: InArgs) =>
+      timed(statement, () => client.execute(toStatement(statement, args))),
+    transaction: async (...mode: Parameters<Client['transaction']>) =>
+      watchTransaction(await client.transaction(...mode)),
   })
 }
 
-/** A name and a hash for a statement, without its values. */
+/** Names a statement by its verb, its table and a hash of its text. */
 export function describeStatement(text: string): Omit<SlowStatement, 'tookMs'> {
   const plain = text.trim().toLowerCase()
   const about = /\b(?:insert into|update|delete from|from)\s+"?(\w+)/.exec(plain)?.[1]

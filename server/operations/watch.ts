@@ -22,7 +22,7 @@ export async function useMetrics(): Promise<Metrics | null> {
   return await metrics ?? null
 }
 
-/** Gives requests their ids, logs failures and, where metrics are on, measures. */
+/** Gives each request an id, logs failures and counts requests for the metrics. */
 export function watchRequests(hooks: Hooks): void {
   hooks.hook('request', assignRequestId)
   hooks.hook('error', (error, { event }) => logFailure(error, event))
@@ -40,6 +40,7 @@ export function statementWatch(): OpenOptions {
   if (slowStatementMs === 0) return {}
   const log = consola.withTag('or3-sync')
   return {
-    wrapClient: client => watchStatements(client, slowStatementMs, ({ name, hash, tookMs }) => log.warn(`A statement took ${tookMs} ms: ${name}, ${hash}`)),
+    wrapClient: client => watchStatements(client, slowStatementMs, ({ name, hash, tookMs }) =>
+      log.warn(`A statement took ${tookMs} ms: ${name}, ${hash}`)),
   }
 }

@@ -1,7 +1,7 @@
 /**
- * A signed-in account hands in a token, of an invite for one address or of a link. A token that is unknown and one meant
- * for another address are answered alike; only the invited are told what has become of their invite. The workspace is
- * then the user's active one.
+ * A signed-in account hands in a token, of an invite for one address or of a link. A token that is unknown and one
+ * meant for another address are answered alike; only the invited are told what has become of their invite. The
+ * workspace is then the user's active one.
  */
 import { createSyncError } from '../errors.ts'
 import { parseInviteToken } from './invite-token.ts'
@@ -24,7 +24,9 @@ export async function acceptInviteToken(
   if (!parsed) throw unknownInvite()
   const { workspaceId, tokenHash } = parsed
   const byLink = await store.acceptInviteLink({ ...account, workspaceId, tokenHash })
-  const result = byLink.ok || byLink.reason !== 'not_found' ? byLink : await acceptInvite(store, account, workspaceId, tokenHash)
+  const result = byLink.ok || byLink.reason !== 'not_found'
+    ? byLink
+    : await acceptInvite(store, account, workspaceId, tokenHash)
   if (!result.ok) {
     if (result.reason === 'not_found' || result.reason === 'email_mismatch') throw unknownInvite()
     throw createSyncError('CONFLICT', refusals[result.reason])

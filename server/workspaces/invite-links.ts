@@ -1,7 +1,7 @@
 /**
  * Invite links: whoever has one joins the workspace with the link's role, as long as the link lasts and has uses left.
- * Owners and editors make links, as editor or viewer; a link falls with its maker's right to it. A link lets people in and
- * changes nobody's role. Only the hash of its token is stored. `invites.ts` has the invites for one address.
+ * Owners and editors make links, as editor or viewer; a link falls with its maker's right to it. A link lets people in
+ * and changes nobody's role. Only the hash of its token is stored. `invites.ts` has the invites for one address.
  */
 import { randomUUID } from 'node:crypto'
 import { and, desc, eq, gt, inArray, isNull, lt, lte, or, sql, type SQL } from 'drizzle-orm'
@@ -30,7 +30,9 @@ export async function createInviteLink(database: SyncDatabase, input: NewInviteL
     await requireLinkRight(tx, { workspaceId, userId: createdByUserId }, role)
     await tx.delete(inviteLinks).where(and(eq(inviteLinks.workspaceId, workspaceId), isOver(now)))
     const lasting = await tx.$count(inviteLinks, eq(inviteLinks.workspaceId, workspaceId))
-    if (lasting >= maxLinks) throw createSyncError('CONFLICT', `This workspace has ${maxLinks} invite links: revoke some first.`)
+    if (lasting >= maxLinks) {
+      throw createSyncError('CONFLICT', `This workspace has ${maxLinks} invite links: revoke some first.`)
+    }
     const id = randomUUID()
     await tx.insert(inviteLinks).values({
       id, workspaceId, role, tokenHash, createdByUserId, maxUses, uses: 0, expiresAt, createdAt: now,
@@ -77,8 +79,8 @@ export async function revokeInviteLink(
 }
 
 /**
- * Lets the account in, in one transaction with the count of uses, so that a link with one use lets one in. A member stays
- * what they are, and uses nothing up.
+ * Lets the account in, in one transaction with the count of uses, so that a link with one use lets one in. A member
+ * stays what they are, and uses nothing up.
  */
 export async function acceptInviteLink(
   database: SyncDatabase, input: AccountInput & { workspaceId: string, tokenHash: string },
@@ -136,7 +138,9 @@ async function findUsable(
 
 async function requireLinkRight(tx: WriteTransaction, caller: WorkspaceRef, granted: WorkspaceRole): Promise<void> {
   const role = await requireRole(tx, caller, 'editor', 'Only an owner or an editor may invite.')
-  if (!mayMake(role, granted)) throw createSyncError('FORBIDDEN', 'A link cannot make somebody an owner: invite an address.')
+  if (!mayMake(role, granted)) {
+    throw createSyncError('FORBIDDEN', 'A link cannot make somebody an owner: invite an address.')
+  }
 }
 
 function mayMake(role: WorkspaceRole | null, granted: WorkspaceRole): boolean {

@@ -9,7 +9,7 @@ export const maxTokenLength = 256 + 1 + 43
 
 export interface InviteToken { token: string, workspaceId: string, tokenHash: string }
 
-/** Makes a new random token for an invite to the workspace. */
+/** A new random token for the workspace. */
 export function createInviteToken(workspaceId: string): InviteToken {
   return withHash(workspaceId, randomBytes(32).toString('base64url'))
 }

@@ -1,8 +1,8 @@
 /**
  * Invites: a role in one workspace for one email address. Only the token's hash is known here.
  * Owners may invite as any role, editors as editor or viewer, viewers not at all; who could have made an invite may
- * revoke it, and an invite falls with its inviter's right to it. A member's role is what was decided last: older invites
- * to them that grant more fall. `invite-acceptance.ts` lets people in.
+ * revoke it, and an invite falls with its inviter's right to it. A member's role is what was decided last: older
+ * invites to them that grant more fall. `invite-acceptance.ts` lets people in.
  */
 import { randomUUID } from 'node:crypto'
 import { and, count, desc, eq, gt, inArray, lte, or, sql, type SQL } from 'drizzle-orm'
@@ -18,7 +18,9 @@ import { isEmail, isId, maxEmailLength, normalizeEmail } from './text.ts'
 
 /** More than a team asks in at once; without an end to it an editor could fill the disk with them. */
 const maxPendingInvites = 100
-/** Enough to see who came in of late. Were all kept, making and revoking in a loop would make every look at them slow. */
+/**
+ * Enough to see who came in of late. Were all kept, making and revoking in a loop would make every look at them slow.
+ */
 const maxEndedInvites = 100
 /** All that are pending, so that none is hidden. */
 const defaultListLimit = maxPendingInvites + maxEndedInvites
@@ -103,7 +105,9 @@ export async function revokeInvite(
     const invite = await tx.select({ role: invites.role, status: invites.status }).from(invites).where(self).get()
     if (!invite) throw createSyncError('NOT_FOUND', 'No such invite.')
     await requireInviteRight(tx, caller, invite.role)
-    if (invite.status === 'accepted') throw createSyncError('CONFLICT', 'The invite was accepted: remove the member instead.')
+    if (invite.status === 'accepted') {
+      throw createSyncError('CONFLICT', 'The invite was accepted: remove the member instead.')
+    }
     if (invite.status !== 'revoked') await revokeWhere(tx, self)
   })
 }
@@ -112,7 +116,11 @@ export async function revokeInvite(
  * Revokes what the member has invited and, with `role` (null: no longer a member), could not invite any more; and what
  * is open to the member and grants more than `role`, so that it does not undo what was decided after it.
  */
-export async function revokeInvitesAbove(tx: WriteTransaction, member: WorkspaceRef, role: WorkspaceRole | null): Promise<void> {
+export async function revokeInvitesAbove(
+  tx: WriteTransaction,
+  member: WorkspaceRef,
+  role: WorkspaceRole | null,
+): Promise<void> {
   const notInvitable = workspaceRoles.filter(granted => !mayInvite(role, granted))
   const higher = workspaceRoles.filter(granted => role === null || !isAtLeast(role, granted))
   await revokeWhere(tx, and(
@@ -154,7 +162,10 @@ async function refuseTooMany(tx: WriteTransaction, workspaceId: string, now: num
 function readInviteEmail(value: string): string {
   const email = normalizeEmail(value)
   if (isEmail(email)) return email
-  throw createSyncError('INVALID_REQUEST', `An invite's email address is name@domain, of at most ${maxEmailLength} characters.`)
+  throw createSyncError(
+    'INVALID_REQUEST',
+    `An invite's email address is name@domain, of at most ${maxEmailLength} characters.`,
+  )
 }
 
 async function requireInviteRight(tx: WriteTransaction, caller: WorkspaceRef, granted: WorkspaceRole): Promise<void> {

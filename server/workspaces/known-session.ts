@@ -1,6 +1,7 @@
 /**
  * The whole session of a user who is known: user, active workspace and role in one query, which is one round trip to a
- * database server. Nothing is made or changed: where anything is missing or new, the caller takes the way of three steps.
+ * database server. Nothing is made or changed: where anything is missing or new, the caller takes the way of three
+ * steps.
  */
 import { sql } from 'drizzle-orm'
 import { compileSql, readRows } from '../database/statement.ts'
@@ -18,7 +19,8 @@ interface SessionRow {
 }
 
 const selectSession = compileSql<AccountRef, SessionRow>(value => sql`
-  select u.id as id, u.email as email, u.display_name as "displayName", w.id as "workspaceId", w.name as "workspaceName", m.role as role
+  select u.id as id, u.email as email, u.display_name as "displayName",
+    w.id as "workspaceId", w.name as "workspaceName", m.role as role
   from auth_accounts a
   cross join users u on u.id = a.user_id
   cross join workspaces w on w.id = u.active_workspace_id and w.deleted_at is null
@@ -26,7 +28,10 @@ const selectSession = compileSql<AccountRef, SessionRow>(value => sql`
   where a.provider = ${value('provider')} and a.provider_user_id = ${value('providerUserId')}
   limit 1`)
 
-/** Null for an account without a user or an active workspace, and where its email or name has changed. Throws INVALID_REQUEST. */
+/**
+ * Null for an account without a user or an active workspace, and where its email or name has changed. Throws
+ * INVALID_REQUEST.
+ */
 export async function findKnownSession(database: SyncDatabase, input: AccountInput): Promise<KnownSession | null> {
   const [row] = await readRows(database.read.$client, selectSession(readAccount(input)))
   if (!row || differs(row, readProfile(input))) return null

@@ -56,7 +56,10 @@ export async function listMembers(database: SyncDatabase, input: WorkspaceRef): 
   return rows.map(row => ({ ...row, email: row.email ?? undefined, displayName: row.displayName ?? undefined }))
 }
 
-/** Owners. Invites the member may no longer vouch for, or that would give them more, are revoked. Throws NOT_FOUND, FORBIDDEN, LAST_OWNER. */
+/**
+ * Owners. Invites the member may no longer vouch for, or that would give them more, are revoked. Throws NOT_FOUND,
+ * FORBIDDEN, LAST_OWNER.
+ */
 export async function setMemberRole(
   database: SyncDatabase,
   { userId, workspaceId, memberUserId, role }: WorkspaceRef & { memberUserId: string, role: WorkspaceRole },
@@ -101,7 +104,8 @@ export async function endMembership(tx: WriteTransaction, member: Membership, ha
   await tx.delete(workspaceMembers).where(isMembership(member))
   // A device that may not pull any more holds no history back.
   const { workspaceId, userId } = member
-  await tx.delete(deviceCursors).where(and(eq(deviceCursors.workspaceId, workspaceId), eq(deviceCursors.userId, userId)))
+  await tx.delete(deviceCursors)
+    .where(and(eq(deviceCursors.workspaceId, workspaceId), eq(deviceCursors.userId, userId)))
   await revokeInvitesAbove(tx, member, null)
   if (!hasLeft) await revokeLinksAbove(tx, member.workspaceId, null)
   await moveActiveAway(tx, member.workspaceId, member.userId)

@@ -86,7 +86,7 @@ export function isLivingWorkspaceOfMember(): SQL | undefined {
   return and(eq(workspaces.id, workspaceMembers.workspaceId), isNull(workspaces.deletedAt))
 }
 
-/** The condition that a row is the user's membership in the workspace. */
+/** The condition that finds one membership. */
 export function isMembership({ workspaceId, userId }: WorkspaceRef): SQL | undefined {
   return and(eq(workspaceMembers.workspaceId, workspaceId), eq(workspaceMembers.userId, userId))
 }

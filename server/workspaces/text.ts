@@ -13,12 +13,12 @@ export const MAX_DESCRIPTION_LENGTH = 1000
 export const maxEmailLength = 320
 export const MAX_DISPLAY_NAME_LENGTH = 256
 
-/** Whether SQLite gives the text back as it was: without NUL and lone surrogates. */
+/** Whether every database keeps the text as it is. */
 export function isStorable(value: string): boolean {
   return value.isWellFormed() && !value.includes('\0')
 }
 
-/** Whether the value is a text that can be an id. */
+/** Whether the value can be an id. */
 export function isId(value: unknown): value is string {
   return typeof value === 'string' && value.length >= 1 && value.length <= MAX_ID_LENGTH && isStorable(value)
 }
@@ -30,9 +30,9 @@ export function mendText(value: string | null | undefined, maxLength: number): s
 }
 
 /**
- * How addresses are compared. The part before the @ is trimmed and lower-case in ASCII letters only, as SQLite's lower()
- * has it: `toLowerCase()` makes a k of the Kelvin sign too, and so one person's address of another's. The domain is
- * compared as DNS has it: IDNA, without a dot at its end.
+ * How addresses are compared. The part before the @ is trimmed and lower-case in ASCII letters only, as SQLite's
+ * lower() has it: `toLowerCase()` makes a k of the Kelvin sign too, and so one person's address of another's. The
+ * domain is compared as DNS has it: IDNA, without a dot at its end.
  */
 export function normalizeEmail(value: string): string {
   const email = value.trim().replaceAll(/[A-Z]+/g, letters => letters.toLowerCase())
@@ -43,14 +43,18 @@ export function normalizeEmail(value: string): string {
 
 /** True where a normalized text can be an address at all. It says nothing of whether mail arrives there. */
 export function isEmail(value: string): boolean {
-  return value.length <= maxEmailLength && isStorable(value) && /^[^\s@:<>()[\],;"\\]+@[^\s@:/.]+(?:\.[^\s@:/.]+)*$/.test(value)
+  return value.length <= maxEmailLength && isStorable(value)
+    && /^[^\s@:<>()[\],;"\\]+@[^\s@:/.]+(?:\.[^\s@:/.]+)*$/.test(value)
 }
 
 /** The trimmed name of a workspace; throws INVALID_REQUEST. */
 export function readWorkspaceName(value: string): string {
   const name = value.trim()
   if (name.length >= 1 && name.length <= MAX_NAME_LENGTH && isStorable(name)) return name
-  throw createSyncError('INVALID_REQUEST', `A workspace's name is 1 to ${MAX_NAME_LENGTH} characters of well-formed text.`)
+  throw createSyncError(
+    'INVALID_REQUEST',
+    `A workspace's name is 1 to ${MAX_NAME_LENGTH} characters of well-formed text.`,
+  )
 }
 
 /** The trimmed description; null and blank are none, undefined stays undefined. Throws INVALID_REQUEST. */
@@ -58,5 +62,8 @@ export function readDescription(value: string | null | undefined): string | null
   if (value === null || value === undefined) return value
   const description = value.trim()
   if (description.length <= MAX_DESCRIPTION_LENGTH && isStorable(description)) return description || null
-  throw createSyncError('INVALID_REQUEST', `A description is at most ${MAX_DESCRIPTION_LENGTH} characters of well-formed text.`)
+  throw createSyncError(
+    'INVALID_REQUEST',
+    `A description is at most ${MAX_DESCRIPTION_LENGTH} characters of well-formed text.`,
+  )
 }

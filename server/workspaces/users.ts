@@ -22,19 +22,26 @@ const selectByAccount = compileSql<AccountRef, UserRow>(value => sql`
   where a.provider = ${value('provider')} and a.provider_user_id = ${value('providerUserId')}
   limit 1`)
 
-interface NewUser extends AccountRef { userId: string, email: string | null, displayName: string | null, createdAt: number }
+interface NewUser extends AccountRef {
+  userId: string
+  email: string | null
+  displayName: string | null
+  createdAt: number
+}
 
 /** For an account that has no user. */
 const insertUser = compileSql<NewUser>(value => sql`
   insert into users (id, email, display_name, created_at)
   select ${value('userId')}, ${value('email')}, ${value('displayName')}, ${value('createdAt')}
-  where not exists (select 1 from auth_accounts where provider = ${value('provider')} and provider_user_id = ${value('providerUserId')})`)
+  where not exists (
+    select 1 from auth_accounts where provider = ${value('provider')}
+      and provider_user_id = ${value('providerUserId')})`)
 
 const insertAccount = compileSql<AccountRef & { userId: string, createdAt: number }>(value => sql`
   insert into auth_accounts (provider, provider_user_id, user_id, created_at)
   values (${value('provider')}, ${value('providerUserId')}, ${value('userId')}, ${value('createdAt')})`)
 
-/** The user of an account; null where there is none. */
+/** The user of that account, or null. */
 export async function getUser(database: SyncDatabase, input: AccountRef): Promise<StoreUser | null> {
   const { provider, providerUserId } = readAccount(input)
   const [user] = await readRows(database.read.$client, selectByAccount({ provider, providerUserId }))
@@ -76,7 +83,7 @@ export async function requireUser(tx: WriteTransaction, userId: string): Promise
   if (!user) throw noSuchUser()
 }
 
-/** The error for a user that does not exist. */
+/** The error for a user that is not there. */
 export function noSuchUser() {
   return createSyncError('NOT_FOUND', 'No such user.')
 }
@@ -88,7 +95,10 @@ export function readAccount({ provider, providerUserId }: AccountRef): AccountRe
 }
 
 /** Only what was given: a provider that says nothing about a name does not erase it. */
-export function readProfile(input: { email?: string | null | undefined, displayName?: string | null | undefined }): Profile {
+export function readProfile(input: {
+  email?: string | null | undefined
+  displayName?: string | null | undefined
+}): Profile {
   const profile: Profile = {}
   const email = mendText(input.email, maxEmailLength)
   const displayName = mendText(input.displayName, MAX_DISPLAY_NAME_LENGTH)

@@ -17,7 +17,10 @@ import type { DefaultWorkspace, WorkspaceListItem, WorkspaceRef } from './store/
 import { readDescription, readWorkspaceName } from './text.ts'
 import { noSuchUser, requireUser } from './users.ts'
 
-/** More than anybody keeps apart; all of one's workspaces are read at once, and 50,000 stopped the event loop for seconds. */
+/**
+ * More than anybody keeps apart; all of one's workspaces are read at once, and 50,000 stopped the event loop for
+ * seconds.
+ */
 const MAX_OWNED_WORKSPACES = 1000
 
 const selectActive = compileSql<{ userId: string }, Omit<DefaultWorkspace, 'created'>>(value => sql`
@@ -44,7 +47,8 @@ const insertFirst = compileSql<NewWorkspace>(value => sql`
   insert into workspaces (id, name, created_at)
   select ${value('id')}, ${value('name')}, ${value('createdAt')} from users u
   where u.id = ${value('userId')} and not exists (
-    select 1 from workspace_members m cross join workspaces w on w.id = m.workspace_id and w.deleted_at is null where m.user_id = u.id)`)
+    select 1 from workspace_members m cross join workspaces w on w.id = m.workspace_id and w.deleted_at is null
+    where m.user_id = u.id)`)
 
 /** The active workspace, else the one of the oldest membership. */
 const selectBest = compileSql<{ userId: string }, { workspaceId: string, workspaceName: string }>(value => sql`
@@ -64,7 +68,9 @@ async function ensureActiveWorkspace(tx: WriteTransaction, userId: string, patte
   const { rowsAffected } = await tx.execute(insertFirst(first))
   const created = rowsAffected > 0
   if (created) await tx.execute(insertOwner(first))
-  const { workspaceId, workspaceName } = created ? { workspaceId: first.id, workspaceName: first.name } : await findBest(tx, userId)
+  const { workspaceId, workspaceName } = created
+    ? { workspaceId: first.id, workspaceName: first.name }
+    : await findBest(tx, userId)
   await tx.execute(activate({ userId, workspaceId }))
   return { workspaceId, workspaceName, created }
 }
@@ -124,7 +130,8 @@ export async function createWorkspace(
  */
 const selectOwned = compileSql<{ userId: string }, { count: number }>(value => sql`
   select count(*) as count from (
-    select workspace_id, role from workspace_members where user_id = ${value('userId')} order by created_at desc limit 5000) m
+    select workspace_id, role from workspace_members where user_id = ${value('userId')}
+      order by created_at desc limit 5000) m
   cross join workspaces w on w.id = m.workspace_id and w.deleted_at is null
   where m.role = 'owner'`)
 

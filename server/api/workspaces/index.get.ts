@@ -8,7 +8,10 @@ export default defineAuthHandler(async (event): Promise<WorkspacesAnswer> => {
   const workspaces = await requireStore().listUserWorkspaces(user.id)
   return {
     workspaces: workspaces
-      .map(item => ({ ...item, description: item.description ?? null, createdAt: item.createdAt ?? 0, isActive: item.id === workspace.id }))
+      .map(item => ({
+        ...item, description: item.description ?? null, createdAt: item.createdAt ?? 0,
+        isActive: item.id === workspace.id,
+      }))
       .sort((a, b) => b.createdAt - a.createdAt),
   }
 })

@@ -36,7 +36,9 @@ export async function readDatabaseFacts(database: SyncDatabase): Promise<Databas
   const inMemory = local === null
   const mode = await readPragma<{ journal_mode: string }>(database, 'journal_mode')
   const level = await readPragma<{ synchronous: number }>(database, 'synchronous')
-  const [ledger] = await database.read.all<{ count: number }>(sql`select count(*) as count from ${sql.identifier(ledgerTable)} not indexed`)
+  const [ledger] = await database.read.all<{ count: number }>(
+    sql`select count(*) as count from ${sql.identifier(ledgerTable)} not indexed`,
+  )
   return {
     inMemory,
     fileBytes: local === null ? 0 : await stat(local.path).then(({ size }) => size, () => 0),

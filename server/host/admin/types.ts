@@ -43,7 +43,11 @@ export interface WorkspaceAccessStore {
   removeMember(input: { workspaceId: string, userId: string }): Promise<void>
   listWorkspaces(input: WorkspaceSearch): Promise<{ items: WorkspaceSummary[], total: number }>
   getWorkspace(input: { workspaceId: string }): Promise<WorkspaceSummary | null>
-  createWorkspace(input: { name: string, description?: string | undefined, ownerUserId: string }): Promise<{ workspaceId: string }>
+  createWorkspace(input: {
+    name: string
+    description?: string | undefined
+    ownerUserId: string
+  }): Promise<{ workspaceId: string }>
   softDeleteWorkspace(input: { workspaceId: string, deletedAt: number }): Promise<void>
   restoreWorkspace(input: { workspaceId: string }): Promise<void>
   searchUsers(input: UserSearch): Promise<FoundUser[]>
@@ -83,7 +87,12 @@ export interface AdminStoreProvider {
 /** An error turns the provider's health to unavailable. */
 export interface AdminWarning { level: 'warning' | 'error', message: string }
 
-export interface AdminAction { id: string, label: string, description?: string | undefined, danger?: boolean | undefined }
+export interface AdminAction {
+  id: string
+  label: string
+  description?: string | undefined
+  danger?: boolean | undefined
+}
 
 export interface ProviderAdminStatus {
   details?: Record<string, unknown> | undefined

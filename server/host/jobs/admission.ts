@@ -8,7 +8,9 @@ import type { WriteTransaction } from '../../database/types.ts'
 import { backgroundJobs, cancelledAdmissions } from '../../database/schema/index.ts'
 import { createSyncError } from '../../errors.ts'
 import { type JobRow, toRow } from './rows.ts'
-import { AdmissionCancelledError, type AdmissionCancellation, type CreateJobParams, type JobLimits, type JobTypes } from './types.ts'
+import {
+  AdmissionCancelledError, type AdmissionCancellation, type CreateJobParams, type JobLimits, type JobTypes,
+} from './types.ts'
 import { finishJob } from './writes.ts'
 
 /** Longer than any request is under way. */
@@ -51,11 +53,14 @@ export async function cancelAdmission(
   }
   const expiresAtMs = nowMs + cancellationMs
   await tx.insert(cancelledAdmissions).values({ userId, idempotencyKey, expiresAtMs })
-    .onConflictDoUpdate({ target: [cancelledAdmissions.userId, cancelledAdmissions.idempotencyKey], set: { expiresAtMs } })
+    .onConflictDoUpdate({
+      target: [cancelledAdmissions.userId, cancelledAdmissions.idempotencyKey],
+      set: { expiresAtMs },
+    })
   return { aborted: false, pending: true }
 }
 
-/** The user's job that was admitted with this idempotency key, if there is one. */
+/** The user's job with that idempotency key. */
 export async function findAdmitted(
   from: Pick<WriteTransaction, 'select'>,
   userId: string,
@@ -73,13 +78,19 @@ async function requireRoom(
   { maxConcurrentJobs, maxConcurrentJobsPerUser }: JobLimits,
 ): Promise<void> {
   const [counts] = await tx.all<Record<'active' | 'activeOfUser' | 'parked' | 'parkedOfUser', number>>(sql`
-    select coalesce(sum(not parked), 0) as active, coalesce(sum(not parked and user_id = ${userId}), 0) as "activeOfUser",
+    select coalesce(sum(not parked), 0) as active,
+      coalesce(sum(not parked and user_id = ${userId}), 0) as "activeOfUser",
       coalesce(sum(parked), 0) as parked, coalesce(sum(parked and user_id = ${userId}), 0) as "parkedOfUser"
     from background_jobs where status = 'streaming'`)
   const { active, activeOfUser, parked, parkedOfUser } = counts!
-  if (active >= maxConcurrentJobs) throw createSyncError('RATE_LIMITED', `Max concurrent background jobs reached (${maxConcurrentJobs})`)
+  if (active >= maxConcurrentJobs) {
+    throw createSyncError('RATE_LIMITED', `Max concurrent background jobs reached (${maxConcurrentJobs})`)
+  }
   if (activeOfUser >= maxConcurrentJobsPerUser) {
-    throw createSyncError('RATE_LIMITED', `Max concurrent background jobs per user reached (${maxConcurrentJobsPerUser})`)
+    throw createSyncError(
+      'RATE_LIMITED',
+      `Max concurrent background jobs per user reached (${maxConcurrentJobsPerUser})`,
+    )
   }
   if (parked >= maxConcurrentJobs || parkedOfUser >= maxConcurrentJobsPerUser) {
     throw createSyncError('RATE_LIMITED', 'Too many background jobs wait for a browser')

@@ -21,7 +21,10 @@ export async function claimToolCall<T extends JobTypes>(
   if (!waiting) return null
   const { clientToolCall: call } = waiting
   if (call.claimToken !== undefined && (call.claimExpiresAt ?? 0) > claim.nowMs) return null
-  const execution = { ...waiting, clientToolCall: { ...call, claimToken: claim.claimToken, claimExpiresAt: claim.claimExpiresAtMs } }
+  const execution = {
+    ...waiting,
+    clientToolCall: { ...call, claimToken: claim.claimToken, claimExpiresAt: claim.claimExpiresAtMs },
+  }
   const [row] = await tx.update(backgroundJobs).set({ execution: JSON.stringify(execution), activeAtMs: claim.nowMs })
     .where(eq(backgroundJobs.id, jobId)).returning()
   return toJob(row!)
@@ -40,14 +43,19 @@ export async function settleToolCall<T extends JobTypes>(
   const job = await readRunning(tx, jobId)
   const progress: JobProgress<T> = { ...JSON.parse(job!.progress) as JobProgress<T>, tool_calls: toolCalls }
   await tx.update(backgroundJobs).set({
-    ...toExecutionColumns(execution), progress: JSON.stringify(progress), leaseOwner: null, leaseExpiresAtMs: null, activeAtMs: claim.nowMs,
+    ...toExecutionColumns(execution), progress: JSON.stringify(progress),
+    leaseOwner: null, leaseExpiresAtMs: null, activeAtMs: claim.nowMs,
   }).where(eq(backgroundJobs.id, jobId))
   return true
 }
 
 type Waiting = JobExecution & { clientToolCall: NonNullable<JobExecution['clientToolCall']> }
 
-async function readWaiting(tx: WriteTransaction, jobId: string, { userId, callId }: ToolClaim): Promise<Waiting | undefined> {
+async function readWaiting(
+  tx: WriteTransaction,
+  jobId: string,
+  { userId, callId }: ToolClaim,
+): Promise<Waiting | undefined> {
   const job = await readRunning(tx, jobId)
   if (!job || job.userId !== userId || job.execution === null) return undefined
   const execution = JSON.parse(job.execution) as JobExecution

@@ -12,7 +12,11 @@ import { ownsLease, readRunning } from './writes.ts'
 export interface Claim { leaseOwner: string, nowMs: number, leaseExpiresAtMs: number }
 
 /** Null where the job is not to be had. */
-export function claimJob<T extends JobTypes>(tx: WriteTransaction, jobId: string, claim: Claim): Promise<BackgroundJob<T> | null> {
+export function claimJob<T extends JobTypes>(
+  tx: WriteTransaction,
+  jobId: string,
+  claim: Claim,
+): Promise<BackgroundJob<T> | null> {
   return claimWhere(tx, eq(backgroundJobs.id, jobId), claim)
 }
 
@@ -35,14 +39,20 @@ async function claimWhere<T extends JobTypes>(
     .orderBy(asc(backgroundJobs.startedAtMs)).limit(1)
   if (!row) return null
   const { contentBase = '', reasoningBase = '' } = JSON.parse(row.execution ?? '{}') as Partial<JobExecution>
-  const recovered = row.attempts === 0 ? {} : { content: escapeText(contentBase), reasoning: escapeText(reasoningBase), chunksReceived: 0 }
+  const recovered = row.attempts === 0
+    ? {}
+    : { content: escapeText(contentBase), reasoning: escapeText(reasoningBase), chunksReceived: 0 }
   const change = { leaseOwner, leaseExpiresAtMs, attempts: row.attempts + 1, activeAtMs: nowMs, ...recovered }
   await tx.update(backgroundJobs).set(change).where(eq(backgroundJobs.id, row.id))
   return toJob({ ...row, ...change })
 }
 
 /** False where another has taken the lease; one that is over and untaken can be renewed. */
-export async function renewLease(tx: WriteTransaction, jobId: string, { leaseOwner, leaseExpiresAtMs }: Omit<Claim, 'nowMs'>): Promise<boolean> {
+export async function renewLease(
+  tx: WriteTransaction,
+  jobId: string,
+  { leaseOwner, leaseExpiresAtMs }: Omit<Claim, 'nowMs'>,
+): Promise<boolean> {
   const job = await readRunning(tx, jobId)
   if (!job || !ownsLease(job, leaseOwner)) return false
   await tx.update(backgroundJobs).set({ leaseExpiresAtMs }).where(eq(backgroundJobs.id, jobId))

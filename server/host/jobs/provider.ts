@@ -23,20 +23,24 @@ export interface BackgroundJobOptions {
 const defaultLimits = { maxConcurrentJobs: 20, jobTimeoutMs: 300_000, completedJobRetentionMs: 300_000 }
 const cleanUpEveryMs = 60_000
 
-/** Makes the provider that keeps background jobs in the database. */
+/** The host's store of background jobs, kept in the database. */
 export function createBackgroundJobProvider<T extends JobTypes = JobTypes>(
   database: () => Promise<SyncDatabase>,
   { limits: given = {}, now = Date.now }: BackgroundJobOptions = {},
 ): BackgroundJobProvider<T> {
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => typeof value === 'number'))
-  const limits: JobLimits = { maxConcurrentJobsPerUser: set['maxConcurrentJobs'] ?? defaultLimits.maxConcurrentJobs, ...defaultLimits, ...set }
+  const limits: JobLimits = {
+    maxConcurrentJobsPerUser: set['maxConcurrentJobs'] ?? defaultLimits.maxConcurrentJobs,
+    ...defaultLimits, ...set,
+  }
   const servingSinceMs = now()
   /** One for each job this process works on. */
   const controllers = new Map<string, AbortController>()
   let watch: NodeJS.Timeout | undefined
   let cleanedAtMs = -Infinity
 
-  const write = async <R>(job: (tx: WriteTransaction, nowMs: number) => Promise<R>) => (await database()).write(tx => job(tx, now()))
+  const write = async <R>(job: (tx: WriteTransaction, nowMs: number) => Promise<R>) =>
+    (await database()).write(tx => job(tx, now()))
 
   function stop(jobId: string, reason?: string) {
     if (reason !== undefined) controllers.get(jobId)?.abort(new Error(reason))
@@ -125,7 +129,8 @@ export function createBackgroundJobProvider<T extends JobTypes = JobTypes>(
 
     async checkJobAborted(jobId) {
       const { read } = await database()
-      const [row] = await read.select({ status: backgroundJobs.status }).from(backgroundJobs).where(eq(backgroundJobs.id, jobId))
+      const [row] = await read.select({ status: backgroundJobs.status })
+        .from(backgroundJobs).where(eq(backgroundJobs.id, jobId))
       return row?.status === 'aborted'
     },
 
@@ -141,9 +146,11 @@ export function createBackgroundJobProvider<T extends JobTypes = JobTypes>(
     claimClientToolCall: (jobId, userId, callId, claimToken, claimExpiresAtMs) =>
       write((tx, nowMs) => claimToolCall<T>(tx, jobId, { userId, callId, claimToken, claimExpiresAtMs, nowMs })),
     settleClientToolCall: (jobId, userId, callId, claimToken, execution, toolCalls) =>
-      write((tx, nowMs) => settleToolCall<T>(tx, jobId, { userId, callId, claimToken, nowMs }, { execution, toolCalls })),
+      write((tx, nowMs) =>
+        settleToolCall<T>(tx, jobId, { userId, callId, claimToken, nowMs }, { execution, toolCalls })),
 
-    findJobByIdempotencyKey: async (idempotencyKey, userId) => find(await findAdmitted((await database()).read, userId, idempotencyKey)),
+    findJobByIdempotencyKey: async (idempotencyKey, userId) =>
+      find(await findAdmitted((await database()).read, userId, idempotencyKey)),
 
     async cancelAdmission(userId, admissionId) {
       const result = await write((tx, nowMs) => cancelAdmission(tx, userId, admissionId, nowMs))

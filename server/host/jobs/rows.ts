@@ -7,17 +7,17 @@ import type { BackgroundJob, CreateJobParams, HistoryPhase, JobExecution, JobPro
 
 export type JobRow = typeof backgroundJobs.$inferSelect
 
-/** Escapes a text as inside of a JSON string, without the quotes. */
+/** A text as it stands inside a JSON string, without the quotes. */
 export function escapeText(text: string): string {
   return JSON.stringify(text).slice(1, -1)
 }
 
-/** Gives back the text that `escapeText` escaped. */
+/** The text that `escapeText` wrote. */
 export function unescapeText(escaped: string): string {
   return JSON.parse(`"${escaped}"`) as string
 }
 
-/** Makes the job of its row. */
+/** The job that a row holds. */
 export function toJob<T extends JobTypes>(row: JobRow): BackgroundJob<T> {
   return {
     id: row.id,
@@ -40,9 +40,12 @@ export function toJob<T extends JobTypes>(row: JobRow): BackgroundJob<T> {
   }
 }
 
-/** Makes the row of a new job. */
+/** The row of a new job. */
 export function toRow<T extends JobTypes>(id: string, params: CreateJobParams<T>, nowMs: number): JobRow {
-  const { userId, idempotencyKey, initialContent = '', initialReasoning = '', execution, tool_calls, workflow_state, ...rest } = params
+  const {
+    userId, idempotencyKey, initialContent = '', initialReasoning = '',
+    execution, tool_calls, workflow_state, ...rest
+  } = params
   const { threadId, messageId, model, kind = 'chat', generationId, syncProviderId, historyPhase } = rest
   return {
     id, userId,
@@ -67,7 +70,10 @@ export function isReady(phase: HistoryPhase | undefined): boolean {
 }
 
 /** What a worker may claim: something to run again, that waits for nobody's browser. */
-export function toExecutionColumns(execution: JobExecution | undefined, mayRun = true): Pick<JobRow, 'execution' | 'claimable' | 'parked'> {
+export function toExecutionColumns(
+  execution: JobExecution | undefined,
+  mayRun = true,
+): Pick<JobRow, 'execution' | 'claimable' | 'parked'> {
   return {
     execution: execution === undefined ? null : JSON.stringify(execution),
     claimable: execution !== undefined && execution.kind === undefined && mayRun ? 1 : 0,

@@ -24,8 +24,11 @@ export interface JobExecution {
   clientToolCall?: { callId: string, claimToken?: string | undefined, claimExpiresAt?: number | undefined } | undefined
 }
 
-/** Where the write of a job's result into the synced history stands. A worker may claim the job only once it is `ready`. */
-export type HistoryPhase = 'admission_pending' | 'ready' | 'finalization_pending' | 'committed' | 'superseded' | 'blocked'
+/**
+ * Where the write of a job's result into the synced history stands. A worker may claim the job only once it is `ready`.
+ */
+export type HistoryPhase = 'admission_pending' | 'ready' | 'finalization_pending' | 'committed'
+  | 'superseded' | 'blocked'
 
 export type JobStatus = 'streaming' | 'complete' | 'error' | 'aborted'
 
@@ -118,7 +121,9 @@ export interface BackgroundJobProvider<T extends JobTypes = JobTypes> {
   ): Promise<boolean>
   findJobByIdempotencyKey(idempotencyKey: string, userId: string): Promise<BackgroundJob<T> | null>
   cancelAdmission(userId: string, admissionId: string): Promise<AdmissionCancellation>
-  /** Ends the job with the snapshot, its history pending, in one. False where it has ended, or another has the lease. */
+  /**
+   * Ends the job with the snapshot, its history pending, in one. False where it has ended, or another has the lease.
+   */
   saveTerminalSnapshot(jobId: string, snapshot: TerminalSnapshot<T>, leaseOwner?: string): Promise<boolean>
   /** With `from` only out of one of these phases. False where nothing was changed. */
   setHistoryPhase(jobId: string, phase: HistoryPhase, options?: { from?: HistoryPhase[] }): Promise<boolean>
@@ -145,7 +150,7 @@ export class LeaseLostError extends Error {
   override name = 'BackgroundJobLeaseLostError'
 }
 
-/** Whether the error is a refusal: a cancelled admission or a lost lease. */
+/** Whether the error says that a job was cancelled, or that another has its lease. */
 export function isJobRefusal(error: unknown): boolean {
   return error instanceof AdmissionCancelledError || error instanceof LeaseLostError
 }

@@ -6,7 +6,9 @@ import { and, eq, lt, or, sql } from 'drizzle-orm'
 import type { WriteTransaction } from '../../database/types.ts'
 import { backgroundJobs, cancelledAdmissions } from '../../database/schema/index.ts'
 import { escapeText, type JobRow } from './rows.ts'
-import { type JobLimits, type JobProgress, type JobStatus, type JobTypes, type JobUpdate, LeaseLostError } from './types.ts'
+import {
+  type JobLimits, type JobProgress, type JobStatus, type JobTypes, type JobUpdate, LeaseLostError,
+} from './types.ts'
 
 type RunningJob = Pick<JobRow, 'userId' | 'status' | 'leaseOwner' | 'progress' | 'execution'>
 
@@ -23,7 +25,10 @@ export function ownsLease(job: Pick<RunningJob, 'leaseOwner'>, leaseOwner: strin
   return !leaseOwner || job.leaseOwner === leaseOwner
 }
 
-/** A running job that `leaseOwner` may write to, else undefined. Throws `LeaseLostError` for an owner that lost the lease. */
+/**
+ * A running job that `leaseOwner` may write to, else undefined. Throws `LeaseLostError` for an owner that lost the
+ * lease.
+ */
 export async function requireOwned(
   tx: WriteTransaction,
   jobId: string,
@@ -35,7 +40,7 @@ export async function requireOwned(
   return undefined
 }
 
-/** Writes an update of a job, for the one who holds its lease. */
+/** Adds to what a running job has made so far. */
 export async function updateJob<T extends JobTypes>(
   tx: WriteTransaction,
   jobId: string,
@@ -66,7 +71,11 @@ interface JobEnd {
 }
 
 /** Writes the end of a job. */
-export async function finishJob(tx: WriteTransaction, jobId: string, { status, nowMs, content, error }: JobEnd): Promise<void> {
+export async function finishJob(
+  tx: WriteTransaction,
+  jobId: string,
+  { status, nowMs, content, error }: JobEnd,
+): Promise<void> {
   await tx.update(backgroundJobs).set({
     status,
     completedAtMs: nowMs,
@@ -77,7 +86,8 @@ export async function finishJob(tx: WriteTransaction, jobId: string, { status, n
 
 /** A result that is not in the history yet outlives the others: it is nowhere else. */
 const pendingHistoryRetentionMs = 7 * 86_400_000
-const isNotPending = sql`${backgroundJobs.historyPhase} is null or ${backgroundJobs.historyPhase} not in ('admission_pending', 'finalization_pending')`
+const isNotPending = sql`${backgroundJobs.historyPhase} is null
+  or ${backgroundJobs.historyPhase} not in ('admission_pending', 'finalization_pending')`
 
 export interface CleanedJobs { timedOut: string[], removed: number }
 

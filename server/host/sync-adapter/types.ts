@@ -56,7 +56,10 @@ export interface SyncGatewayAdapter {
   updateCursor(event: H3Event, request: UpdateCursorRequest): Promise<void>
   gcTombstones?(event: H3Event, request: CleanUpRequest): Promise<unknown>
   gcChangeLog?(event: H3Event, request: CleanUpRequest): Promise<unknown>
-  readonly capabilities?: { snapshotBootstrap?: 'snapshot-v1' | undefined, historyRetention?: 'snapshot-v1' | undefined }
+  readonly capabilities?: {
+    snapshotBootstrap?: 'snapshot-v1' | undefined
+    historyRetention?: 'snapshot-v1' | undefined
+  }
   snapshot?(event: H3Event, request: SnapshotRequest): Promise<SnapshotResponse>
   listWorkspaceIds?(): Promise<string[]>
   /** The host's maintenance job calls these four without waiting. */

@@ -32,7 +32,9 @@ export interface LiveFeeds {
 
 export interface LiveListeners {
   readonly size: number
-  /** Returns what removes it. Throws RATE_LIMITED for a user who has too many, DATABASE_UNAVAILABLE after `closeAll`. */
+  /**
+   * Returns what removes it. Throws RATE_LIMITED for a user who has too many, DATABASE_UNAVAILABLE after `closeAll`.
+   */
   add(listener: LiveListener): () => void
   /** The sessions of this user may have ended: each of their listeners is closed, and comes back where it still may. */
   endSessions(userId: string): void

@@ -130,7 +130,11 @@ export interface AuthWorkspaceStore {
     expiresAt: number
     tokenHash: string
   }): Promise<{ inviteId: string }>
-  listInvites?(input: { workspaceId: string, status?: InviteStatus | undefined, limit?: number | undefined }): Promise<WorkspaceInvite[]>
+  listInvites?(input: {
+    workspaceId: string
+    status?: InviteStatus | undefined
+    limit?: number | undefined
+  }): Promise<WorkspaceInvite[]>
   revokeInvite?(input: { workspaceId: string, inviteId: string, revokedByUserId: string }): Promise<void>
   validateInvite?(input: InviteRef): Promise<{ ok: true, role: WorkspaceRole } | { ok: false, reason: InviteRefusal }>
   /** User, account, membership and the invite's end in one transaction. */
