@@ -22,6 +22,6 @@ it('binds to the registries that are there, and serves nothing of those that are
   const ada = createClient(built.server, header, 'ada')
   await ada.workspaceId()
   const card = await built.server.fetch('/api/admin/status', { headers: { [header]: 'ada', 'x-super-admin': 'yes' } })
-  expect(await card.json()).toMatchObject({ warnings: [], details: { schemaRevision: 1 } })
+  expect(await card.json()).toMatchObject({ warnings: [], details: { schemaRevision: 3 } })
   for (const path of ['/api/knock', '/api/jobs', '/api/sync/snapshot']) expect((await ada.request(path, { body: {} })).status).toBe(404)
 })

@@ -2,7 +2,7 @@
 import { createUuid } from '../../../shared/uuid.ts'
 import { newMessage, newThread, nextIndex, sortMessages, sortThreads, withText } from '../utils/chat.ts'
 import type { JsonObject } from '../../../shared/protocol.ts'
-import type { Row } from '../../shared/device-rows.ts'
+import type { Row } from '~~/shared/device-rows'
 import type { Device } from './useDevice.ts'
 
 export const SCENARIOS = [

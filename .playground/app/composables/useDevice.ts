@@ -4,10 +4,10 @@
  */
 import { createSyncClient, type SyncStatus, type SyncStore } from '../../../client/index.ts'
 import type { JsonObject, PendingOp } from '../../../shared/protocol.ts'
-import { tables } from '../../shared/tables.ts'
+import { tables } from '~~/shared/tables'
 import { addDecision, keep, recall } from '../utils/decisions.ts'
-import { createRowReader, type DeviceRows } from '../../shared/device-rows.ts'
-import { fingerprint } from '../../shared/fingerprint.ts'
+import { createRowReader, type DeviceRows } from '~~/shared/device-rows'
+import { fingerprint } from '~~/shared/fingerprint'
 import { createRunWatch, type LastSync } from '../utils/run-watch.ts'
 
 export type DeviceRole = 'laptop' | 'phone'

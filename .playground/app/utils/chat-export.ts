@@ -1,5 +1,5 @@
 /** Reads the text of a chat export and counts what is in it. */
-import { readChatExport } from '../../shared/read-export.ts'
+import { readChatExport } from '~~/shared/read-export'
 import type { PendingOp } from '../../../shared/protocol.ts'
 
 export interface TableCount {

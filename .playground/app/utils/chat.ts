@@ -1,7 +1,7 @@
 /** Reads and makes chat rows: what a store keeps as plain JSON, seen as threads and messages. */
 import { compareCodePoints } from '../../../shared/revision.ts'
 import type { JsonObject } from '../../../shared/protocol.ts'
-import type { Row } from '../../shared/device-rows.ts'
+import type { Row } from '~~/shared/device-rows'
 
 export function readText(value: unknown): string {
   return typeof value === 'string' ? value : ''
