@@ -2,15 +2,20 @@
  * An API path that nobody has, or not with this method: answered as JSON, where Nuxt would answer with a page and 200.
  * It is the last of all routes, so an app's own under `/api` come first.
  */
-import { type H3Event, setResponseHeader } from 'h3'
+import { defineEventHandler, type H3Event, setResponseHeader, setResponseStatus } from 'h3'
 import { createSyncError } from '../errors.ts'
-import { defineHandler } from '../http/errors.ts'
+import { toHttpError } from '../http/errors.ts'
 
-export default defineHandler((event) => {
+/** Returned and not thrown: Nitro answers an error to a browser with a page. */
+export default defineEventHandler((event) => {
   const methods = readMethods(event)
-  if (methods.length === 0) throw createSyncError('NOT_FOUND', 'There is no such API path.')
-  setResponseHeader(event, 'Allow', methods.join(', '))
-  throw createSyncError('METHOD_NOT_ALLOWED', `This path does not take ${event.method}: use ${methods.join(' or ')}.`)
+  const error = toHttpError(methods.length === 0
+    ? createSyncError('NOT_FOUND', 'There is no such API path.')
+    : createSyncError('METHOD_NOT_ALLOWED', `This path does not take ${event.method}: use ${methods.join(' or ')}.`))
+  if (methods.length > 0) setResponseHeader(event, 'Allow', methods.join(', '))
+  setResponseStatus(event, error.statusCode, error.statusMessage)
+  const { statusCode, statusMessage, message, data } = error
+  return { error: true, statusCode, statusMessage, message, data }
 })
 
 /** h3 leaves the route that has the path here, also where only this one has the method. */

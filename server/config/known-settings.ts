@@ -18,7 +18,9 @@ type Config = Readonly<Record<string, unknown>>
  */
 export function findUnknownVariables(env: Readonly<Record<string, string | undefined>>, config: Config): string[] {
   const overrides = listPaths(config).map(path => `NUXT_OR3_SQLITE_${path.map(toSnakeCase).join('_')}`)
-  const isOverride = (name: string) => overrides.some(known => name === known || name.startsWith(`${known}_`))
+  // A variable may also set all keys of a group at once, as JSON.
+  const isOverride = (name: string) => overrides
+    .some(known => name === known || name.startsWith(`${known}_`) || known.startsWith(`${name}_`))
   return Object.keys(env)
     .filter(name => /^(NUXT_)?OR3_SQLITE_/.test(name) && !knownVariables.includes(name) && !isOverride(name))
     .map(name => describe('environment variable', name, [...knownVariables, ...overrides]))

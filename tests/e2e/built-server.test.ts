@@ -130,7 +130,8 @@ describe('a developer\'s first steps', () => {
   it('a variable that nothing reads is told at the start', async () => {
     const env = { OR3_SQLITE_DBPATH: 'x', OR3_SQLITE_METRICS: 'false' }
     const server = await startServer({ output: built.output, dbPath: join(built.dataFolder, 'told.db'), env })
-    expect((await server.fetch('/api/health')).status).toBe(200)
+    // The session waits for the start to be over.
+    expect((await server.fetch('/api/auth/session')).status).toBe(200)
     expect(server.output()).toContain('OR3_SQLITE_DBPATH is not read by or3-layer-sqlite: did you mean OR3_SQLITE_DB_PATH?')
     expect(server.output()).not.toContain('OR3_SQLITE_METRICS is not read')
   })

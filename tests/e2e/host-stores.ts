@@ -87,9 +87,9 @@ export function itKeepsStores({ output, header }: BuiltHost): void {
 
     const control = await setUp({ ...webhooksOn, NUXT_WEBHOOKS_FORGETS_STORES: 'true' })
     const forgetful = await control.start()
-    expect(await readAnswer(await forgetful.fetch('/api/webhooks/state'))).toEqual({ ids: [], hasOpenedFile: true })
+    // The layer finds the host's tables in its file, and does not serve beside them.
+    await vi.waitFor(() => expect(forgetful.output()).toContain('it is another application\'s database'), 10_000)
     expect(forgetful.output()).toContain('opened the database file by itself')
-    await forgetful.kill()
   }, 60_000)
 
   it('connects a device: its credential is there after a kill, and the limit is told by its code', async () => {

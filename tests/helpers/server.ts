@@ -100,7 +100,7 @@ const oneAddress = { NUXT_OR3_SQLITE_LIMITS_RATE_LIMITS: '{"session":false}' }
 
 /** The test's own settings must not reach the server. */
 function inherited(): NodeJS.ProcessEnv {
-  const ours = /^(OR3_|NUXT_|NITRO_|VITEST|NODE_ENV$|NODE_OPTIONS$|PORT$|HOST$)/
+  const ours = /^(OR3_|NUXT_|NITRO_|VITEST|TEST$|NODE_ENV$|NODE_OPTIONS$|PORT$|HOST$)/
   return { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name))), NODE_ENV: 'production' }
 }
 
