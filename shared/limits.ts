@@ -117,6 +117,8 @@ export const maxStepsBack = 50_000
 /** Below an hour a running snapshot could lose the changes it reads. Above a year the log would never shrink. */
 export const minRetentionSeconds = 3_600
 export const maxRetentionSeconds = 31_536_000
+/** A silent device's cursor is forgotten after twice the longest retention: until then a device that is behind is told. */
+export const cursorLifeSeconds = 2 * maxRetentionSeconds
 /** Lifetime of a page token: shorter than the shortest retention, so that the changes it rewinds to are still there. */
 export const snapshotTtlSeconds = 1_800
 

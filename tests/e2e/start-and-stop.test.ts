@@ -28,12 +28,12 @@ describe('a setting that cannot be used ends the start', () => {
     ['in memory without leave', { dbPath: ':memory:' }, ['OR3_SQLITE_ALLOW_IN_MEMORY=true']],
     ['an unknown journal mode', { dbPath: 'a.db', env: { OR3_SQLITE_PRAGMA_JOURNAL_MODE: 'FAST' } }, ['OR3_SQLITE_PRAGMA_JOURNAL_MODE', 'FAST']],
     ['an unknown synchronous', { dbPath: 'a.db', env: { OR3_SQLITE_PRAGMA_SYNCHRONOUS: '7' } }, ['OR3_SQLITE_PRAGMA_SYNCHRONOUS', '7']],
-    ['a remote libsql: URL', { dbPath: 'libsql://db.example.test' }, ['libsql:', 'not supported']],
+    ['a database server that is not there', { dbPath: 'http://127.0.0.1:9' }, ['127.0.0.1:9', 'cannot be reached']],
     ['a limit that is no number', { dbPath: 'a.db', env: { NUXT_OR3_SQLITE_LIMITS_MAX_BODY_BYTES: 'lots' } }, ['maxBodyBytes', 'lots']],
     ['rate limits neither on nor off', { dbPath: 'a.db', env: { NUXT_OR3_SQLITE_LIMITS_RATE_LIMITS: 'no' } }, ['rateLimits', '"no"']],
     ['a number of backups that is none', { dbPath: 'a.db', env: { OR3_SQLITE_BACKUP_KEEP: 'some' } }, ['OR3_SQLITE_BACKUP_KEEP', '"some"']],
-    ['a file that is no database', { dbPath: process.execPath }, [process.execPath, 'not a database']],
-    ['a folder that cannot be made', { dbPath: '/dev/null/sync.db' }, ['/dev/null/sync.db', 'mkdir']],
+    ['a file that is no database', { dbPath: process.execPath }, [process.execPath, 'database']],
+    ['a folder that cannot be made', { dbPath: '/dev/null/sync.db' }, ['/dev/null/sync.db', 'its folder cannot be made']],
   ]
 
   it.each(refusals)('%s', async (_, options, words) => {

@@ -11,7 +11,7 @@ import { assertScope, type Caller } from '../caller.ts'
 import type { CleanUpRequest, CleanUpResult } from '../../../shared/protocol.ts'
 import { logOf } from '../log.ts'
 import { changeBytes } from '../quota.ts'
-import { maxRetentionSeconds } from '../../../shared/limits.ts'
+import { cursorLifeSeconds } from '../../../shared/limits.ts'
 import { cleanUpRequest } from '../../../shared/shapes.ts'
 import { parseRequest } from '../../lib/parse-request.ts'
 
@@ -64,7 +64,7 @@ async function startRun(
   const slowest = await database.write(async (tx) => {
     // A cursor behind the horizon tells a returning device apart from a new one (P7), so it stays beyond the retention.
     await tx.run(sql`
-      delete from device_cursors where workspace_id = ${workspaceId} and updated_at < ${now - maxRetentionSeconds}`)
+      delete from device_cursors where workspace_id = ${workspaceId} and updated_at < ${now - cursorLifeSeconds}`)
     return readSlowestCursor(tx, workspaceId, cutoff)
   })
   return {
