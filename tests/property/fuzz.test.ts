@@ -100,7 +100,7 @@ it('answers every body quickly, with no 5xx, and keeps what it accepts', { timeo
 
   const changes: PullResponse['changes'] = []
   for (let cursor = 0, hasMore = true; hasMore;) {
-    const page = parseJson(await pullTextOf(await useSyncDatabase(), eventOf(userId, workspaceId), { scope, cursor, limit: 1000 })) as PullResponse
+    const page = parseJson(await pullTextOf(await useSyncDatabase(), eventOf(userId, workspaceId), { scope, cursor, limit: 1000, history: true })) as PullResponse
     changes.push(...page.changes)
     ;({ nextCursor: cursor, hasMore } = page)
   }
