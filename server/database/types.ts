@@ -6,7 +6,8 @@ import type { Client } from '@libsql/core/api'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { Migration } from './migrate.ts'
 import type { GroupedWrites } from './remote/grouped-writes.ts'
-import type { WriteJob, WriterActivity, WriteTransaction } from './writer.ts'
+import type { WriterActivity } from './write-queue.ts'
+import type { WriteJob, WriteTransaction } from './writer.ts'
 
 export type { WriteTransaction }
 

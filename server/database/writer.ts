@@ -13,8 +13,8 @@ import { delegate } from './delegate.ts'
 import type { Executor } from './statement.ts'
 import { type Condition, createCondition } from './condition.ts'
 import { isBusy, toPublicError } from './driver-error.ts'
-import type { ErrorCode } from '../../shared/error-codes.ts'
-import { createSyncError, isSyncError } from '../errors.ts'
+import { isSyncError } from '../errors.ts'
+import { createActivity, refuseWrite, type WriterActivity } from './write-queue.ts'
 
 export interface Writer {
   write<T>(job: WriteJob<T>): Promise<T>
@@ -22,20 +22,6 @@ export interface Writer {
   drain(): Promise<void>
   readonly queued: number
   readonly activity: WriterActivity
-}
-
-/** What the writer has done since the start, for whoever watches it. */
-export interface WriterActivity {
-  readonly queued: number
-  readonly commits: number
-  /** Jobs acknowledged. */
-  readonly jobs: number
-  /** How often another process's lock was waited for. */
-  readonly busyWaits: number
-  /** The code of what the last reads and writes met (condition.ts); null where they went well. */
-  readonly problem: ErrorCode | null
-  /** False where the last write failed, or could not be acknowledged. */
-  readonly isWritable: boolean
 }
 
 type DrizzleTransaction = Parameters<Parameters<LibSQLDatabase['transaction']>[0]>[0]
@@ -72,9 +58,6 @@ const maxCommitMs = 15
 
 /** For so long after jobs have come together others are expected to. */
 const crowdMs = 100
-
-/** A queue this long will not be served in time: refusing at once beats refusing late. */
-const maxQueuedJobs = 10_000
 
 /** Starts the one writer of `client`, which must not be written through otherwise. */
 export function createWriter(
@@ -213,16 +196,8 @@ export function createWriter(
 
   return {
     write<T>(job: WriteJob<T>) {
-      if (draining) {
-        return Promise.reject(createSyncError(
-          'DATABASE_UNAVAILABLE', 'The server is stopping; nothing was written. Try again.',
-        ))
-      }
-      if (queue.length >= maxQueuedJobs) {
-        return Promise.reject(createSyncError(
-          'DATABASE_BUSY', 'Too many writes are waiting; nothing was written. Try again.',
-        ))
-      }
+      const refusal = refuseWrite(draining, queue.length)
+      if (refusal) return Promise.reject(refusal)
       return new Promise<T>((resolve, reject) => {
         let value: T
         queue.push({
@@ -244,26 +219,7 @@ export function createWriter(
     get queued() {
       return queue.length
     },
-    activity: {
-      get queued() {
-        return queue.length
-      },
-      get commits() {
-        return counts.commits
-      },
-      get jobs() {
-        return counts.jobs
-      },
-      get busyWaits() {
-        return counts.busyWaits
-      },
-      get problem() {
-        return condition.problem
-      },
-      get isWritable() {
-        return condition.problem === null || !condition.isWriteFailing
-      },
-    },
+    activity: createActivity(queue, counts, condition),
   }
 }
 

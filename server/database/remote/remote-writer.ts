@@ -10,7 +10,8 @@ import { createSyncError } from '../../errors.ts'
 import { delegate } from '../delegate.ts'
 import { createCondition } from '../condition.ts'
 import { toPublicError } from '../driver-error.ts'
-import type { WriteJob, WriterActivity, WriteTransaction } from '../writer.ts'
+import { createActivity, refuseWrite, type WriterActivity } from '../write-queue.ts'
+import type { WriteJob, WriteTransaction } from '../writer.ts'
 import { backOff } from './back-off.ts'
 import type { RemoteConnection, Session } from './connection.ts'
 import type { GroupedWrite, GroupedWrites } from './grouped-writes.ts'
@@ -38,8 +39,6 @@ interface Waiting {
 
 /** One request takes no more: a transaction of the server lives for 5 s, and its callers wait for all of it. */
 const maxItemsPerGroup = 128
-/** A queue this long will not be served in time: refusing at once beats refusing late. */
-const maxQueued = 10_000
 
 /** Makes the writer of a database server: one write after the other, from a bounded queue. */
 export function createRemoteWriter(
@@ -180,16 +179,8 @@ export function createRemoteWriter(
   }
 
   function add(waiting: Omit<Waiting, 'deadline' | 'resolve' | 'reject'>): Promise<unknown> {
-    if (draining) {
-      return Promise.reject(createSyncError(
-        'DATABASE_UNAVAILABLE', 'The server is stopping; nothing was written. Try again.',
-      ))
-    }
-    if (queue.length >= maxQueued) {
-      return Promise.reject(createSyncError(
-        'DATABASE_BUSY', 'Too many writes are waiting; nothing was written. Try again.',
-      ))
-    }
+    const refusal = refuseWrite(draining, queue.length)
+    if (refusal) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
       queue.push({ ...waiting, deadline: performance.now() + busyTimeoutMs, resolve, reject })
       running ??= run()
@@ -225,26 +216,7 @@ export function createRemoteWriter(
       await running
       session?.close()
     },
-    activity: {
-      get queued() {
-        return queue.length
-      },
-      get commits() {
-        return counts.commits
-      },
-      get jobs() {
-        return counts.jobs
-      },
-      get busyWaits() {
-        return counts.busyWaits
-      },
-      get problem() {
-        return condition.problem
-      },
-      get isWritable() {
-        return !condition.isWriteFailing
-      },
-    },
+    activity: createActivity(queue, counts, condition),
   }
 }
 
