@@ -2,13 +2,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
 import { buildFixture, testedTodo } from '../e2e/builds.ts'
 import { launchBrowser } from './playground-page.ts'
+import { findFreePort } from './free-port.ts'
 import { openBrowser, openTab } from './todo-page.ts'
 
 const startMs = 120_000
@@ -61,14 +61,4 @@ async function startDevServer(): Promise<string> {
     if (html.includes('What is to be done?')) return url
   }
   throw new Error(`The dev server does not answer:\n${output}`)
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (typeof address !== 'object' || address === null) throw new Error('No free port was found.')
-  return address.port
 }
