@@ -11,11 +11,12 @@ import { drizzle } from 'drizzle-orm/libsql/web'
 import { retryWhileBusy } from '../busy.ts'
 import type { DatabaseConfig } from '../../config/database.ts'
 import { createCondition } from '../condition.ts'
-import { driverCode } from '../driver-error.ts'
 import { createLocalClient } from './client.ts'
 import { assertOwnContents } from './file-contents.ts'
 import { createFileIdentity, type FileIdentity } from './file-identity.ts'
-import { assertWritable, prepareFile } from './file-place.ts'
+import { prepareFile } from './file-place.ts'
+import { assertPragmas, type Pragma, pragmasFor, pragmasOfWalCheckpointer, pragmasOfWriter } from './pragmas.ts'
+import { proveWritable } from './prove-writable.ts'
 import { createWalCheckpointer, truncateWal } from './wal-checkpointer.ts'
 import { appLedgerTable, applyMigrations, ledgerTable, MigrationError } from '../migrate.ts'
 import { assertNotOpenElsewhere, DatabaseInUseError, takeOwnerLock } from './owner-lock.ts'
@@ -181,40 +182,6 @@ function closeAll(opened: Opened) {
   for (const one of opened.splice(0).reverse()) one.close()
 }
 
-/**
- * Only what an operator must change ends the start. A full or damaged file is served as far as it goes, and health says
- * so.
- */
-const endsTheStart = new Set(['SQLITE_READONLY', 'SQLITE_CANTOPEN', 'SQLITE_PERM', 'SQLITE_AUTH'])
-
-async function writeAndUndo(client: Client): Promise<void> {
-  const transaction = await client.transaction('write')
-  try {
-    await transaction.execute(`INSERT INTO layer_state (name, value) VALUES ('start', '') ON CONFLICT DO NOTHING`)
-  }
-  finally {
-    transaction.close()
-  }
-}
-
-/**
- * Proves that this process can write: takes the write lock, writes a row and undoes it. Throws with the file and its
- * owner where it cannot. SQLite opens a write-ahead log that it may not write to be read only, and says so only then.
- */
-async function proveWritable(client: Client, path: string, busyTimeoutMs: number): Promise<void> {
-  try {
-    await retryWhileBusy(busyTimeoutMs, () => writeAndUndo(client))
-  }
-  catch (error) {
-    if (!endsTheStart.has(driverCode(error) ?? '')) return
-    await assertWritable(path)
-    throw new Error(
-      'it cannot be written: look at the owner and the rights of the file, of the files beside it and of their folder',
-      { cause: error },
-    )
-  }
-}
-
 /** Applies and verifies the layer's history, then the app's. Throws `MigrationError`. */
 export async function migrate(client: Client, migrations: Migrations): Promise<void> {
   await applyMigrations(
@@ -224,37 +191,6 @@ export async function migrate(client: Client, migrations: Migrations): Promise<v
     await applyMigrations(
       client, { owner: 'the app', ledger: appLedgerTable, migrations: migrations.app, required: [] },
     )
-  }
-}
-
-/** How a pragma is set, and what it answers then. */
-interface Pragma { set: string, is: string | number }
-
-const synchronousLevels = { OFF: 0, NORMAL: 1, FULL: 2, EXTRA: 3 }
-
-function pragmasFor({ path, journalMode, synchronous }: DatabaseConfig): Record<string, Pragma> {
-  return {
-    ...path !== ':memory:' && { journal_mode: { set: journalMode, is: journalMode.toLowerCase() } },
-    synchronous: { set: synchronous, is: synchronousLevels[synchronous] },
-    foreign_keys: { set: 'ON', is: 1 },
-    // A wait in the driver would stop the event loop.
-    busy_timeout: { set: '0', is: 0 },
-  }
-}
-
-/**
- * Room for the pages that a group of large pushes changes: with SQLite's 2 MB some are written twice, and read again.
- */
-const pragmasOfWriter = { cache_size: { set: '-8000', is: -8_000 } }
-
-/** No checkpoint but those of wal-checkpointer.ts. */
-const pragmasOfWalCheckpointer = { wal_autocheckpoint: { set: '0', is: 0 } }
-
-async function assertPragmas(client: Client, pragmas: Record<string, Pragma>) {
-  for (const [name, { set, is }] of Object.entries(pragmas)) {
-    const { rows } = await client.execute(`PRAGMA ${name}`)
-    const answer = rows[0]?.[0]
-    if (answer !== is) throw new Error(`it did not take PRAGMA ${name} = ${set}, it answers ${answer}`)
   }
 }
 
