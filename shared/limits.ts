@@ -9,7 +9,8 @@ export const maxBodyBytes = 16 * 1024 * 1024
 export const maxOpsPerPush = 1_000
 /**
  * Requests a minute and user, each counted once per mebibyte that it sends or gets. Ten devices of one user that poll
- * every two seconds make 300 pulls; on live streams, while one of them types without a break, 480 pushes and 1,950 pulls.
+ * every two seconds make 300 pulls. On live streams, while one types without a break, they make 480 pushes and 1,950
+ * pulls.
  * Both clean-ups share one count, and so do all changes of workspaces, members and invites. The session is asked for
  * before the user is known, so it counts by address: 200 users behind one address open the app within a minute.
  */
@@ -117,7 +118,7 @@ export const maxStepsBack = 50_000
 /** Below an hour a running snapshot could lose the changes it reads. Above a year the log would never shrink. */
 export const minRetentionSeconds = 3_600
 export const maxRetentionSeconds = 31_536_000
-/** A silent device's cursor is forgotten after twice the longest retention: until then a device that is behind is told. */
+/** A silent device's cursor is kept for twice the longest retention. Until then it is told that it is behind. */
 export const cursorLifeSeconds = 2 * maxRetentionSeconds
 /** Lifetime of a page token: shorter than the shortest retention, so that the changes it rewinds to are still there. */
 export const snapshotTtlSeconds = 1_800
