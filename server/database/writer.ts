@@ -81,8 +81,7 @@ export function createWriter(
   const counts = { commits: 0, jobs: 0, busyWaits: 0 }
 
   async function run() {
-    // Requests are read one after the other: without a turn of the loop the first would be committed alone, and so
-    // each.
+    // Node reads requests one at a time. Without a turn of the loop each job would be committed alone.
     if (isCrowded()) await gather()
     while (queue.length > 0) {
       await commit(queue)
@@ -186,7 +185,7 @@ export function createWriter(
     job.reject(toPublicError(cause))
   }
 
-  /** Whoever broke the group's transaction should fail alone, so each gets one of its own. */
+  /** The job that broke the group's transaction should fail alone, so each job gets a transaction of its own. */
   async function commitEach(jobs: Waiting[]) {
     for (const job of jobs) {
       await commit([job])

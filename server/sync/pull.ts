@@ -76,7 +76,7 @@ async function readPage<Item>(context: EngineContext, caller: UserCaller, reques
   const { client, parts, after } = await context.replica.read(workspaceId, cursor, readParts)
   let items = parts.flatMap(form.toItems)
   let { horizon } = parts.at(-1)!
-  // A key that is twice in the page has a change there that made one of the page obsolete, be it itself.
+  // Where a key has two changes in the page, at least one of them is obsolete, and `obsoleted` tells so.
   if (!history && parts.some(({ obsoleted }) => (obsoleted ?? 0) > cursor)) {
     const kept = await readGreatest(client, source, { ...values, cursor, last: after })
     items = items.filter(item => kept.versions.has(form.versionOf(item)))
