@@ -158,4 +158,10 @@ CREATE INDEX `device_cursors_slowest` ON `device_cursors` (`workspace_id`,`curso
 ALTER TABLE `background_jobs` ADD `history_phase` text;--> statement-breakpoint
 CREATE INDEX `background_jobs_history` ON `background_jobs` (`started_at_ms`) WHERE history_phase in ('admission_pending', 'finalization_pending');--> statement-breakpoint
 ALTER TABLE `logs` ADD `used_bytes` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
-ALTER TABLE `logs` ADD `used_rows` integer DEFAULT 0 NOT NULL;
+ALTER TABLE `logs` ADD `used_rows` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+UPDATE `logs` SET
+	`used_rows` = (SELECT count(*) FROM `changes` WHERE `changes`.`log_id` = `logs`.`id`),
+	`used_bytes` = (
+		SELECT coalesce(sum(200 + coalesce(octet_length(payload), 0) + octet_length(pk) + octet_length(hlc) + octet_length(device_id)), 0)
+		FROM `changes` WHERE `changes`.`log_id` = `logs`.`id`
+	);
