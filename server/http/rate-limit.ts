@@ -7,15 +7,10 @@
 import { type H3Event, setResponseHeader, setResponseHeaders } from 'h3'
 import { createSyncError } from '../errors.ts'
 import { countLimited } from '../lib/limited.ts'
+import {
+  addMoment, checkMoments, type Moments, pruneMoments, recount, type WindowCheck,
+} from '../lib/sliding-window.ts'
 import { type RateLimitedOperation, readSyncSettings, type SyncSettings } from '../config/sync.ts'
-
-export interface RateLimitAllowance {
-  allowed: boolean
-  limit: number
-  remaining: number
-  /** 0 where the request is allowed. */
-  retryAfterSeconds: number
-}
 
 /** A request that was counted. */
 export interface Counted {
@@ -28,7 +23,9 @@ export interface Counted {
 const uncounted: Counted = { refund() {}, weigh() {} }
 
 const windowMs = 60_000
-/** The user longest silent is forgotten first; at the usual limits this is at most 80 MB. */
+/** At most 100 moments a user and operation: a check takes some 10 µs, and 10,000 users some 60 MB. */
+const stepMs = 600
+/** The user longest silent is forgotten first. */
 const maxCounted = 10_000
 
 interface Options {
@@ -39,52 +36,42 @@ interface Options {
 
 /** Counts each user's requests of the last minute, by operation. */
 export function createRateLimiter({ readLimits, now }: Options) {
-  /** The moments of the last minute's requests, oldest first; the users most recently counted are last. */
-  const counted = new Map<string, number[]>()
+  /** The users most recently counted are last. */
+  const counted = new Map<string, Moments>()
   const keyOf = (operation: RateLimitedOperation, userId: string) => `${operation}\0${userId}`
 
-  function recent(key: string): number[] {
-    const moments = counted.get(key) ?? []
-    const from = now() - windowMs
-    const first = moments.findIndex(moment => moment > from)
-    if (first === -1) counted.delete(key)
-    else if (first > 0) moments.splice(0, first)
-    return first === -1 ? [] : moments
+  function recent(key: string): Moments {
+    const moments = pruneMoments(counted.get(key) ?? [], now(), { windowMs })
+    if (moments.length === 0) counted.delete(key)
+    return moments
   }
 
   return {
-    /** Null where the operation has no limit. */
-    check(operation: RateLimitedOperation, userId: string): RateLimitAllowance | null {
-      const limit = readLimits()[operation]
-      if (limit === null) return null
-      const moments = recent(keyOf(operation, userId))
-      if (moments.length < limit) {
-        return { allowed: true, limit, remaining: limit - moments.length, retryAfterSeconds: 0 }
-      }
-      // The next is allowed when the oldest of the last `limit` requests is a minute old.
-      const freeAt = moments[moments.length - limit]! + windowMs
-      return { allowed: false, limit, remaining: 0, retryAfterSeconds: Math.max(1, Math.ceil((freeAt - now()) / 1000)) }
+    /** Whether one more is allowed, and how many after it; null where the operation has no limit. */
+    check(operation: RateLimitedOperation, userId: string): WindowCheck | null {
+      const maxRequests = readLimits()[operation]
+      if (maxRequests === null) return null
+      return checkMoments(recent(keyOf(operation, userId)), now(), { windowMs, maxRequests })
     },
     /** Counts one request. */
     record(operation: RateLimitedOperation, userId: string): Counted {
       const limit = readLimits()[operation]
       if (limit === null) return uncounted
       const key = keyOf(operation, userId)
-      const moments = recent(key)
       const moment = now()
-      moments.push(moment)
+      const moments = addMoment(recent(key), moment, stepMs)
       counted.delete(key)
       counted.set(key, moments)
       if (counted.size > maxCounted) counted.delete(counted.keys().next().value!)
+      const count = (by: number) => {
+        const known = counted.get(key)
+        if (known) counted.set(key, recount(known, moment, by))
+      }
       return {
-        refund() {
-          const at = moments.lastIndexOf(moment)
-          if (at !== -1) moments.splice(at, 1)
-        },
-        weigh(units) {
-          // More than the limit is as good as the limit.
-          const more = Math.min(Math.floor(units), limit)
-          if (more > 0) moments.splice(moments.lastIndexOf(moment) + 1, 0, ...Array<number>(more).fill(moment))
+        refund: () => count(-1),
+        // More than the limit is as good as the limit.
+        weigh: (units) => {
+          if (units >= 1) count(Math.min(Math.floor(units), limit))
         },
       }
     },
@@ -97,35 +84,27 @@ export function createRateLimiter({ readLimits, now }: Options) {
 const options: Options = { readLimits: () => readSyncSettings().rateLimits, now: () => performance.now() }
 const users = createRateLimiter(options)
 const addresses = createRateLimiter(options)
-const limiterOf = (operation: RateLimitedOperation) => operation === 'session' ? addresses : users
 
-/** Whether the user, or the address, may ask now, as the X-RateLimit headers say; null where there is no limit. */
-export function checkRateLimit(operation: RateLimitedOperation, userId: string): RateLimitAllowance | null {
-  return limiterOf(operation).check(operation, userId)
-}
-
-/** Counts the request. Throws as `refuseTooMany` does. */
+/**
+ * Counts the request of the user, or of the address for a session. Says on the answer what is left. Throws RATE_LIMITED
+ * where that is nothing.
+ */
 export function countRequest(event: H3Event, operation: RateLimitedOperation, userId: string): Counted {
-  refuseTooMany(event, operation, userId)
-  return limiterOf(operation).record(operation, userId)
-}
-
-/** Says on the answer what is left. Throws RATE_LIMITED where that is nothing. */
-function refuseTooMany(event: H3Event, operation: RateLimitedOperation, userId: string): void {
-  const allowance = checkRateLimit(operation, userId)
-  if (!allowance) return
+  const limiter = operation === 'session' ? addresses : users
+  const check = limiter.check(operation, userId)
+  if (!check) return uncounted
   setResponseHeaders(event, {
-    'X-RateLimit-Limit': String(allowance.limit),
-    // This request is counted in.
-    'X-RateLimit-Remaining': String(Math.max(0, allowance.remaining - 1)),
+    'X-RateLimit-Limit': String(readSyncSettings().rateLimits[operation]),
+    'X-RateLimit-Remaining': String(check.remaining),
   })
-  if (allowance.allowed) return
+  if (check.allowed) return limiter.record(operation, userId)
   countLimited('rate')
-  setResponseHeader(event, 'Retry-After', allowance.retryAfterSeconds)
-  throw createRateLimitError(allowance)
+  const retryAfterSeconds = Math.ceil(check.retryAfterMs! / 1_000)
+  setResponseHeader(event, 'Retry-After', retryAfterSeconds)
+  throw createRateLimitError(retryAfterSeconds)
 }
 
-/** The 429 for an allowance that is used up; clients parse the seconds from the text and from `Retry-After`. */
-export function createRateLimitError({ retryAfterSeconds }: RateLimitAllowance) {
+/** The 429 for a limit that is used up; clients parse the seconds from the text and from `Retry-After`. */
+export function createRateLimitError(retryAfterSeconds: number) {
   return createSyncError('RATE_LIMITED', `Rate limit exceeded. Retry after ${retryAfterSeconds}s`)
 }

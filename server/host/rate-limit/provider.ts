@@ -8,8 +8,10 @@ import type { SyncDatabase } from '../../database/types.ts'
 import { rateLimits } from '../../database/schema/index.ts'
 import { providerId } from '../sync-adapter/adapter.ts'
 import { isCleanText } from '../../sync/json.ts'
+import {
+  addMoment, checkMoments, describeMoments, type Moments, pruneMoments,
+} from '../../lib/sliding-window.ts'
 import type { RateLimitProvider } from './types.ts'
-import { addMoment, checkMoments, describeMoments, type Moments, pruneMoments } from './window.ts'
 
 export interface RateLimitProviderOptions {
   /** With more keys those that expire first are dropped; 100,000 keys take some 20 MB. */
@@ -23,6 +25,8 @@ const sweptPerKey = 10
 /** Counting all keys costs a millisecond, so it is done once per so many new keys. */
 const newKeysPerCount = 1_000
 const maxKeyLength = 256
+/** A key has at most so many moments in its window. */
+const steps = 1_000
 
 /** Makes the provider. */
 export function createRateLimitProvider(
@@ -44,7 +48,7 @@ export function createRateLimitProvider(
         const moments = pruneMoments(known, nowMs, config)
         const result = checkMoments(moments, nowMs, config)
         if (!result.allowed) return result
-        const added = addMoment(moments, nowMs, config)
+        const added = addMoment(moments, nowMs, Math.max(1, Math.floor(config.windowMs / steps)))
         const values = { momentsMs: JSON.stringify(added), expiresAtMs: added.at(-1)![0] + config.windowMs }
         await tx.insert(rateLimits).values({ key: name, ...values })
           .onConflictDoUpdate({ target: rateLimits.key, set: values })
