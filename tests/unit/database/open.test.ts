@@ -2,9 +2,12 @@ import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { count, eq, like, sql } from 'drizzle-orm'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { readDatabaseConfig } from '../../../server/config/database.ts'
+import { createLocalClient } from '../../../server/database/local/client.ts'
 import { openDatabase } from '../../../server/database/local/open.ts'
+import { assertPragmas } from '../../../server/database/local/pragmas.ts'
+import { proveWritable } from '../../../server/database/local/prove-writable.ts'
 import { users } from '../../../server/database/schema/index.ts'
 import { startChild } from '../../helpers/child.ts'
 import { layerMigrations, makeTempFolder, openTestDatabase, type TestDatabase } from '../../helpers/database.ts'
@@ -84,6 +87,22 @@ describe('a file that cannot be used', () => {
     }
     const again = await openTestDatabase({ path: join(folder, 'good.db') })
     await insert(again, 'a')
+  })
+
+  // Seen red with the pragma's answer not looked at.
+  it('says which pragma it did not take', async () => {
+    const client = createLocalClient({ path: ':memory:', pragmas: ['PRAGMA journal_mode = WAL'] })
+    onTestFinished(() => client.close())
+    await expect(assertPragmas(client, { journal_mode: { set: 'WAL', is: 'wal' } }))
+      .rejects.toThrow('it did not take PRAGMA journal_mode = WAL, it answers memory')
+  })
+
+  // Seen red with every error of the write let pass.
+  it('is refused where its rights look right and a write fails all the same', async () => {
+    const { path } = await openTestDatabase()
+    const client = createLocalClient({ path, pragmas: ['PRAGMA query_only = ON'] })
+    onTestFinished(() => client.close())
+    await expect(proveWritable(client, path, 0)).rejects.toThrow(/^it cannot be written: look at the owner and the rights/)
   })
 
   // Seen red with the lock kept after the failure.

@@ -70,6 +70,24 @@ it('leaves out what a clean-up drops while it is read, and says so by its horizo
   expect(page).toMatchObject({ nextCursor: 3, hasMore: false, oldestRetainedVersion: 4, requiresSnapshot: true })
 })
 
+// Seen red with only the changes before the watermark found: the snapshot ended.
+it('rewinds a row to a change at the watermark itself, and to one before it', async () => {
+  const { adapter } = await openWith(3, 'first')
+  const update = (pk: string, clock: number) =>
+    adapter.push(event, { scope, ops: [putOf(pk, { payload: messageOf(pk, { data: { content: `clock ${clock}` } }), stamp: { clock } })] })
+  await update('m0001', 2)
+  await update('m0002', 2)
+  const first = await adapter.snapshot(event, { scope, pageSize: 1 })
+  for (const clock of [3, 4]) await update('m0001', clock)
+  for (const clock of [3, 4]) await update('m0002', clock)
+  const second = await adapter.snapshot(event, { scope, pageSize: 10, pageToken: first.nextPageToken! })
+  expect([second.highWatermark, second.nextPageToken]).toEqual([5, null])
+  expect(second.items).toMatchObject([
+    { pk: 'm0001', payload: { data: { content: 'clock 2' } } },
+    { pk: 'm0002', payload: { data: { content: 'clock 2' } } },
+  ])
+})
+
 // Seen red with all rows in one page.
 it('ends before it is too long, and nothing is left out', async () => {
   const { database, adapter, pks, versions } = await openWith(150, 'x'.repeat(maxPayloadBytes - 1_000))
