@@ -99,7 +99,7 @@ async function perform(world: World, step: Step, at: number) {
   const tab = await openTab(world, browser, number)
   if (what === 'kill') return tab!.kill()
   if (what === 'close') {
-    await tab!.store.close()
+    await untilDone(tab!, tab!.store.close())
     return tab!.kill()
   }
   if (what === 'offline') return tab!.store.setOnline(!tab!.store.status.isOnline)
