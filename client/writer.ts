@@ -26,6 +26,8 @@ export interface Writer {
   swap(segments: Segment[], plan: () => Commit | undefined): Promise<boolean>
   /** Resolves when everything that was written before is stored. */
   settled(): Promise<void>
+  /** Takes in what another tab has stored and did not live to tell of. */
+  refresh(): Promise<void>
   /** Loads the store again. */
   reload(): Promise<void>
   receive(message: TabMessage & { kind: 'commit' }): void
@@ -241,6 +243,10 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       return true
     }),
     settled: () => run(async () => {}),
+    refresh: () => run(async () => {
+      const seq = await attempt(() => file.readSeq())
+      if (seq > state.meta.seq) await catchUp(seq)
+    }),
     reload: () => run(load),
     receive({ seq, commit, isFold }) {
       if (file.isDurable) sequence.settle(seq, { commit, isFold: isFold ?? false, mustLoad: commit === undefined })

@@ -108,6 +108,10 @@ function createFile(database: IDBPDatabase<Schema>, limits: { open: number, comm
       })
       return { ...stored, meta }
     },
+    readSeq: () => guard(async () => {
+      const meta = await database.get('meta', 'meta') as Meta | undefined
+      return meta?.seq ?? 0
+    }, limits.commit),
     commit: (commit, expect) => write(async (transaction) => {
       const store = transaction.objectStore('meta')
       const meta = await store.get('meta') as Meta | undefined

@@ -52,6 +52,9 @@ function openContent(content: Content): StoreFile {
         failures: [...content.failures.values()],
       }
     },
+    async readSeq() {
+      return content.meta!.seq
+    },
     async commit(commit, expect) {
       const meta = content.meta!
       if (expect !== undefined && expect !== meta.seq) return { isDone: false, seq: meta.seq }

@@ -29,6 +29,8 @@ export interface StoreFile {
   readonly isDurable: boolean
   /** Reads everything. A new store takes `initial`; of two tabs that make one at once, the first one's counts. */
   load(initial: Meta): Promise<Stored>
+  /** The store's `seq`; 0 where it was emptied. */
+  readSeq(): Promise<number>
   /**
    * One transaction. With `expect`, nothing is stored unless the store's `seq` is that.
    * Resolves with the store's `seq` after it, once it is durable.

@@ -144,8 +144,9 @@ async function heal(world: World, browser: Browser): Promise<void> {
     store.setOnline(true)
     store.resume()
   }
-  await until(() => alive.some(({ store }) => store.status.isLeader))
-  for (const { store } of alive) if (store.status.isLeader) await store.sync()
+  // One whose last step was under way dies after it.
+  await until(() => alive.some(one => one.isDead || one.store.status.isLeader))
+  for (const one of alive) if (one.store.status.isLeader) await untilDone(one, one.store.sync())
 }
 
 async function compare(world: World): Promise<void> {

@@ -52,6 +52,7 @@ export async function openMortalTab(
       return {
         isDurable: true,
         load: initial => step(() => file.load(initial)),
+        readSeq: () => step(() => file.readSeq()),
         commit: (commit, expect) => step(() => file.commit(commit, expect)),
         stage: segments => step(() => file.stage(segments)),
         dropStaged: () => step(() => file.dropStaged()),

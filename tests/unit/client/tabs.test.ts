@@ -50,6 +50,20 @@ describe('two tabs', () => {
     expect(fingerprint(second)).toBe(fingerprint(first))
   })
 
+  // Seen red: the op waited until the leading tab stored something by itself.
+  it('push what one stored that did not live to tell of it', async () => {
+    const server = await startServer()
+    const profile = createBrowser()
+    const first = await openLeading(server.transportOf(), { profile })
+    const second = await openMortalTab({ transport: server.transportOf(), profile })
+    await first.sync()
+    second!.dieAt(0, false)
+    second!.store.table(posts).put({ id: 'p1', title: 'stored, not told' })
+    await until(() => second!.isDead)
+    expect(await first.sync()).toMatchObject({ ok: true, pushed: 1 })
+    expect(first.table(posts).get('p1')).toMatchObject({ title: 'stored, not told' })
+  })
+
   it('go on within a second when the leading one dies', async () => {
     const server = await startServer()
     const profile = createBrowser()
