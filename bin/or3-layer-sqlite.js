@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // @ts-check
 /**
- * The package ships its TypeScript as it is, and Node strips no types under node_modules: this does it for the package's
- * own files, then starts the command (cli/command.ts).
+ * The package ships its TypeScript as it is, and Node strips no types under node_modules: this does it for the
+ * package's own files, then starts the command (cli/command.ts).
  */
 import { readFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'

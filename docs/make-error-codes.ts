@@ -1,6 +1,6 @@
 /**
- * Writes `error-codes.md` from the table in `shared/error-codes.ts`; `--check` says by its exit code whether it is current.
- * `node docs/make-error-codes.ts [--check]`
+ * Writes `error-codes.md` from the table in `shared/error-codes.ts`; `--check` says by its exit code whether it is
+ * current. `node docs/make-error-codes.ts [--check]`
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import process from 'node:process'

@@ -128,15 +128,19 @@ export function makeOpenApi(): string {
     ;(paths[name] ??= {})[method.toLowerCase()] = {
       summary,
       description: `Who: ${who}.`,
-      parameters: [...path.matchAll(/:(\w+)/g)].map(match => ({ name: match[1], in: 'path', required: true, schema: { type: 'string' } })),
+      parameters: [...path.matchAll(/:(\w+)/g)].map(match =>
+        ({ name: match[1], in: 'path', required: true, schema: { type: 'string' } })),
       ...body && { requestBody: { required: true, content: { 'application/json': { schema: toSchema(body) } } } },
       responses: {
         200: {
           description: 'Done.',
-          ...!(answer instanceof z.ZodUndefined) && { content: { [path.endsWith('metrics') ? 'text/plain' : 'application/json']: { schema: toSchema(answer) } } },
+          ...!(answer instanceof z.ZodUndefined) && {
+            content: { [path.endsWith('metrics') ? 'text/plain' : 'application/json']: { schema: toSchema(answer) } },
+          },
         },
         ...Object.fromEntries([...byStatus].map(([status, codes]) => [status, {
-          description: codes.join(', '), content: { 'application/json': { schema: { $ref: '#/components/schemas/Refusal' } } },
+          description: codes.join(', '),
+          content: { 'application/json': { schema: { $ref: '#/components/schemas/Refusal' } } },
         }])),
       },
     }

@@ -1,5 +1,7 @@
 /** A device in memory that syncs only when it is told to, and counts what its runs have cost. */
-import { createMemoryStorage, createSyncClient, type SyncReport, type SyncStore, type Transport } from '../../client/index.ts'
+import {
+  createMemoryStorage, createSyncClient, type SyncReport, type SyncStore, type Transport,
+} from '../../client/index.ts'
 import { tables } from '../shared/tables.ts'
 
 export interface DemoDevice {
@@ -12,7 +14,14 @@ export interface DemoDevice {
   readonly conflicts: Record<string, number>
 }
 
-export interface Figures { pushed: number, refused: number, pulled: number, pages: number, pushMs: number, pullMs: number }
+export interface Figures {
+  pushed: number
+  refused: number
+  pulled: number
+  pages: number
+  pushMs: number
+  pullMs: number
+}
 
 export async function openDevice(
   name: string, transport: Transport, id: { userId: string, workspaceId: string },

@@ -1,6 +1,6 @@
 /**
- * One hash over everything a device holds: rows with payload and revision, and tombstones, in key order. Two devices are
- * equal exactly when their fingerprints are. Which server versions they know does not count.
+ * One hash over everything a device holds: rows with payload and revision, and tombstones, in key order. Two devices
+ * are equal exactly when their fingerprints are. Which server versions they know does not count.
  */
 import type { SyncStore } from '../../client/index.ts'
 import { compareCodePoints } from '../../shared/revision.ts'
@@ -10,7 +10,8 @@ export async function fingerprint(store: SyncStore): Promise<string> {
   const sorted = [...store.entries()].sort(
     (a, b) => compareCodePoints(a.table, b.table) || compareCodePoints(a.pk, b.pk),
   )
-  const lines = sorted.map(({ table, pk, clock, hlc, opId, row }) => canonicalJson([table, pk, clock, hlc, opId, row ?? null]))
+  const lines = sorted.map(({ table, pk, clock, hlc, opId, row }) =>
+    canonicalJson([table, pk, clock, hlc, opId, row ?? null]))
   const bytes = new TextEncoder().encode(lines.join('\n'))
   // Browsers hide `crypto.subtle` on plain http outside localhost, as for a phone in the same network.
   const digest = globalThis.crypto.subtle

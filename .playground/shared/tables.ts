@@ -1,4 +1,7 @@
-/** The synced tables of this page, defined once for server and browser: the layer's seven chat tables and one of its own. */
+/**
+ * The synced tables of this page, defined once for server and browser: the layer's seven chat tables and one of the
+ * app's own.
+ */
 import { z } from 'zod'
 import type { JsonObject } from '../../shared/protocol.ts'
 import { defineSyncedTable, type SyncedTable, type WriteStamp } from '../../shared/synced-table.ts'
