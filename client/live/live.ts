@@ -40,9 +40,12 @@ export interface Live {
 
 /**
  * After a stream was lost each device comes back within so long, at a moment of its own: a thousand of them are little
- * more than a hundred a second. Until then it polls. Tries that fail come at the same distance, so they stay apart.
+ * more than a hundred a second. Until then it polls. The next tries follow at just this distance: devices that are
+ * apart stay apart, where jitter would bring those that came too early among those that have not come yet.
  */
-const spreadMs = 9_000
+const spreadMs = 9_500
+/** Later tries come after twice as long each time, with jitter. */
+const evenTries = 3
 const maxBackOffMs = 60_000
 /** The stream is tried again after so long where waiting pulls take its place; twice as long each time. */
 const firstRetryMs = 60_000
@@ -114,7 +117,6 @@ export function createLive(options: LiveOptions): Live {
     if (isSilent && (!hasHello || silences > 1)) return fallBack()
     if (hasHello) return comeBack(end, livedMs)
     const { status = 0, retryAfterSeconds = 0 } = error ?? {}
-    const backOffMs = Math.min(spreadMs * 2 ** Math.max(0, failures - 3), maxBackOffMs) * (0.95 + random() / 10)
     if (status === 401 || status === 403) return refuse(status === 401 ? 'unauthenticated' : 'forbidden')
     if (status === 429) poll('this user has too many live streams')
     else if ((status >= 400 && status < 500) || status === 501) {
@@ -123,7 +125,11 @@ export function createLive(options: LiveOptions): Live {
     }
     else if (!error && failures > 2) return fallBack()
     else poll('the server does not answer')
-    connectIn(Math.max(retryAfterSeconds * 1_000 * (1 + random()), backOffMs))
+    connectIn(Math.max(retryAfterSeconds * 1_000 * (1 + random()), chooseBackOff()))
+  }
+  function chooseBackOff(): number {
+    if (failures <= evenTries) return spreadMs
+    return Math.min(spreadMs * 2 ** (failures - evenTries), maxBackOffMs) * (0.9 + random() / 5)
   }
   function comeBack(end: Ending['end'], livedMs: number): void {
     if (end === 'reopen' && livedMs > 5_000) return connect()

@@ -105,7 +105,7 @@ it('takes healthy streams that end soon for no reason to give streams up', async
   for (let count = 0; count < 20; count++) {
     await hello(count)
     asked.at(-1)!.end()
-    await pass(4_500)
+    await pass(5_000)
   }
   expect(asked).toHaveLength(21)
   expect(shown.filter(line => line.startsWith('long-poll'))).toEqual([])
@@ -125,7 +125,7 @@ it('comes back at once where the stream\'s time is up, and at a moment of its ow
   asked[1]!.end()
   await pass(0)
   expect(counts.slow).toBe(false)
-  await pass(4_400)
+  await pass(4_700)
   expect(asked).toHaveLength(2)
   await pass(200)
   expect(asked).toHaveLength(3)
