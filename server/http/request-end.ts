@@ -19,6 +19,7 @@ export function onRequestEnd({ node: { req, res } }: H3Event, end: () => void): 
   }
   const ends = endsOf(socket)
   const once = () => {
+    res.off('close', once)
     if (ends.delete(once)) end()
   }
   ends.add(once)
@@ -32,7 +33,9 @@ export function onRequestEnd({ node: { req, res } }: H3Event, end: () => void): 
  * by their number.
  */
 export function releaseRequest({ node: { res } }: H3Event): void {
-  for (const end of byResponse.get(res as ServerResponse) ?? []) end()
+  const ends = byResponse.get(res as ServerResponse) ?? []
+  byResponse.delete(res as ServerResponse)
+  for (const end of ends) end()
 }
 
 /** A response that waits behind others on its connection is never closed by Node when that ends. */

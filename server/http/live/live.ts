@@ -13,7 +13,7 @@ import { countRequest } from '../rate-limit.ts'
 import { releaseRequest } from '../request-end.ts'
 import { createLiveFigures } from './figures.ts'
 import { createLiveListeners, type LiveListener, type LiveListeners, retryLiveSeconds } from './listeners.ts'
-import { readRights } from './rights.ts'
+import { createRightsReader } from './rights.ts'
 import { createLiveStream } from './stream.ts'
 
 /** What the metrics tell of live streams. */
@@ -70,16 +70,14 @@ export async function openLiveStream(event: H3Event): Promise<void> {
   countRequest(event, 'live', user.id)
   const engine = await useSyncEngine()
   let remove = () => {}
+  // No function here may hold the event, which would then live as long as the stream.
   const stream = createLiveStream({
     response,
     userId: user.id,
     workspaceId,
     key: client,
     figures: liveFigures,
-    async readRights() {
-      const { expiresAt } = await readRights(event, workspaceId, user.id)
-      return { expiresAt: expiresAt === undefined ? undefined : Date.parse(expiresAt) }
-    },
+    readRights: createRightsReader(event, workspaceId, user.id),
     onClose: () => remove(),
   })
   remove = addListener(event, useLiveListeners(engine), stream)

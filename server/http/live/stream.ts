@@ -14,8 +14,8 @@ export interface LiveStreamOptions {
   userId: string
   workspaceId: string
   key: string | undefined
-  /** Reads the rights of now, and until when the session lasts, in epoch milliseconds. Throws a refusal. */
-  readRights(): Promise<{ expiresAt: number | undefined }>
+  /** Reads the rights of now, and until when the session lasts, as ISO 8601. Throws a refusal. */
+  readRights(): Promise<{ expiresAt?: string | undefined }>
   figures: LiveFigures
   /** From 0 up to 1. */
   random?: (() => number) | undefined
@@ -52,7 +52,7 @@ export function createLiveStream(options: LiveStreamOptions): LiveStream {
   let checkStartedAt = 0
   let checkAt = 0
   let endAt = Infinity
-  let expiresAt: number | undefined
+  let expiresAt: string | undefined
 
   const check = (): Promise<void> => checking ??= readUntilSure()
   const readUntilSure = async () => {
@@ -133,7 +133,7 @@ export function createLiveStream(options: LiveStreamOptions): LiveStream {
         throw createSyncError('DATABASE_UNAVAILABLE', 'The stream was closed before it began. Try again.')
       }
       state = 'open'
-      const ms = Math.min(lifeMs * (0.9 + random() / 5), (expiresAt ?? Infinity) - Date.now())
+      const ms = Math.min(lifeMs * (0.9 + random() / 5), expiresAt === undefined ? Infinity : Date.parse(expiresAt) - Date.now())
       endAt = performance.now() + ms
       sentHead = Math.max(head, newest.head)
       response.useChunkedEncodingByDefault = false

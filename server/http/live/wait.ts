@@ -9,7 +9,7 @@ import { parseRequest } from '../../lib/parse-request.ts'
 import { useSyncEngine } from '../../layer.ts'
 import { createUserCaller } from '../../sync/caller.ts'
 import { addListener, useLiveListeners } from './live.ts'
-import { readRights } from './rights.ts'
+import { createRightsReader } from './rights.ts'
 
 const waitedMs = new WeakMap<H3Event, number>()
 
@@ -52,7 +52,7 @@ export async function waitForHead(
     remove()
     waitedMs.set(event, performance.now() - startedAt)
   }
-  await readRights(event, workspaceId, userId)
+  await createRightsReader(event, workspaceId, userId)()
 }
 
 function hasWait(body: unknown): body is { waitMs: unknown } {

@@ -17,7 +17,8 @@ import { putOf, workspaceId } from '../../helpers/sync.ts'
 export interface ServeOptions {
   /** Takes the place of the real feed of changed rights. */
   onRightsChange?: LiveFeeds['onRightsChange']
-  expiresAt?: number
+  /** ISO 8601. */
+  expiresAt?: string
 }
 
 export async function serveStreams(options: ServeOptions = {}) {

@@ -9,6 +9,7 @@ import { serveStreams } from './serve-streams.ts'
 
 const later = (seconds: number) => performance.now() + seconds * 1_000
 
+// Seen red without the check in `onTick`: a stream that outlives its session.
 it('reads the rights again after thirty seconds, and ends where they have gone', async () => {
   const { open, forbid } = await serveStreams()
   const { stream, server } = await open()
@@ -97,6 +98,7 @@ it('ends where the rights cannot be read in time', async () => {
   expect(stream.events.at(-1)).toMatchObject({ data: { reason: 'unavailable' } })
 })
 
+// Seen red where the session's own end did not count.
 it('shows that it lives, ends after ten minutes, and with the session', async () => {
   const { open, listeners } = await serveStreams()
   const { stream, server } = await open()
@@ -108,7 +110,7 @@ it('shows that it lives, ends after ten minutes, and with the session', async ()
   expect(stream.events.at(-1)).toMatchObject({ data: { reason: 'reopen' } })
   expect(listeners.size).toBe(0)
 
-  const short = await serveStreams({ expiresAt: Date.now() + 1_500 })
+  const short = await serveStreams({ expiresAt: new Date(Date.now() + 1_500).toISOString() })
   const second = await short.open()
   expect(second.stream.events[0]!.data.seconds).toBeLessThanOrEqual(2)
   // By the registry's own clock.
