@@ -14,7 +14,6 @@ it('shows another device\'s edit at once, and polls no more', async () => {
     a.table(posts).put({ id: `row-${count}`, title: 'x' })
     took.push(await until(has(b, `row-${count}`)))
   }
-  // 30 ms are the engine's own wait for more writes of one action.
   expect(percentile(took, 0.5)).toBeLessThan(200)
   const before = proxy.requests
   await sleep(2_500)

@@ -58,6 +58,7 @@ function skipToHint(transport: Transport): Transport {
   }
 }
 
+// Seen red where the loop took a hint's head for its cursor (`requestPull`).
 it('misses nothing, and is equal within five seconds', async () => {
   const figures = await runFaults(transport => transport)
   expect(figures.missing).toEqual([0, 0, 0])

@@ -50,6 +50,7 @@ async function countEarlyHints(breakEngine: (engine: SyncEngine) => SyncEngine) 
   return { early, all }
 }
 
+// Seen red where `push` told of the head within its transaction.
 it('tells of a push when another connection can read it, and not before', async () => {
   expect(await countEarlyHints(engine => engine)).toEqual({ early: 0, all: 30 })
   const control = await countEarlyHints(tellEarly)
@@ -79,6 +80,7 @@ async function countHintsAfterTheEnd(options: ServeOptions) {
   return { hints: after.length, isClosed: stream.closedAt !== undefined && stream.closedAt - endedAt < 1_000 }
 }
 
+// Seen red where a stream did not hear of doubts (`onDoubt`), as the next one.
 it('tells nothing more to a member whose rights have ended, and closes', async () => {
   expect(await countHintsAfterTheEnd({})).toEqual({ hints: 0, isClosed: true })
   const control = await countHintsAfterTheEnd({ onRightsChange: () => () => {} })

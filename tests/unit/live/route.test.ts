@@ -6,6 +6,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { maxLiveListeners } from '../../../shared/limits.ts'
 import type { AuthProvider } from '../../../server/auth/provider.ts'
 import { endSession } from '../../../server/http/live/live.ts'
+import { createMetrics } from '../../../server/operations/metrics.ts'
 import type { SyncSettingsInput } from '../../../server/config/sync.ts'
 import { readRequestsInFlight } from '../../../server/http/admission.ts'
 import { defineHandler } from '../../../server/http/errors.ts'
@@ -151,6 +152,7 @@ it('lets a client\'s new stream take the place of its lost one', async () => {
   expect(other.closedAt).toBeUndefined()
 })
 
+// Seen red where a stream did not hear of doubts, as the deleted workspace's.
 it('ends when the membership does, and tells nothing of the pushes after', async () => {
   const { call, open, push, share, meet } = await serve()
   const workspaceId = await share('ann', ['bob', 'cyd'])
@@ -184,6 +186,7 @@ it('ends for everybody when the workspace is deleted', async () => {
   for (const stream of streams) await expectEnd(stream, 'forbidden', since)
 })
 
+// Seen red where `endSessions` closed none.
 it('ends when the app says that the session has ended, on all devices of the user', async () => {
   const { open, push, share, ended, origin } = await serve()
   const workspaceId = await share('ann', ['bob'])
@@ -245,4 +248,21 @@ it('goes on when the user makes another workspace the active one', async () => {
   await call('POST /api/workspaces/active', { as: 'bob', body: { id: body.id } })
   const head = await push('ann', workspaceId)
   await stream.next(({ data }) => data.head === head)
+})
+
+// Seen red where a hint was not counted.
+it('shows in the metrics who listens, what was told, and how late', async () => {
+  const { open, push, share } = await serve()
+  const { read } = await createMetrics(() => undefined)
+  const workspaceId = await share('ann', ['bob'])
+  const streams = [await open('ann', workspaceId), await open('bob', workspaceId)]
+  const head = await push('ann', workspaceId)
+  for (const stream of streams) await stream.next(({ data }) => data.head === head)
+  const text = await read()
+  expect(text).toMatch(/^or3_sync_live_listeners 2$/m)
+  expect(text).toMatch(/^or3_sync_live_hint_seconds_count 2$/m)
+  expect(text).toMatch(/^or3_sync_live_hint_seconds_bucket\{le="0.25"\} 2$/m)
+  expect(text).toMatch(/^or3_sync_live_dropped_readers_total 0$/m)
+  streams.forEach(stream => stream.close())
+  await expect.poll(read).toMatch(/^or3_sync_live_listeners 0$/m)
 })
