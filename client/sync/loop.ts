@@ -36,8 +36,8 @@ export interface SyncLoopOptions {
   onRun(report: SyncReport): void
 }
 
-/** Long enough to catch the writes of one action, short enough to feel immediate. */
-const afterWriteMs = 30
+/** Long enough to catch the writes of one action, shorter than a frame. */
+const afterWriteMs = 10
 const firstBackOffMs = 1_000
 const maxBackOffMs = 60_000
 const stopWaitMs = 1_000
