@@ -138,7 +138,8 @@ describe('SIGTERM ends the server within a second', () => {
     expect(await push).toBe('refused')
   })
 
-  // Seen red without server/plugins/live-streams.ts: the streams were cut, and nothing was told.
+  // Seen red without server/plugins/live-streams.ts: the streams were told nothing and the pull was cut; and without its
+  // signals, where nitro's hook alone comes after the pull was cut.
   it('with live streams and waiting pulls open, and tells the streams to come again', async () => {
     const dbPath = join(await makeFolder(), 'sync.db')
     const server = await startServer({ output, dbPath })

@@ -20,6 +20,8 @@ export interface LiveFigures {
   allBackMs: number
   /** Streams asked for in the second with the most of them. */
   mostPerSecond: number
+  /** The longest time in which the devices' own process stood still meanwhile. */
+  pauseMs: number
   refused: number
   /** Readers that did not read, and what the server's memory grew by while hints went on. */
   stalled: number
@@ -46,7 +48,9 @@ export async function runLive({ start, dbPath, listeners, stalledMs }: LiveOptio
   const before = devices.askedAt.length
   server = await start(dbPath)
   const upAt = performance.now()
+  const stopWatching = watchPauses()
   await devices.allBack(30_000)
+  const pauseMs = stopWatching()
   const allBackMs = Math.round(performance.now() - upAt)
   const mostPerSecond = countMost(devices.askedAt.slice(before).filter(at => at >= upAt))
   devices.stop()
@@ -65,7 +69,7 @@ export async function runLive({ start, dbPath, listeners, stalledMs }: LiveOptio
   await crowd.keep(0)
   stalled.forEach(socket => socket.destroy())
   await server.stop()
-  return { listeners, stopMs, told, allBackMs, mostPerSecond, refused: devices.refused(), stalled: stalled.length, grewMb, hintsBeside }
+  return { listeners, stopMs, told, allBackMs, mostPerSecond, pauseMs, refused: devices.refused(), stalled: stalled.length, grewMb, hintsBeside }
 }
 
 /** Devices with nothing of the client but its live connection. */
@@ -108,6 +112,23 @@ function createDevices({ users, workspaceId }: People, count: number, server: ()
       }
     },
     stop: () => devices.forEach(device => device.stop()),
+  }
+}
+
+/** Returns what ends it and says how late a timer was at most, in milliseconds. */
+function watchPauses(): () => number {
+  const periodMs = 10
+  let [lastAt, longestMs] = [performance.now(), 0]
+  const look = () => {
+    const now = performance.now()
+    longestMs = Math.max(longestMs, now - lastAt - periodMs)
+    lastAt = now
+  }
+  const timer = setInterval(look, periodMs)
+  return () => {
+    clearInterval(timer)
+    look()
+    return Math.round(longestMs)
   }
 }
 

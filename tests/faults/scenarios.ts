@@ -55,12 +55,6 @@ export const serverScenarios: Record<string, Scenario> = {
     const { walBytes, rssMb, rssIdleMb } = figures
     return { ok: isClean(figures) && figures.acked > 0 && walBytes < maxWalBytes && rssIdleMb < rssMb + 100, figures }
   },
-  async live(folder, { listeners, stalledMs }) {
-    const figures = await runLive({ start: startBuilt, dbPath: join(folder, 'live.db'), listeners, stalledMs })
-    const { stopMs, told, allBackMs, mostPerSecond, refused, grewMb, hintsBeside } = figures
-    const isBack = told === listeners && allBackMs < 10_500 && mostPerSecond <= 150 && refused === 0
-    return { ok: isBack && stopMs < 1_000 && grewMb < 30 && hintsBeside > 0, figures }
-  },
 }
 
 /** With a server each, whose latencies are measured: nothing else may run beside them. */
@@ -68,6 +62,14 @@ export const loneScenarios: Record<string, Scenario> = {
   async abuse(folder, { attackMs }) {
     const figures = await runAbuse({ start: startBuilt, dbPath: join(folder, 'abuse.db'), attackMs })
     return { ok: figures.broken.length === 0, figures }
+  },
+  async live(folder, { listeners, stalledMs }) {
+    const figures = await runLive({ start: startBuilt, dbPath: join(folder, 'live.db'), listeners, stalledMs })
+    const { stopMs, told, allBackMs, mostPerSecond, pauseMs, refused, grewMb, hintsBeside } = figures
+    // What comes while the machine gives this process no time comes at once after it.
+    const isHerd = mostPerSecond > 150 + listeners * pauseMs / 9_500
+    const isBack = told === listeners && allBackMs < 10_000 + pauseMs && !isHerd && refused === 0
+    return { ok: isBack && stopMs < 1_000 && grewMb < 30 && hintsBeside > 0, figures }
   },
 }
 
