@@ -15,8 +15,8 @@ import { addMembers, createCrowd, measurePushes, meetPeople, summarize } from '.
 
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } } })
 const sizes = values.quick
-  ? { edits: 60, listeners: 1_000, idleListeners: 1_000, writeSeconds: 5, idleSeconds: 12 }
-  : { edits: 300, listeners: 1_000, idleListeners: 5_000, writeSeconds: 20, idleSeconds: 60 }
+  ? { edits: 60, listeners: 1_000, idleListeners: 5_000, rounds: 3, writeSeconds: 2, idleSeconds: 12 }
+  : { edits: 300, listeners: 1_000, idleListeners: 5_000, rounds: 5, writeSeconds: 5, idleSeconds: 60 }
 
 const folder = await mkdtemp(join(tmpdir(), 'or3-bench-live-'))
 const path = join(folder, 'live.db')
@@ -31,27 +31,35 @@ try {
   say(`commit to list, Chromium: ${JSON.stringify(commitToList)}`)
 
   const crowd = createCrowd(server.url, people)
-  const pushAlone = summarize(await measurePushes(crowd, sizes.writeSeconds))
+  const polling = await measureIdle(() => crowd.pollEach(2_000, sizes.listeners))
+  say(`idle, polling: ${JSON.stringify(polling)}`)
+
+  // The thousands of requests before have grown the young heap: what comes now is of the streams.
   const before = readRssMb(server.pid)
   await crowd.listen(sizes.idleListeners)
   await settle()
   const perListenerKb = Math.round((readRssMb(server.pid) - before) * 1024 / sizes.idleListeners * 10) / 10
   say(`a listener of ${sizes.idleListeners}: ${perListenerKb} KB`)
 
+  await crowd.keep(sizes.listeners)
   const live = await measureIdle(() => crowd.pollEach(60_000, sizes.listeners))
   say(`idle, live: ${JSON.stringify(live)}`)
-  await crowd.keep(sizes.listeners)
+
   const heard: number[] = []
   crowd.onHint(ms => heard.push(ms))
-  const pushBeside = summarize(await measurePushes(crowd, sizes.writeSeconds))
+  const took: { alone: number[], beside: number[] } = { alone: [], beside: [] }
+  for (let round = 0; round < sizes.rounds; round++) {
+    await crowd.listen(sizes.listeners)
+    took.beside.push(...await measurePushes(crowd, sizes.writeSeconds))
+    await crowd.keep(0)
+    took.alone.push(...await measurePushes(crowd, sizes.writeSeconds))
+  }
+  const pushMs = { alone: summarize(took.alone), beside1000: summarize(took.beside) }
   const listeners1000 = summarize(heard)
-  say(`hints to ${sizes.listeners}: ${JSON.stringify(listeners1000)}; a push alone ${JSON.stringify(pushAlone)}, beside them ${JSON.stringify(pushBeside)}`)
-  await crowd.keep(0)
-  const polling = await measureIdle(() => crowd.pollEach(2_000, sizes.listeners))
-  say(`idle, polling: ${JSON.stringify(polling)}`)
+  say(`hints to ${sizes.listeners}: ${JSON.stringify(listeners1000)}; a push ${JSON.stringify(pushMs)}`)
 
   const machine = `${cpus()[0]?.model.trim()} × ${cpus().length}, Node ${process.version}`
-  const result = { commitToList, listeners1000, perListenerKb, idle: { live, polling }, pushMs: { alone: pushAlone, beside1000: pushBeside }, machine }
+  const result = { commitToList, listeners1000, perListenerKb, idle: { live, polling }, pushMs, machine }
   process.stdout.write(`${JSON.stringify(result)}\n`)
 }
 finally {
@@ -72,7 +80,7 @@ async function measureIdle(begin: () => { requests(): number, stop(): Promise<vo
   return { requests: toMinute(requests), cpuMs: toMinute(cpuMs) }
 }
 
-/** Until the connections of the start are out of the young heap. */
+/** Until what was needed to open them is gone. */
 async function settle() {
   await new Promise(resolve => setTimeout(resolve, 3_000))
 }

@@ -2,13 +2,15 @@
 import { fileURLToPath } from 'node:url'
 import process from 'node:process'
 import { build } from 'esbuild'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 
 export interface LivePages {
   readonly browser: Browser
   readonly workspaceId: string
-  /** A device of its own, in a browser context of its own. */
-  open(origin: string): Promise<Page>
+  /** A browser of its own, signed in. */
+  createContext(): Promise<BrowserContext>
+  /** A tab of `context`; without one, of a browser of its own. */
+  open(origin: string, context?: BrowserContext): Promise<Page>
   close(): Promise<void>
 }
 
@@ -25,11 +27,13 @@ export async function startLivePages(url: string, user: string): Promise<LivePag
     executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
   })
+  const createContext = () => browser.newContext({ extraHTTPHeaders: headers })
   return {
     browser,
     workspaceId: session.workspace.id,
-    async open(origin) {
-      const context = await browser.newContext({ extraHTTPHeaders: headers })
+    createContext,
+    async open(origin, context) {
+      context ??= await createContext()
       const page = await context.newPage()
       // Of the server's own origin, and nobody's app.
       await page.goto(`${origin}/api/health#user=${session.user.id}&workspace=${session.workspace.id}`)
