@@ -10,38 +10,39 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { chromium, type Page } from 'playwright-core'
+import { weighClient } from '../helpers/client-weight.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } } })
 const runs = values.quick ? 1 : 5
-const writes = values.quick ? 60 : 300
-const changes = values.quick ? 20 : 100
+const rounds = values.quick ? 3 : 10
+const writesARound = values.quick ? 20 : 30
+const changesARound = values.quick ? 10 : 20
 const names = ['ours', 'dexie', 'tinybase'] as const
-type ByEngine<T> = Record<(typeof names)[number], T>
+type Name = (typeof names)[number]
+type ByEngine<T> = Record<Name, T>
 
 const folder = await mkdtemp(join(tmpdir(), 'or3-bench-client-'))
 const server = await servePage()
 const url = `http://localhost:${(server.address() as AddressInfo).port}/`
 try {
-  const weight = await weigh()
-  const start = { rows20k: {} as ByEngine<number>, rows100k: {} as ByEngine<number> }
-  const written = {} as ByEngine<Spread>
-  const remoteChange = {} as ByEngine<Spread>
+  const { gzipBytes } = await weighClient()
+  const small = await measure(20_000, (page, rows) => (
+    page.evaluate(([count, among]) => window.bench.writes(count, among), [writesARound, rows] as const)
+  ))
+  const large = await measure(100_000, (page, rows) => (
+    page.evaluate(([count, among]) => window.bench.changes(count, among), [changesARound, rows] as const)
+  ))
   for (const name of names) {
-    const small = await measure(name, 20_000, page => page.evaluate(count => window.bench.writes(count), writes))
-    const large = await measure(name, 100_000, page => page.evaluate(count => window.bench.changes(count, 100_000), changes))
-    start.rows20k[name] = small.startMs
-    start.rows100k[name] = large.startMs
-    written[name] = spread(small.times)
-    remoteChange[name] = spread(large.times)
-    console.log(`${name}: 20,000 rows in ${small.startMs} ms, 100,000 in ${large.startMs} ms; write to screen ${format(written[name])}; remote change ${format(remoteChange[name])}`)
+    console.log(`${name}: 20,000 rows in ${small.starts[name]} ms, 100,000 in ${large.starts[name]} ms; `
+      + `write to screen ${format(small.spreads[name])}; remote change ${format(large.spreads[name])}`)
   }
-  const { ours, ...others } = written
-  console.log(`our client, composables and live connection: ${weight.gzipBytes} bytes gzipped, ${weight.startGzipBytes} of them for the start`)
-  if (values.json) console.log(JSON.stringify({ ...weight, start, writeToScreen: { ...ours, ...others }, remoteChange }))
+  const { ours, ...others } = small.spreads
+  console.log(`our client, composables and live connection: ${gzipBytes} bytes gzipped`)
+  const start = { rows20k: small.starts, rows100k: large.starts }
+  const result = { gzipBytes, start, writeToScreen: { ...ours, ...others }, remoteChange: large.spreads }
+  if (values.json) console.log(JSON.stringify(result))
 }
 finally {
   server.close()
@@ -64,55 +65,61 @@ function format({ p50Ms, p99Ms }: Spread): string {
   return `${p50Ms} ms (p99 ${p99Ms} ms)`
 }
 
-/** Fills a browser's disk, then starts from it, each time in a browser that was not running; `work` in the last one. */
-async function measure(name: string, rows: number, work: (page: Page) => Promise<number[]>) {
-  const profile = join(folder, `${name}-${rows}`)
-  await inBrowser(profile, name, page => page.evaluate(count => window.bench.fill(count), rows))
-  const starts: number[] = []
-  let times: number[] = []
+/**
+ * Fills a disk for each engine; starts from it, each time in a browser that was not running; then lets all of them
+ * `work`, in turn. What the machine does beside falls on all alike.
+ */
+async function measure(rows: number, work: (page: Page, rows: number) => Promise<number[]>) {
+  const profileOf = (name: Name) => join(folder, `${name}-${rows}`)
+  const open = (name: Name) => openPage(profileOf(name), name)
+  const start = (page: Page) => page.evaluate(count => window.bench.start(count), rows)
+  await Promise.all(names.map(async (name) => {
+    const page = await open(name)
+    await page.evaluate(count => window.bench.fill(count), rows)
+    await page.context().close()
+  }))
+  const starts = makeLists()
+  const pages = {} as ByEngine<Page>
   for (let run = 0; run < runs; run++) {
-    await inBrowser(profile, name, async (page) => {
-      starts.push(await page.evaluate(count => window.bench.start(count), rows))
-      if (run === runs - 1) times = await work(page)
-    })
+    for (const name of names) {
+      pages[name] = await open(name)
+      starts[name].push(await start(pages[name]))
+      // The browsers of the last run stay open for the work.
+      if (run < runs - 1) await pages[name].context().close()
+    }
   }
-  await rm(profile, { recursive: true, force: true })
-  return { startMs: Math.round(starts.toSorted((a, b) => a - b)[runs >> 1]!), times }
+  const times = makeLists()
+  for (let round = 0; round < rounds; round++) {
+    for (const name of names) times[name].push(...await work(pages[name], rows))
+  }
+  for (const name of names) {
+    await pages[name].context().close()
+    await rm(profileOf(name), { recursive: true, force: true })
+  }
+  return { starts: mapEngines(name => Math.round(spread(starts[name]).p50Ms)), spreads: mapEngines(name => spread(times[name])) }
 }
 
-async function inBrowser<T>(profile: string, engine: string, work: (page: Page) => Promise<T>): Promise<T> {
+function mapEngines<T>(make: (name: Name) => T): ByEngine<T> {
+  return Object.fromEntries(names.map(name => [name, make(name)])) as ByEngine<T>
+}
+
+function makeLists(): ByEngine<number[]> {
+  return mapEngines(() => [])
+}
+
+async function openPage(profile: string, engine: string): Promise<Page> {
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium', headless: true,
-    args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
+    // A window that another one covers is not slowed down.
+    args: [
+      '--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu',
+      '--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding',
+    ],
   })
-  try {
-    const page = await context.newPage()
-    await page.goto(`${url}?engine=${engine}`)
-    await page.waitForFunction(() => 'bench' in window)
-    return await work(page)
-  }
-  finally {
-    await context.close()
-  }
-}
-
-/** The engine with its composables, without Vue and Nuxt, which an app has anyway: all of it, and what a start loads. */
-async function weigh(): Promise<{ gzipBytes: number, startGzipBytes: number }> {
-  const composables = ['useSyncedTable', 'useSyncStatus', 'useSyncFailures', 'useSyncWorkspace', 'useSyncSession', 'configureSync']
-  const { outputFiles, metafile } = await build({
-    stdin: {
-      contents: ['client/index', ...composables.map(name => `app/composables/${name}`)].map(path => `export * from './${path}.ts'`).join('\n'),
-      resolveDir: root, loader: 'ts',
-    },
-    bundle: true, splitting: true, outdir: 'out', minify: true, format: 'esm', target: 'es2022', platform: 'browser',
-    write: false, metafile: true, absWorkingDir: root,
-    external: ['#imports', 'vue'], define: { 'import.meta.server': 'false', 'import.meta.dev': 'false' },
-  })
-  const later = new Set(Object.values(metafile.outputs)
-    .flatMap(({ imports }) => imports.filter(({ kind }) => kind === 'dynamic-import').map(({ path }) => join(root, path))))
-  const sizes = outputFiles.map(({ path, contents }) => ({ isLater: later.has(path), bytes: gzipSync(contents, { level: 9 }).length }))
-  const sum = (files: typeof sizes) => files.reduce((total, { bytes }) => total + bytes, 0)
-  return { gzipBytes: sum(sizes), startGzipBytes: sum(sizes.filter(({ isLater }) => !isLater)) }
+  const page = await context.newPage()
+  await page.goto(`${url}?engine=${engine}`)
+  await page.waitForFunction(() => 'bench' in window)
+  return page
 }
 
 async function servePage() {
