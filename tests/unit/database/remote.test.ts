@@ -1,6 +1,7 @@
 /**
  * A database on sqld: what the start refuses, and what happens to a write whose answer is lost. Seen red: each check of the
- * start left out; a lost answer not tried again; the op ids not asked.
+ * start left out, and writing proved by a socket, which is cut instead of answered; a lost answer not tried again; the op ids
+ * not asked.
  */
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { once } from 'node:events'
@@ -9,6 +10,7 @@ import { createServer, connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { openRemoteDatabase } from '../../../server/database/remote/open-remote.ts'
+import { ledgerTable } from '../../../server/database/migrate.ts'
 import { users } from '../../../server/database/schema/index.ts'
 import { createSyncEngine } from '../../../server/sync/engine.ts'
 import type { UserCaller } from '../../../server/sync/caller.ts'
@@ -31,35 +33,57 @@ async function startOwn(options: SqldOptions) {
 
 const open = (url: string, authToken?: string) => openRemoteDatabase({ url, authToken, synchronous: 'FULL' }, migrations, { startTimeoutMs: 500 })
 
-it('refuses a server that is not there, a read replica, and one that flushes no commit', async () => {
+it('refuses a server that is not there, a read replica, and one that flushes no commit or takes no writes', async () => {
   await expect(open('ws://127.0.0.1:9')).rejects.toThrow(/^The database server 127.0.0.1:9 cannot be reached/)
   const replica = await startOwn({ replicaOf: (await sqld()).grpcUrl })
   await expect(open(replica.wsUrl)).rejects.toThrow(/is a read replica: set OR3_SQLITE_DB_PATH to the primary/)
   const relaxed = await startOwn({ durability: 'relaxed' })
   await expect(open(relaxed.httpUrl)).rejects.toThrow(/PRAGMA synchronous is NORMAL.*durability_mode to "strong"/)
+  const blocked = await startOwn({ blockWrites: true })
+  await expect(open(blocked.wsUrl)).rejects.toThrow(/takes no writes: .*BLOCKED/)
   const accepted = await openRemoteDatabase({ url: relaxed.wsUrl, synchronous: 'NORMAL' }, migrations)
   await accepted.close()
 }, 120_000)
 
-it.each(['ws', 'http'])('refuses a wrong token over %s, and names none', async (protocol) => {
+async function startWithTokens() {
   const folder = await makeTempFolder()
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
   await writeFile(join(folder, 'key.pem'), publicKey.export({ type: 'spki', format: 'pem' }))
-  const { wsUrl, httpUrl } = await startOwn({ args: ['--auth-jwt-key-file', join(folder, 'key.pem')] })
-  const url = protocol === 'ws' ? wsUrl : httpUrl
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const body = `${encode({ alg: 'EdDSA', typ: 'JWT' })}.${encode({ a: 'rw' })}`
-  const token = `${body}.${sign(null, Buffer.from(body), privateKey).toString('base64url')}`
-  const wrong = `${token.slice(0, -8)}AAAAAAAA`
-  for (const bad of [undefined, wrong]) {
-    const error = await open(url, bad).catch((error: unknown) => error as Error)
-    expect(String(error)).toMatch(/refuses the token: set OR3_SQLITE_AUTH_TOKEN/)
-    expect(String(error)).not.toContain(body)
+  const makeToken = (rights: 'rw' | 'ro') => {
+    const body = `${encode({ alg: 'EdDSA', typ: 'JWT' })}.${encode({ a: rights })}`
+    return `${body}.${sign(null, Buffer.from(body), privateKey).toString('base64url')}`
   }
+  return { makeToken, ...await startOwn({ args: ['--auth-jwt-key-file', join(folder, 'key.pem')] }) }
+}
+
+it.each(['ws', 'http'])('refuses a wrong token over %s, and one that only reads, and names none', async (protocol) => {
+  const { wsUrl, httpUrl, makeToken } = await startWithTokens()
+  const url = protocol === 'ws' ? wsUrl : httpUrl
+  const token = makeToken('rw')
+  const wrong = `${token.slice(0, -8)}AAAAAAAA`
+  const refusalOf = async (token?: string) => String(await open(url, token).catch((error: unknown) => error))
+  for (const bad of [undefined, wrong]) {
+    const refusal = await refusalOf(bad)
+    expect(refusal).toMatch(/refuses the token: set OR3_SQLITE_AUTH_TOKEN/)
+    expect(refusal).not.toContain(token.split('.')[1])
+  }
+  // Before the tables are there, and beside them.
+  expect(await refusalOf(makeToken('ro'))).toMatch(/to one that may read and write/)
   const right = await open(url, token)
   await right.write(tx => tx.insert(users).values({ id: 'u', createdAt: 1 }))
   await right.close()
+  expect(await refusalOf(makeToken('ro'))).toMatch(/to one that may read and write/)
 }, 120_000)
+
+it('is migrated by one of two servers that start at once, and seen by the other', async () => {
+  const { wsUrl } = await startOwn({})
+  const both = await Promise.all([open(wsUrl), open(wsUrl)])
+  for (const one of both) expect(await one.read.select().from(users)).toEqual([])
+  const { rows: [count] } = await both[0]!.read.$client.execute(`select count(*) from ${ledgerTable}`)
+  expect(count![0]).toBe(layerMigrations.length)
+  await Promise.all(both.map(one => one.close()))
+}, 60_000)
 
 it('writes once although the answer is lost, and says that it is a repeat', async () => {
   const { wsUrl } = await sqld()
