@@ -46,6 +46,8 @@ it.each([
   await vi.waitFor(() => expect(readBytesInFlight()).toBeGreaterThan(500_000))
   const refused = await push(ann, 'ann', 25_000)
   expect([refused.status, refused.headers.get('retry-after'), readLimited('user-bytes')]).toEqual([429, '1', before + 1])
+  // Seen red without the page's reserve: 200.
+  expect((await post('pull', { scope: ann, cursor: 0 })).status, 'a page, before it is made').toBe(429)
   expect((await push(ann, 'ann', 10)).status, 'a small one').toBe(200)
   expect((await push(ben, 'ben', 25_000)).status, 'another user').toBe(200)
   socket.destroy()
