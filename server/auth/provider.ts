@@ -6,6 +6,7 @@
 import { consola } from 'consola'
 import type { H3Event } from 'h3'
 import { createSyncError } from '../errors.ts'
+import { mayLog } from '../lib/log-budget.ts'
 import { isId } from '../workspaces/text.ts'
 
 export interface AuthSession {
@@ -64,7 +65,7 @@ export async function readAuthSession(event: H3Event): Promise<AuthSession | nul
     return session?.expiresAt && session.expiresAt.getTime() <= Date.now() ? null : session
   }
   catch (cause) {
-    log.error(`The auth provider "${active.registration.id}" failed:`, cause)
+    if (mayLog()) log.error(`The auth provider "${active.registration.id}" failed:`, cause)
     throw createSyncError('AUTH_UNAVAILABLE', 'The sign-in service does not answer; try again.', { cause })
   }
 }

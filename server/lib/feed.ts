@@ -1,5 +1,6 @@
 /** Tells listeners inside the process of what happened. A listener that throws harms nobody else. */
 import { consola } from 'consola'
+import { mayLog } from './log-budget.ts'
 
 export type FeedListener<T> = (value: T) => void
 
@@ -22,7 +23,7 @@ export function createFeed<T>(name: string): Feed<T> {
           listener(value)
         }
         catch (error) {
-          consola.withTag('or3-sync').error(`A ${name} listener failed:`, error)
+          if (mayLog()) consola.withTag('or3-sync').error(`A ${name} listener failed:`, error)
         }
       }
     },

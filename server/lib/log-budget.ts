@@ -14,7 +14,7 @@ export function mayLog(): boolean {
   const now = performance.now()
   if (now - startedAt >= minuteMs) {
     if (leftOut > 0) {
-      consola.withTag('or3-sync').warn(`${leftOut} lines about failed requests were left out in a minute.`)
+      consola.withTag('or3-sync').warn(`${leftOut} lines about requests were left out in a minute.`)
     }
     startedAt = now
     lines = 0

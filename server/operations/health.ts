@@ -20,7 +20,10 @@ export interface Health {
   schemaRevision: number
   /** False after a write failed, whatever the error, until one succeeds. */
   writable: boolean
-  /** The error code of what is wrong (docs/troubleshooting.md); the log has the reason. Null where all is well. */
+  /**
+   * The error code of what is wrong (docs/troubleshooting.md); the log has the reason. Null where all is well. With 200
+   * it is DATABASE_FULL: the disk's reserve is reached, so puts are refused and all else is served.
+   */
   problem: ErrorCode | null
   lastBackupAt: string | null
   lastCleanUpAt: string | null
@@ -44,16 +47,17 @@ export async function readHealth(engine: SyncEngine | undefined): Promise<{ stat
   if (!database.activity.isWritable) {
     await Promise.race([tryToWrite(database), sleep(probeMs, undefined, { ref: false })])
   }
-  const { problem, isWritable: writable } = database.activity
+  const { problem: met, isWritable: writable } = database.activity
+  const problem = met ?? (schemaRevision === undefined ? 'DATABASE_UNAVAILABLE' : null)
   const health: Health = {
     ready: schemaRevision !== undefined, schemaRevision: schemaRevision ?? 0, writable,
-    problem: schemaRevision === undefined ? problem ?? 'DATABASE_UNAVAILABLE' : problem,
+    problem: problem ?? (await engine.isDiskShort() ? 'DATABASE_FULL' : null),
     lastBackupAt: await readLastBackupAt(database.local).catch(() => null),
     lastCleanUpAt: engine.maintenance.read().lastRun ?? null,
     walBytes: await readWalBytes(database),
     queuedWrites: database.activity.queued,
   }
-  return { status: health.problem === null ? 200 : 503, health }
+  return { status: problem === null ? 200 : 503, health }
 }
 
 interface Recent { engine: SyncEngine, at: number, problem: ErrorCode | null, health: ReturnType<typeof readHealth> }

@@ -6,6 +6,7 @@ import { openedEngine } from '../layer.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { logFailure, assignRequestId } from '../http/requests.ts'
 import { readOpsSettings } from '../config/operations.ts'
+import { mayLog } from '../lib/log-budget.ts'
 import { watchStatements } from './statements.ts'
 
 /** What is used of nitro's hooks. */
@@ -38,9 +39,9 @@ export function watchRequests(hooks: Hooks): void {
 export function statementWatch(): OpenOptions {
   const { slowStatementMs } = readOpsSettings()
   if (slowStatementMs === 0) return {}
-  const log = consola.withTag('or3-sync')
   return {
-    wrapClient: client => watchStatements(client, slowStatementMs, ({ name, hash, tookMs }) =>
-      log.warn(`A statement took ${tookMs} ms: ${name}, ${hash}`)),
+    wrapClient: client => watchStatements(client, slowStatementMs, ({ name, hash, tookMs }) => {
+      if (mayLog()) consola.withTag('or3-sync').warn(`A statement took ${tookMs} ms: ${name}, ${hash}`)
+    }),
   }
 }

@@ -6,6 +6,7 @@
 import { consola } from 'consola'
 import { parseJson } from '../../shared/parse-json.ts'
 import type { ChangeStamp, PushResultItem, SyncOperation } from '../../shared/protocol.ts'
+import { mayLog } from '../lib/log-budget.ts'
 import type { Caller } from './caller.ts'
 import { isValidOp, type Refusal, type ValidOp } from './push/validate.ts'
 
@@ -63,7 +64,7 @@ async function call(listener: AppliedListener, applied: AppliedOps): Promise<voi
     await listener(applied)
   }
   catch (error) {
-    consola.withTag('or3-sync').error('A listener of applied ops failed:', error)
+    if (mayLog()) consola.withTag('or3-sync').error('A listener of applied ops failed:', error)
   }
 }
 

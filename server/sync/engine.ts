@@ -42,6 +42,8 @@ export interface SyncEngine {
   /** The answer of `snapshot` as JSON text, for HTTP. */
   snapshotText(caller: UserCaller, request: SnapshotRequest): Promise<string>
   updateCursor(caller: UserCaller, request: UpdateCursorRequest): Promise<void>
+  /** True where the disk has less left than its reserve, so that puts are refused. */
+  isDiskShort(): Promise<boolean> | boolean
   /** What the workspace has used of its quota. */
   readUsage(caller: Caller): Promise<WorkspaceUsage>
   gcChangeLog(caller: Caller, request: CleanUpRequest, options?: CleanUpOptions): Promise<CleanUpResult>
@@ -83,6 +85,7 @@ export function createSyncEngine(database: SyncDatabase): SyncEngine {
     maintenance,
     push: (caller, batch) => push(context, caller, batch),
     pushText: (caller, batch) => pushText(context, caller, batch),
+    isDiskShort: () => context.disk.isShort(),
     readUsage: ({ workspaceId }) => context.quotas.read(workspaceId),
     pull: (caller, request) => pull(context, caller, request),
     pullText: (caller, request) => pullText(context, caller, request),

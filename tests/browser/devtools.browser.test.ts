@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
 import { buildFixture, testedTodo } from '../e2e/builds.ts'
 import { launchBrowser } from './playground-page.ts'
-import { findFreePort } from './free-port.ts'
+import { findFreePort } from '../helpers/free-port.ts'
 import { openBrowser, openTab } from './todo-page.ts'
 
 const startMs = 120_000

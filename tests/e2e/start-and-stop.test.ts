@@ -1,13 +1,14 @@
 /** How a built server starts, refuses to start, and ends: a process at the mercy of signals, locks and settings. */
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { copyFile, mkdtemp, rm } from 'node:fs/promises'
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { copyFile, mkdtemp, rename, rm } from 'node:fs/promises'
 import { Agent, request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { findFreePort } from '../helpers/free-port.ts'
 import { readLive } from '../helpers/live-stream.ts'
 import { type Ending, type RunningServer, runToEnd, type ServerOptions, startServer } from '../helpers/server.ts'
 import { putOf } from '../helpers/sync.ts'
@@ -166,6 +167,27 @@ describe('SIGTERM ends the server within a second', () => {
     release()
     expectPrompt(await stopping)
   })
+})
+
+// Seen red without `surviveLogErrors` in the plugin: the first line that was lost ended the process, or kept it busy for ever.
+it.runIf(existsSync('/dev/full'))('serves while its log is on a full disk, and ends when it is told to', async () => {
+  const dbPath = join(await makeFolder(), 'sync.db')
+  const log = openSync('/dev/full', 'w')
+  const server = await startServer({ output, dbPath, unheard: { log, port: await findFreePort() } })
+  closeSync(log)
+  const ada = createClient(server, header, 'ada')
+  const workspaceId = await ada.workspaceId()
+  // Each of these is a line.
+  await rename(dbPath, `${dbPath}-away`)
+  for (let turn = 0; turn < 20; turn++) {
+    const { status } = await ada.request('/api/sync/push', { body: { scope: { workspaceId }, ops: [putOf('away')] } })
+    expect(status).toBe(503)
+  }
+  expect((await server.fetch('/api/health')).status).toBe(503)
+  await rename(`${dbPath}-away`, dbPath)
+  expect((await ada.push(workspaceId, [putOf('a')])).results).toMatchObject([{ success: true }])
+  expect((await server.fetch('/api/health')).status).toBe(200)
+  expectPrompt(await server.stop())
 })
 
 async function makeFolder(): Promise<string> {

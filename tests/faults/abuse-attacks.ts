@@ -13,8 +13,6 @@ export interface Target {
   workspaceId: string
   /** On the monotonic clock: when the attack ends. */
   until: number
-  /** How many times the size that a limit meets at CI. */
-  scale: number
 }
 
 export type Attack = (target: Target) => Promise<void>

@@ -81,7 +81,7 @@ export const loneControls: Record<string, Scenario> = {
     const limits = ['MAX_BYTES_IN_FLIGHT', 'MAX_USER_BYTES_IN_FLIGHT', 'MAX_REQUESTS_IN_FLIGHT', 'MAX_USER_REQUESTS_IN_FLIGHT', 'MAX_REQUESTS_PER_SOCKET']
     const env = Object.fromEntries(limits.map(name => [`NUXT_OR3_SQLITE_LIMITS_${name}`, '1000000000000']))
     const only = ['unreadAnswers', 'stalledBodies', 'unreadWinners']
-    const figures = await runAbuse({ start: startBuilt, dbPath: join(folder, 'off.db'), attackMs: Math.max(attackMs, 8_000), env, only, untilBroken: true })
+    const figures = await runAbuse({ start: startBuilt, dbPath: join(folder, 'off.db'), attackMs: Math.max(attackMs, 8_000), togetherMs: 30_000, env, only, untilBroken: true })
     return { ok: figures.broken.length > 0, figures }
   },
 }

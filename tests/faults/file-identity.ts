@@ -1,11 +1,11 @@
 /**
- * T19: devices push while the file is taken away, brought back, and at last replaced by another database. What was
- * acknowledged must be in the file that has the path, or in the one that had it. Upholds P14.
+ * T19: devices push while the file is taken away and brought back. What was acknowledged must be in the file. A file that
+ * is replaced is the matter of tests/unit/database/file-identity.test.ts. Upholds P14.
  */
 import { rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Device, pushOnce, signIn } from './devices.ts'
+import { type Device, pushOnce, signIn, type Witness } from './devices.ts'
 import { type Check, createLedger } from './ledger.ts'
 import type { FaultyServer, StartServer } from './process.ts'
 
@@ -31,17 +31,16 @@ export async function runFileIdentity({ start, dbPath, rounds }: { start: StartS
   const devices = await signIn(server.url, 4)
   const figures = { rounds: 0, refused: 0, ackedAway: 0, wrongHealth: 0, failures: [] as string[] }
   const away = join(dirname(dbPath), 'away')
-  const state = { over: false }
+  const state = { over: false, isAway: false, renames: 0 }
   const pushing = devices.map(device => pushUntilOver(server, device))
   while (ledger.acked === 0 && server.isRunning) await sleep(20)
   for (; figures.rounds < rounds && server.isRunning; figures.rounds++) {
     await rename(dbPath, away)
-    // An answer that was on its way may still come.
-    await sleep(50)
-    const before = ledger.acked
+    state.isAway = true
     await sleep(phaseMs)
-    figures.ackedAway += ledger.acked - before
     if (await readStatus(server) !== 503) figures.wrongHealth++
+    state.isAway = false
+    state.renames++
     await rename(away, dbPath)
     await sleep(phaseMs)
     if (await readStatus(server) !== 200) figures.wrongHealth++
@@ -51,9 +50,25 @@ export async function runFileIdentity({ start, dbPath, rounds }: { start: StartS
   await server.stop()
   return { ...figures, acked: ledger.acked, ...ledger.check(dbPath) }
 
+  /** What was sent before the file went may still be answered, and what is answered after it came back may be. */
+  function watchAway(): Witness {
+    let sentAt: number | undefined
+    return {
+      sent(workspaceId, ops) {
+        sentAt = state.isAway ? state.renames : undefined
+        ledger.sent(workspaceId, ops)
+      },
+      told(workspaceId, receipts) {
+        if (sentAt === state.renames) figures.ackedAway += receipts.filter(receipt => receipt.success).length
+        ledger.told(workspaceId, receipts)
+      },
+    }
+  }
+
   async function pushUntilOver({ url }: FaultyServer, device: Device) {
+    const witness = watchAway()
     while (!state.over) {
-      await pushOnce(url, device, ledger).catch((error: unknown) => {
+      await pushOnce(url, device, witness).catch((error: unknown) => {
         if (/not in its place/.test(String(error))) figures.refused++
         else if (figures.failures.length < 3) figures.failures.push(String(error))
       })

@@ -59,8 +59,8 @@ export const serverScenarios: Record<string, Scenario> = {
 
 /** With a server each, whose latencies are measured: nothing else may run beside them. */
 export const loneScenarios: Record<string, Scenario> = {
-  async abuse(folder, { attackMs }) {
-    const figures = await runAbuse({ start: startBuilt, dbPath: join(folder, 'abuse.db'), attackMs })
+  async abuse(folder, { attackMs, togetherMs }) {
+    const figures = await runAbuse({ start: startBuilt, dbPath: join(folder, 'abuse.db'), attackMs, togetherMs })
     return { ok: figures.broken.length === 0, figures }
   },
   async live(folder, { listeners, stalledMs }) {

@@ -14,3 +14,16 @@ export function readCpuMs(pid: number): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) * 10
 }
+
+/**
+ * Milliseconds for which a process's main thread could have run and waited for a processor: what other processes took from
+ * it. 0 where the system does not count that.
+ */
+export function readWaitedMs(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e6
+  }
+  catch {
+    return 0
+  }
+}

@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 
 export interface ServerOptions {
@@ -19,6 +20,8 @@ export interface ServerOptions {
   cwd?: string
   /** For a server that several tests share: who started it stops it. */
   isShared?: boolean
+  /** Where its log goes instead, as a file descriptor, and the port to find it by, since it cannot say where it listens. */
+  unheard?: { log: number, port: number }
 }
 
 export interface Ending { code: number | null, signal: NodeJS.Signals | null, afterMs: number, output: string }
@@ -40,8 +43,9 @@ const startMs = 20_000
 /** Starts the server and waits until it listens. Throws with its output where it ends instead. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { child, output, ended } = await launch(options)
+  const { unheard } = options
   const url = await Promise.race([
-    findUrl(output, child),
+    unheard ? untilAnswered(`http://127.0.0.1:${unheard.port}`) : findUrl(output, child),
     ended.then((ending) => {
       throw new Error(`The server ended with ${ending.code ?? ending.signal} instead of listening:\n${ending.output}`)
     }),
@@ -71,16 +75,16 @@ export async function runToEnd(options: ServerOptions): Promise<Ending> {
   return ending
 }
 
-async function launch({ output: folder, dbPath, env = {}, cwd, isShared = false }: ServerOptions) {
+async function launch({ output: folder, dbPath, env = {}, cwd, isShared = false, unheard }: ServerOptions) {
   const workFolder = cwd ?? await mkdtemp(join(tmpdir(), 'or3-server-'))
   const startedAt = performance.now()
   const child = spawn(process.execPath, [join(folder, 'server/index.mjs')], {
     cwd: workFolder,
-    env: { ...inherited(), HOST: '127.0.0.1', PORT: '0', ...oneAddress, ...dbPath !== undefined && { OR3_SQLITE_DB_PATH: dbPath }, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...inherited(), HOST: '127.0.0.1', PORT: String(unheard?.port ?? 0), ...oneAddress, ...dbPath !== undefined && { OR3_SQLITE_DB_PATH: dbPath }, ...env },
+    stdio: ['ignore', unheard?.log ?? 'pipe', unheard?.log ?? 'pipe'],
   })
   let printed = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (printed += chunk.toString()))
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (printed += chunk.toString()))
   const output = () => printed
   const ended: Promise<Ending> = once(child, 'close').then(([code, signal]: unknown[]) => {
     return { code: code as number | null, signal: signal as Ending['signal'], afterMs: performance.now() - startedAt, output: printed }
@@ -102,6 +106,15 @@ const oneAddress = { NUXT_OR3_SQLITE_LIMITS_RATE_LIMITS: '{"session":false}' }
 function inherited(): NodeJS.ProcessEnv {
   const ours = /^(OR3_|NUXT_|NITRO_|VITEST|TEST$|NODE_ENV$|NODE_OPTIONS$|PORT$|HOST$)/
   return { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name))), NODE_ENV: 'production' }
+}
+
+async function untilAnswered(url: string): Promise<string> {
+  const deadline = performance.now() + startMs
+  while (!await fetch(url).then(() => true, () => false)) {
+    if (performance.now() > deadline) throw new Error('The server does not listen')
+    await sleep(50)
+  }
+  return url
 }
 
 async function findUrl(output: () => string, child: ChildProcess): Promise<string> {

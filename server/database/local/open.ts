@@ -78,6 +78,7 @@ async function openFile(
 ): Promise<SyncDatabase> {
   const busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
   const { path, names } = await prepareFile(config.path)
+  const prepared = createFileIdentity([config.path])
   const lock = await lockFile(path, names, options.ownerTimeoutMs ?? defaultOwnerTimeoutMs, migrations.app.length > 0)
   opened.push(lock)
   const hasLog = config.journalMode === 'WAL'
@@ -98,6 +99,9 @@ async function openFile(
     { ...pragmasFor(config), query_only: { set: 'ON', is: 1 } }, options, opened)
   // The path as it was given: where that is a link, the next start would follow it again.
   const identity = place.identity = createFileIdentity([config.path, ...hasLog ? [`${path}-wal`] : []])
+  // Migrations may take long: what is watched from now on must be what was opened.
+  const moved = prepared.findMoved()
+  if (moved !== undefined) throw new Error(moved)
   const checkpoint = hasLog ? createWalCheckpointer(writing, path) : undefined
   const writer = createWriter(writing, {
     busyTimeoutMs, condition,

@@ -5,6 +5,7 @@
 import { consola } from 'consola'
 import { sql } from 'drizzle-orm'
 import { nowSeconds } from '../../lib/clock.ts'
+import { mayLog } from '../../lib/log-budget.ts'
 import type { SyncDatabase } from '../../database/types.ts'
 import type { UserCaller } from '../../sync/caller.ts'
 import type { JsonObject, PendingOp, PushBatch, PushResult } from '../../../shared/protocol.ts'
@@ -22,7 +23,10 @@ export interface SystemHookWaits {
 
 const defaultWaits = { hookMs: 2_000, totalMs: 30_000 }
 
-const log = consola.withTag('or3-sync')
+/** A push may meet one for each of its ops. */
+function warn(sentence: string, error?: unknown) {
+  if (mayLog()) consola.withTag('or3-sync').warn(sentence, ...error === undefined ? [] : [error])
+}
 
 /** The name that the host's hooks have for rows of a table. */
 const rowNames: Record<string, string | undefined> = {
@@ -37,12 +41,12 @@ export function createSystemHooks(emit: EmitSystemHook, waits: SystemHookWaits =
     const until = performance.now() + totalMs
     for (const [index, { hookName, payload }] of emissions.entries()) {
       if (performance.now() >= until) {
-        return log.warn(
+        return warn(
           `${emissions.length - index} webhook hooks of a push were left out: those before them took too long.`,
         )
       }
       const isDone = await within(hookMs, call(hookName, payload))
-      if (!isDone) log.warn(`The hook ${hookName} has not ended within ${hookMs} ms.`)
+      if (!isDone) warn(`The hook ${hookName} has not ended within ${hookMs} ms.`)
     }
   }
 
@@ -51,7 +55,7 @@ export function createSystemHooks(emit: EmitSystemHook, waits: SystemHookWaits =
       await emit(hookName, payload)
     }
     catch (error) {
-      log.warn(`The hook ${hookName} failed:`, error)
+      warn(`The hook ${hookName} failed:`, error)
     }
   }
 
@@ -61,7 +65,7 @@ export function createSystemHooks(emit: EmitSystemHook, waits: SystemHookWaits =
       await within(hookMs, emitAll(emissions))
     }
     catch (error) {
-      log.warn('The webhook hooks of a push could not be emitted:', error)
+      warn('The webhook hooks of a push could not be emitted:', error)
     }
   }
 }

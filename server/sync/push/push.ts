@@ -7,6 +7,7 @@ import type { PushBatch, PushResult, PushResultItem, Winner } from '../../../sha
 import { pushBatch, pushedOp } from '../../../shared/shapes.ts'
 import { readSyncSettings } from '../../config/sync.ts'
 import { createSyncError } from '../../errors.ts'
+import { countLimited } from '../../lib/limited.ts'
 import { parseRequest } from '../../lib/parse-request.ts'
 import { createTurns } from '../../lib/turns.ts'
 import { assertScope, type UserCaller } from '../caller.ts'
@@ -106,6 +107,7 @@ async function validateOps(ops: readonly unknown[], caller: UserCaller): Promise
 function refusePuts(ops: (ValidOp | Refusal)[]): (ValidOp | Refusal)[] {
   const isPut = (op: ValidOp | Refusal) => isValidOp(op) && op.operation === 'put'
   if (!ops.some(isPut)) return ops
+  countLimited('disk-reserve')
   if (!ops.some(op => isValidOp(op) && op.operation === 'delete')) {
     throw createSyncError(
       'DATABASE_FULL', 'The server keeps the rest of its disk for deletes; nothing was written. Try again later.',

@@ -65,6 +65,11 @@ async function startRun(
     // A cursor behind the horizon tells a returning device apart from a new one (P7), so it stays beyond the retention.
     await tx.run(sql`
       delete from device_cursors where workspace_id = ${workspaceId} and updated_at < ${now - cursorLifeSeconds}`)
+    // Only a device with a cursor is deferred: what a dropped cursor left would stay for ever.
+    await tx.run(sql`
+      delete from deferred_devices where workspace_id = ${workspaceId} and not exists (
+        select 1 from device_cursors c where c.workspace_id = deferred_devices.workspace_id
+          and c.user_id = deferred_devices.user_id and c.device_id = deferred_devices.device_id)`)
     return readSlowestCursor(tx, workspaceId, cutoff)
   })
   return {

@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs'
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -103,6 +104,22 @@ describe('a file that cannot be used', () => {
     const client = createLocalClient({ path, pragmas: ['PRAGMA query_only = ON'] })
     onTestFinished(() => client.close())
     await expect(proveWritable(client, path, 0)).rejects.toThrow(/^it cannot be written: look at the owner and the rights/)
+  })
+
+  // Seen red: it served the file that was opened, and watched the one that had taken its place.
+  it('is refused where another file took its place while it was opened', async () => {
+    const other = (await openTestDatabase()).path
+    const path = join(await makeTempFolder(), 'x.db')
+    let isReplaced = false
+    const opening = openTestDatabase({
+      path,
+      wrapClient(client) {
+        if (!isReplaced) renameSync(other, path)
+        isReplaced = true
+        return client
+      },
+    })
+    await expect(opening).rejects.toThrow(`The database ${path} cannot be opened: another file was put in the place of ${path}`)
   })
 
   // Seen red with the lock kept after the failure.

@@ -2,6 +2,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { makeErrorCodes } from '../../../docs/make-error-codes.ts'
+import { readSyncSettings } from '../../../server/config/sync.ts'
+import { limitNames } from '../../../server/lib/limited.ts'
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8')
 
@@ -18,6 +20,14 @@ it('explains only messages that the code has, word by word', () => {
   expect(rows.length).toBeGreaterThan(25)
   const missing = rows.filter(text => !text.split('…').every(part => code.includes(part.trim())))
   expect(missing).toEqual([])
+})
+
+// Seen red: the limit of live streams was counted, and named nowhere.
+it('names every setting of a limit in the table of limits, and every limit that is counted among the metrics', () => {
+  const limits = read('SPEC.md').split('## Limits')[1]!.split('\n## ')[0]!
+  expect(Object.keys(readSyncSettings()).filter(name => !limits.includes(`\`${name}\``))).toEqual([])
+  const [row] = /^.*or3_sync_limited_total.*$/m.exec(read('docs/operations.md'))!
+  expect(limitNames.filter(name => !row.includes(`\`${name}\``))).toEqual([])
 })
 
 it('names only files that exist', () => {

@@ -2,8 +2,10 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, it, onTestFinished } from 'vitest'
-import { readRequestsInFlight } from '../../../server/http/admission.ts'
+import { createError, createEvent, type H3Event, isError } from 'h3'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { configureSync } from '../../../server/config/sync.ts'
+import { guardApp, readRequestsInFlight } from '../../../server/http/admission.ts'
 import { readLimited } from '../../../server/lib/limited.ts'
 import { serveRoutes } from '../../helpers/http-server.ts'
 
@@ -77,6 +79,39 @@ it('bounds the requests of one user, not those of another', async () => {
   for (const { socket } of held) socket.destroy()
   await sleep(150)
   expect((await serveAgain(origin)).status).toBe(200)
+})
+
+// Seen red without the count: all were served.
+it('bounds the requests of all together, and says when to come back', async () => {
+  const { origin, meet } = await serveRoutes({ limits: { rateLimits: false, maxRequestsInFlight: 2 } })
+  await meet('ann')
+  const before = readLimited('requests')
+  const held = [await open(origin), await open(origin)]
+  for (const { socket } of held) socket.write('POST /api/workspaces HTTP/1.1\r\nhost: x\r\nx-user: ann\r\ncontent-length: 100\r\n\r\n{')
+  await vi.waitFor(() => expect(readRequestsInFlight()).toBe(2))
+  const refused = await serveAgain(origin)
+  expect([refused.status, refused.headers.get('retry-after'), await refused.json()]).toEqual([503, '1', expect.objectContaining({ data: { code: 'SERVER_BUSY', retryable: true } })])
+  expect(readLimited('requests')).toBe(before + 1)
+  for (const { socket } of held) socket.destroy()
+  await vi.waitFor(async () => expect((await serveAgain(origin)).status).toBe(200))
+})
+
+// Seen red without the bound: a stack trace in the log for each request.
+it('lets so many errors a minute through that nitro prints with their stack', async () => {
+  configureSync({ logLinesPerMinute: 3 })
+  onTestFinished(() => configureSync())
+  const app = { handler: Object.assign(() => Promise.reject(new TypeError('unforeseen')), { __is_handler__: true as const }) }
+  guardApp(app)
+  const event = createEvent({ headers: {}, url: '/' } as never, {} as never)
+  const ask = () => (app.handler as (event: H3Event) => Promise<unknown>)(event).catch((error: unknown) => error)
+  const errors = await Promise.all(Array.from({ length: 20 }, ask))
+  expect(errors.filter(error => error instanceof TypeError).length).toBeLessThanOrEqual(3)
+  expect(errors.at(-1)).toMatchObject({ statusCode: 500, message: 'Server Error', unhandled: false })
+  const refusal = createError({ statusCode: 404, message: 'no' })
+  app.handler = Object.assign(() => Promise.reject(refusal), { __is_handler__: true as const })
+  guardApp(app)
+  expect(await ask(), 'what is thrown on purpose prints nothing').toBe(refusal)
+  expect(isError(errors.at(-1))).toBe(true)
 })
 
 // Seen red without the end: it was read for as long as it came.

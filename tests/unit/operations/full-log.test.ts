@@ -4,9 +4,7 @@ import { once } from 'node:events'
 import { closeSync, existsSync, openSync } from 'node:fs'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
-import { expect, it, onTestFinished } from 'vitest'
-import { mayLog } from '../../../server/lib/log-budget.ts'
-import { configureSync } from '../../../server/config/sync.ts'
+import { expect, it } from 'vitest'
 
 async function run(argument: string): Promise<{ said: string, signal: NodeJS.Signals | null }> {
   const full = openSync('/dev/full', 'w')
@@ -27,11 +25,4 @@ it.runIf(existsSync('/dev/full'))('does not stop the process, nor keep it busy',
   // The control: without it the process is busy with its own error, or ends.
   const control = await run('no')
   expect(Number(/turns (\d+)/.exec(control.said)?.[1] ?? 0)).toBeLessThan(20)
-})
-
-// Seen red without a bound.
-it('gets so many lines a minute about failed requests', () => {
-  configureSync({ logLinesPerMinute: 5 })
-  onTestFinished(() => configureSync())
-  expect(Array.from({ length: 50 }, mayLog).filter(Boolean)).toHaveLength(5)
 })

@@ -1,13 +1,22 @@
 /** What a workspace, its owner and the disk may keep, and that there is always a way to make room. */
 import { sql } from 'drizzle-orm'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { configureSync } from '../../../server/config/sync.ts'
+import { useSyncEngine } from '../../../server/layer.ts'
+import { readHealth } from '../../../server/operations/health.ts'
 import { changeBytes } from '../../../server/sync/quota.ts'
 import { createSystemCaller } from '../../../server/sync/caller.ts'
 import { adapterOf, engineOf } from '../../helpers/engine.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { serveRoutes } from '../../helpers/http-server.ts'
 import { deleteOf, event, putOf, scope, startClock } from '../../helpers/sync.ts'
+
+const lines = await vi.hoisted(async () => {
+  const { consola } = await import('consola')
+  const lines: string[] = []
+  consola.mockTypes(() => (line: unknown) => void (/reserve/.test(String(line)) && lines.push(String(line))))
+  return lines
+})
 
 function configure(limits: Parameters<typeof configureSync>[0]) {
   configureSync(limits)
@@ -73,15 +82,24 @@ it('bounds the bytes of all workspaces of an owner, and tells how full the activ
   expect((await post('push', { scope: { workspaceId: bens }, ops: [big()] }, { 'x-user': 'ben' })).body['results']).toMatchObject([{ success: true }])
 })
 
-// Seen red without the reserve.
+// Seen red without the reserve; and with a health that told nothing of it.
 it('keeps the end of the disk for deletes, sessions and clean-up', async () => {
   const { post, meet } = await serveRoutes({ limits: { rateLimits: false, diskReserveBytes: Number.MAX_SAFE_INTEGER } })
   const own = { workspaceId: (await meet('ann')).workspaceId }
   expect(await post('push', { scope: own, ops: [putOf('a')] })).toMatchObject({ status: 503, body: { data: { code: 'DATABASE_FULL', retryable: true } } })
   const mixed = await post('push', { scope: own, ops: [putOf('a'), deleteOf('b')] })
   expect(mixed.body['results']).toMatchObject([{ success: false, errorCode: 'RATE_LIMITED' }, { success: true }])
+  const engine = await useSyncEngine()
+  expect(await readHealth(engine)).toMatchObject({ status: 200, health: { writable: true, problem: 'DATABASE_FULL' } })
   await meet('somebody-new')
   expect((await post('gc-tombstones', { scope: own, retentionSeconds: 3_600 })).status).toBe(200)
+  configureSync({ rateLimits: false, diskReserveBytes: 1 })
+  expect(await readHealth(engine)).toMatchObject({ status: 200, health: { problem: null } })
+  await vi.waitFor(async () => {
+    expect((await post('push', { scope: own, ops: [putOf('c')] })).status).toBe(200)
+    expect(lines).toHaveLength(2)
+  }, 5_000)
+  expect(lines).toEqual([expect.stringMatching(/^The disk of the database has \d+ bytes left, less than its reserve/), expect.stringMatching(/has its reserve again/)])
 })
 
 // Seen red without the purge: every row was there for ever.
