@@ -23,13 +23,16 @@ export interface SyncStatus extends Readonly<SharedStatus> {
   readonly failures: number
 }
 
+/** Before anything is known of the server. */
+export const unknownServer: SharedStatus = {
+  isSyncing: false, lastSyncAt: undefined, error: undefined, stopped: undefined,
+  live: { mode: 'off', reason: 'not started' },
+}
+
 /** Follows the state, the writer and the sync of one store. */
 export function createStatus(state: State, writer: Writer, isLeader: () => boolean) {
   const listeners = createListeners()
-  let shared: SharedStatus = {
-    isSyncing: false, lastSyncAt: undefined, error: undefined, stopped: undefined,
-    live: { mode: 'off', reason: 'not started' },
-  }
+  let shared = unknownServer
   let isSwitchedOn = true
   let current = describe()
 

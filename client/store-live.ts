@@ -2,7 +2,7 @@
  * The live connection of a store's tabs: the leading tab has it, as long as the user's switch is on and the session has
  * not ended. The other tabs say when they are in view, so that a hidden leader does not let go while one of them is.
  */
-import type { Live } from './live/live.ts'
+import { createLive } from './live/live.ts'
 import { createPage, type Page } from './live/page.ts'
 import type { SyncLoop } from './sync/loop.ts'
 import type { SharedStatus, TabMessage } from './tabs.ts'
@@ -37,8 +37,6 @@ export interface StoreLive {
 
 /** While hints come, polling is what finds a lost one. */
 const slowPaceMs = 60_000
-/** After the code of the live connection could not be loaded. */
-const retryMs = 30_000
 /** A tab in view says so this often; the leading one lets go after five minutes. */
 const seenMs = 60_000
 
@@ -50,35 +48,22 @@ export function createStoreLive(options: StoreLiveOptions): StoreLive {
   let isOnline = true
   let isClosed = false
   let isRunning = false
-  let retryTimer: ReturnType<typeof setTimeout> | undefined
   const setPace = () => loop.setPace(isSlow ? Math.max(slowPaceMs, paceMs) : paceMs)
-  let live: Live | undefined
-  /** A quarter of the client, which no first row waits for: bundlers load it apart. */
-  const load = async (): Promise<Live> => {
-    const { createLive } = await import('./live/live.ts')
-    return live ??= createLive({
-      workspaceId: options.workspaceId,
-      transport: options.transport,
-      random: options.random,
-      page,
-      head: options.head,
-      hint: loop.requestPull,
-      requestPull: loop.wake,
-      setSlow(value) {
-        if (isSlow === value) return
-        isSlow = value
-        setPace()
-      },
-      show: shown => options.share({ live: shown }),
-    })
-  }
-  const start = () => {
-    load().then(
-      loaded => isRunning && loaded.start(),
-      // Offline, with the part not in the browser's cache; polling goes on meanwhile.
-      () => (retryTimer = setTimeout(() => isRunning && start(), retryMs)),
-    )
-  }
+  const live = createLive({
+    workspaceId: options.workspaceId,
+    transport: options.transport,
+    random: options.random,
+    page,
+    head: options.head,
+    hint: loop.requestPull,
+    requestPull: loop.wake,
+    setSlow(value) {
+      if (isSlow === value) return
+      isSlow = value
+      setPace()
+    },
+    show: shown => options.share({ live: shown }),
+  })
   const sayInView = () => {
     if (!page.isHidden && !options.isLeader()) options.post({ kind: 'seen' })
   }
@@ -90,11 +75,9 @@ export function createStoreLive(options: StoreLiveOptions): StoreLive {
     const isWanted = options.isEnabled && options.isLeader() && isOnline && stopped === undefined && !isClosed
     if (isWanted === isRunning) return
     isRunning = isWanted
-    clearTimeout(retryTimer)
-    if (isWanted) start()
-    else if (isClosed) live?.stop()
-    else if (live) live.pause(stopped ?? 'switched off')
-    else options.share({ live: { mode: 'off', reason: stopped ?? 'switched off' } })
+    if (isWanted) live.start()
+    else if (isClosed) live.stop()
+    else live.pause(stopped ?? 'switched off')
   }
   return {
     update,
@@ -106,7 +89,7 @@ export function createStoreLive(options: StoreLiveOptions): StoreLive {
       paceMs = ms
       setPace()
     },
-    see: () => live?.see(),
+    see: live.see,
     close() {
       isClosed = true
       clearInterval(timer)

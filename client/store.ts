@@ -52,6 +52,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
     isAlone: false,
     ownAhead: new Set(),
     reported: { version: 0, at: 0 },
+    hold: undefined,
     renameDevice: () => void (mustRename = true),
     onConflict(conflict) {
       const id = `${conflict.winner.opId} ${conflict.loser.opId}`
@@ -144,6 +145,11 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
     }
   }
 
+  function askLeader(message: TabMessage): void {
+    if (tabs?.isLeader) onMessage(message)
+    else tabs?.post(message)
+  }
+
   function switchOnline(isOnline: boolean): void {
     status.setSwitch(isOnline)
     loop.setOnline(isOnline)
@@ -177,23 +183,14 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
       tabs?.post({ kind: 'pull' })
       return undefined
     },
-    hint(head) {
-      if (tabs?.isLeader) loop.requestPull(head)
-      else tabs?.post({ kind: 'pull', head })
-    },
-    requestPull() {
-      if (tabs?.isLeader) loop.requestPull()
-      else tabs?.post({ kind: 'pull' })
-    },
+    hint: head => askLeader({ kind: 'pull', head }),
+    requestPull: () => askLeader({ kind: 'pull' }),
     setPace: live.setPace,
     setOnline(isOnline) {
       switchOnline(isOnline)
       tabs?.post({ kind: 'online', isOnline })
     },
-    resume() {
-      if (tabs?.isLeader) loop.resume()
-      else tabs?.post({ kind: 'resume' })
-    },
+    resume: () => askLeader({ kind: 'resume' }),
     importOps: writes.importOps,
     * entries() {
       for (const table of state.tables()) for (const entry of table.entries()) yield { ...entry, table: table.name }

@@ -2,7 +2,7 @@
  * One table in memory: what the server has confirmed, the ops that wait laid over it, and who follows it.
  * Changes are collected and told together, so that a page of changes moves each list once.
  */
-import type { JsonObject } from '../shared/protocol.ts'
+import type { JsonObject, PendingOp } from '../shared/protocol.ts'
 import { compareRevisions } from '../shared/revision.ts'
 import type { SyncedTable } from '../shared/synced-table.ts'
 import { createList, type List, type ListOptions, type LiveList, type RowChange } from './list.ts'
@@ -179,7 +179,9 @@ export function pickWinner(held: Entry | undefined, entry: Entry): Entry {
 }
 
 /** What an op makes of its key. */
-export function describeOp({ pk, operation, payload, stamp }: OutboxItem['op'], at?: number): Entry {
+export function describeOp(
+  { pk, operation, payload, stamp }: Pick<PendingOp, 'pk' | 'operation' | 'payload' | 'stamp'>, at?: number,
+): Entry {
   const { clock, hlc, opId, deviceId: by } = stamp
   return { pk, clock, hlc, opId, by, at, row: operation === 'put' ? payload as JsonObject ?? {} : undefined, seg: 0 }
 }

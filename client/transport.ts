@@ -52,6 +52,11 @@ export class TransportError extends Error {
   }
 }
 
+/** Why syncing ends with this answer; undefined where it may go on. */
+export function endOfSession(status: number): 'unauthenticated' | 'forbidden' | undefined {
+  return status === 401 ? 'unauthenticated' : status === 403 ? 'forbidden' : undefined
+}
+
 /**
  * Creates the way to a server over HTTP.
  *
@@ -59,66 +64,47 @@ export class TransportError extends Error {
  * createHttpTransport({ headers: async () => ({ authorization: `Bearer ${await getToken()}` }) })
  */
 export function createHttpTransport(options: HttpTransportOptions = {}): Transport {
-  const address = (route: string) => `${(options.baseUrl ?? '').replace(/\/$/, '')}/api/sync/${route}`
-  const readHeaders = async () => typeof options.headers === 'function' ? options.headers() : options.headers
-  const post = async <T>(route: string, body: unknown, signal?: AbortSignal): Promise<T> =>
-    postJson(address(route), body, { ...options, headers: await readHeaders(), signal })
+  const { baseUrl = '', credentials, timeoutMs = defaultTimeoutMs } = options
+  const address = (route: string) => `${baseUrl.replace(/\/$/, '')}/api/sync/${route}`
+
+  const send = async (url: string, init: RequestInit): Promise<Response> => {
+    const headers = typeof options.headers === 'function' ? await options.headers() : options.headers
+    const response = await (options.fetch ?? fetch)(url, {
+      ...init, headers: { ...init.headers, ...headers }, ...credentials && { credentials },
+    }).catch(throwNoAnswer)
+    if (response.ok) return response
+    throw describeRefusal(response, await response.text().catch(() => ''))
+  }
+  const post = async <T>(route: string, body: unknown, signal?: AbortSignal): Promise<T> => {
+    const limit = AbortSignal.timeout(timeoutMs)
+    const response = await send(address(route), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    })
+    const text = await response.text().catch(throwNoAnswer)
+    const answer = parseJson(text)
+    if (typeof answer !== 'object' || answer === null) throw describeRefusal(response, text)
+    return answer as T
+  }
   return {
     push: batch => post('push', batch),
     pull: (request, signal) => post('pull', request, signal),
     snapshot: request => post('snapshot', request),
     updateCursor: request => post('update-cursor', request),
     async openLive(workspaceId, client, signal) {
-      const query = new URLSearchParams({ workspaceId, client })
-      return openStream(`${address('live')}?${query}`, { ...options, headers: await readHeaders(), signal })
+      const url = `${address('live')}?${new URLSearchParams({ workspaceId, client })}`
+      const response = await send(url, { headers: { accept: 'text/event-stream' }, cache: 'no-store', signal })
+      const isStream = response.headers.get('content-type')?.startsWith('text/event-stream')
+      if (isStream && response.body) return response.body
+      throw new TransportError(501, 'The server has no live stream.')
     },
   }
 }
 
-interface RequestOptions extends Omit<HttpTransportOptions, 'headers'> {
-  headers: Record<string, string> | undefined
-  signal: AbortSignal | undefined
-}
-
-async function openStream(url: string, options: RequestOptions): Promise<ReadableStream<Uint8Array>> {
-  const response = await (options.fetch ?? fetch)(url, {
-    headers: { accept: 'text/event-stream', ...options.headers },
-    cache: 'no-store',
-    signal: options.signal!,
-    ...options.credentials && { credentials: options.credentials },
-  }).catch((cause: unknown) => {
-    throw new TransportError(0, 'The server does not answer.', { cause })
-  })
-  const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false
-  if (response.ok && isStream && response.body) return response.body
-  if (response.ok) throw new TransportError(501, 'The server has no live stream.')
-  throw describeRefusal(response, parseJson(await response.text().catch(() => '')))
-}
-
-async function postJson<T>(url: string, body: unknown, options: RequestOptions): Promise<T> {
-  let response: Response
-  let text: string
-  try {
-    response = await (options.fetch ?? fetch)(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...options.headers },
-      body: JSON.stringify(body),
-      signal: limitTime(options),
-      ...options.credentials && { credentials: options.credentials },
-    })
-    text = await response.text()
-  }
-  catch (cause) {
-    throw new TransportError(0, 'The server does not answer.', { cause })
-  }
-  const answer = parseJson(text)
-  if (response.ok && typeof answer === 'object' && answer !== null) return answer as T
-  throw describeRefusal(response, answer)
-}
-
-function limitTime({ signal, timeoutMs = defaultTimeoutMs }: RequestOptions): AbortSignal {
-  const limit = AbortSignal.timeout(timeoutMs)
-  return signal ? AbortSignal.any([signal, limit]) : limit
+function throwNoAnswer(cause: unknown): never {
+  throw new TransportError(0, 'The server does not answer.', { cause })
 }
 
 function parseJson(text: string): unknown {
@@ -130,8 +116,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-function describeRefusal(response: Response, answer: unknown): TransportError {
-  const body = (answer ?? {}) as { message?: string, statusMessage?: string, data?: { code?: string } }
+function describeRefusal(response: Response, text: string): TransportError {
+  const body = (parseJson(text) ?? {}) as { message?: string, statusMessage?: string, data?: { code?: string } }
   const message = body.message || body.statusMessage || response.statusText || `HTTP ${response.status}`
   return new TransportError(response.ok ? 502 : response.status, message, {
     code: body.data?.code,

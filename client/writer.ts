@@ -131,7 +131,8 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       const stored = await opened.load(createInitial())
       if (stored.meta.storeId !== before || stored.meta.seq < state.meta.seq) {
         opened.close()
-        throw new StorageError('deleted', 'The local store was replaced by another.')
+        // Another one has taken its place.
+        throw new StorageError('deleted')
       }
       file = opened
       if (stored.meta.seq !== state.meta.seq) takeStored(stored, reapply)

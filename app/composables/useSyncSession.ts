@@ -8,13 +8,13 @@ import type { SyncSession } from '../sync/session.ts'
  * @example const session = useSyncSession()   // <p v-if="session">{{ session.workspace.name }}</p>
  */
 export function useSyncSession(): Readonly<Ref<SyncSession | null | undefined>> {
-  if (!import.meta.server) {
-    const { session } = useBrowserSync()
-    return computed(() => session.value)
+  if (import.meta.server) {
+    const reader = usePageReader()
+    onServerPrefetch(async () => {
+      await reader?.session()
+    })
+    return useRenderedSession()
   }
-  const reader = usePageReader()
-  onServerPrefetch(async () => {
-    await reader?.session()
-  })
-  return useRenderedSession()
+  const { session } = useBrowserSync()
+  return computed(() => session.value)
 }

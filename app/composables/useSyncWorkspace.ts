@@ -1,6 +1,6 @@
 import type { Ref, ShallowRef } from 'vue'
 import { computed, shallowRef } from '#imports'
-import { rememberSession, type SyncSession, type SyncWorkspace } from '../sync/session.ts'
+import { callLayer, rememberSession, type SyncSession, type SyncWorkspace } from '../sync/session.ts'
 import { useBrowserSync } from '../sync/render.ts'
 import { useSyncSession } from './useSyncSession.ts'
 
@@ -46,19 +46,13 @@ export function useSyncWorkspace(): SyncWorkspaceView {
     workspaces,
     async refresh() {
       await refreshSession()
-      const answer = await fetch('/api/workspaces', { credentials: 'same-origin' })
-      if (!answer.ok) throw new Error(`The workspaces cannot be read: the server answers ${answer.status}.`)
-      workspaces.value = (await answer.json() as { workspaces: SyncWorkspace[] }).workspaces
+      workspaces.value = (await callLayer<{ workspaces: SyncWorkspace[] }>('/api/workspaces')).workspaces
     },
     open(id) {
       chosen.value = id
     },
     async activate(id) {
-      const answer = await fetch('/api/workspaces/active', {
-        method: 'POST', credentials: 'same-origin',
-        headers: { 'content-type': 'application/json' }, body: JSON.stringify({ id }),
-      })
-      if (!answer.ok) throw new Error(`The workspace cannot be opened: the server answers ${answer.status}.`)
+      await callLayer('/api/workspaces/active', { id })
       chosen.value = id
     },
     async leave({ discards = false } = {}) {

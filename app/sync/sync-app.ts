@@ -5,9 +5,9 @@
 import type { Ref } from 'vue'
 import { ref, shallowRef, watch } from '#imports'
 import { createSyncClient, type SyncClient, type SyncClientOptions, type SyncStore } from '../../client/index.ts'
-import { recallSession, rememberSession, type SyncSession } from './session.ts'
+import { callLayer, recallSession, rememberSession, type SyncSession } from './session.ts'
 
-/** What an app may set before the first composable runs: the client's options, and headers for its own requests. */
+/** What an app may set before the first composable runs: the client's options, and who is signed in. */
 export interface SyncAppOptions extends SyncClientOptions {
   /** Reads the session; `GET /api/auth/session` where it is left out. Null: nobody is signed in. */
   readSession?: (() => Promise<SyncSession | null>) | undefined
@@ -86,9 +86,5 @@ function createSyncApp(known: SyncSession | null | undefined): SyncApp {
 }
 
 async function fetchSession(): Promise<SyncSession | null> {
-  const response = await fetch('/api/auth/session', {
-    credentials: 'same-origin', headers: { accept: 'application/json' },
-  })
-  if (!response.ok) throw new Error(`The session answers ${response.status}`)
-  return (await response.json() as { session: SyncSession | null }).session
+  return (await callLayer<{ session: SyncSession | null }>('/api/auth/session')).session
 }

@@ -5,7 +5,7 @@
  */
 import { createUuid } from '../../shared/uuid.ts'
 import type { SharedStatus } from '../tabs.ts'
-import type { TransportError, Transport } from '../transport.ts'
+import { endOfSession, type Transport, type TransportError } from '../transport.ts'
 import { type Connection, type Ending, openConnection } from './connection.ts'
 import { longPoll } from './long-poll.ts'
 import { createPacer } from './pacer.ts'
@@ -117,7 +117,8 @@ export function createLive(options: LiveOptions): Live {
     if (isSilent && (!hasHello || silences > 1)) return fallBack()
     if (hasHello) return comeBack(end, livedMs)
     const { status = 0, retryAfterSeconds = 0 } = error ?? {}
-    if (status === 401 || status === 403) return refuse(status === 401 ? 'unauthenticated' : 'forbidden')
+    const refusal = endOfSession(status)
+    if (refusal) return refuse(refusal)
     if (status === 429) poll('this user has too many live streams')
     else if ((status >= 400 && status < 500) || status === 501) {
       poll('the server has no live stream')
@@ -162,7 +163,8 @@ export function createLive(options: LiveOptions): Live {
       if (signal.aborted) return
       waiting = undefined
       const { status, retryAfterSeconds = 0 } = error
-      if (status === 401 || status === 403) return refuse(status === 401 ? 'unauthenticated' : 'forbidden')
+      const refusal = endOfSession(status)
+      if (refusal) return refuse(refusal)
       poll(status === 501 ? 'neither a stream nor a waiting pull comes through' : 'the server does not answer')
       if (status !== 501) connectIn(Math.max(retryAfterSeconds * 1_000, spreadMs * random()))
     })

@@ -36,7 +36,7 @@ export function createIndexedDbStorage(options: IndexedDbOptions = {}): Storage 
   const limits = { open: options.openTimeoutMs ?? openTimeoutMs, commit: options.commitTimeoutMs ?? commitTimeoutMs }
   return {
     async open(name, onLost) {
-      if (typeof indexedDB === 'undefined') throw new StorageError('absent', 'This browser has no IndexedDB.')
+      if (typeof indexedDB === 'undefined') throw new StorageError('absent')
       const database = await openDatabase(prefix + name, limits.open, onLost)
       return createFile(database, limits)
     },
@@ -60,10 +60,9 @@ async function openDatabase(name: string, timeoutMs: number, onLost: (error: Sto
     // Another tab deletes the store or brings a newer format: holding on would block it.
     blocking(_current, blocked) {
       database?.close()
-      const problem = blocked === null ? 'deleted' : 'upgraded'
-      onLost(new StorageError(problem, `The local store was ${problem} in another tab.`))
+      onLost(new StorageError(blocked === null ? 'deleted' : 'upgraded'))
     },
-    terminated: () => onLost(new StorageError('failed', 'The browser closed the local store.')),
+    terminated: () => onLost(new StorageError('failed')),
   })
   try {
     database = await limit(opening, timeoutMs)
@@ -97,9 +96,7 @@ function createFile(database: IDBPDatabase<Schema>, limits: { open: number, comm
     isDurable: true,
     async load(initial) {
       const stored = await guard(() => readAll(database), limits.commit)
-      if (stored.meta && stored.meta.format !== initial.format) {
-        throw new StorageError('upgraded', `The local store has format ${stored.meta.format}.`)
-      }
+      if (stored.meta && stored.meta.format !== initial.format) throw new StorageError('upgraded')
       const meta = stored.meta ?? await write(async (transaction) => {
         const store = transaction.objectStore('meta')
         const known = await store.get('meta') as Meta | undefined
@@ -115,7 +112,7 @@ function createFile(database: IDBPDatabase<Schema>, limits: { open: number, comm
     commit: (commit, expect) => write(async (transaction) => {
       const store = transaction.objectStore('meta')
       const meta = await store.get('meta') as Meta | undefined
-      if (!meta) throw new StorageError('deleted', 'The local store was emptied.')
+      if (!meta) throw new StorageError('deleted')
       if (expect !== undefined && expect !== meta.seq) return { isDone: false, seq: meta.seq }
       const next = { ...meta, ...commit.meta, seq: meta.seq + 1 }
       await Promise.all([store.put(next, 'meta'), ...storeCommit(transaction, commit, meta.generation)])
@@ -215,7 +212,7 @@ async function guard<T>(work: () => Promise<T>, timeoutMs: number): Promise<T> {
 function limit<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new StorageError('timeout', 'IndexedDB does not answer.')), timeoutMs)
+    timer = setTimeout(() => reject(new StorageError('timeout')), timeoutMs)
   })
   return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
@@ -224,6 +221,5 @@ const problems: Record<string, StorageProblem> = { QuotaExceededError: 'full', V
 
 function toStorageError(error: unknown): StorageError {
   if (error instanceof StorageError) return error
-  const { name, message } = error instanceof Error ? error : new Error(String(error))
-  return new StorageError(problems[name] ?? 'failed', message, error)
+  return new StorageError(problems[error instanceof Error ? error.name : ''] ?? 'failed', error)
 }

@@ -7,8 +7,8 @@ export type StorageProblem = 'absent' | 'timeout' | 'full' | 'deleted' | 'upgrad
 export class StorageError extends Error {
   readonly problem: StorageProblem
 
-  constructor(problem: StorageProblem, message: string, cause?: unknown) {
-    super(message, { cause })
+  constructor(problem: StorageProblem, cause?: unknown) {
+    super(`The store cannot be kept on disk: ${problem}.`, { cause })
     this.name = 'StorageError'
     this.problem = problem
   }

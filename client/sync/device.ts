@@ -18,8 +18,10 @@ export interface SyncDevice {
   readonly ownAhead: Set<number>
   /** When each op that was not taken may be pushed again is in the outbox; when the cursor was last reported, here. */
   reported: { version: number, at: number }
+  /** The user may only read here: until when nothing is pushed, in epoch milliseconds, and the server's words. */
+  hold: { until: number, error: TransportError } | undefined
   /** The device is another from now on: somewhere a copy of this store writes under the same id. */
-  renameDevice(reason: string): void
+  renameDevice(): void
   onConflict(conflict: Conflict): void
 }
 

@@ -4,8 +4,9 @@
  * A hint moves no cursor. It starts a pull, and the newest head is remembered until a pull has passed it.
  */
 import type { SharedStatus } from '../tabs.ts'
-import type { TransportError } from '../transport.ts'
+import { endOfSession, type TransportError } from '../transport.ts'
 import type { SyncDevice, SyncReport } from './device.ts'
+import { isHeld } from './push.ts'
 import { runSync } from './run.ts'
 
 export interface SyncLoop {
@@ -101,19 +102,17 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
     if (ok) {
       failures = 0
       waitUntil = 0
-      return share({ isSyncing: false, lastSyncAt: device.now(), error: undefined, stopped: undefined })
+      const held = device.hold && describeError(device.hold.error, device.hold.until)
+      return share({ isSyncing: false, lastSyncAt: device.now(), error: held, stopped: undefined })
     }
     failures++
-    const { status, message, code } = error!
-    lastStatus = status
-    isStopped = status === 401 || status === 403
+    lastStatus = error!.status
+    const stopped = endOfSession(lastStatus)
+    isStopped = stopped !== undefined
     const delayMs = backOff(error!)
     waitUntil = performance.now() + delayMs
-    share({
-      isSyncing: false,
-      error: { status, message, code, retryAt: isStopped ? undefined : Math.round(device.now() + delayMs) },
-      stopped: status === 401 ? 'unauthenticated' : status === 403 ? 'forbidden' : undefined,
-    })
+    const retryAt = isStopped ? undefined : Math.round(device.now() + delayMs)
+    share({ isSyncing: false, error: describeError(error!, retryAt), stopped })
   }
   const backOff = ({ retryAfterSeconds }: TransportError) => {
     const ms = Math.min(firstBackOffMs * 2 ** (failures - 1), maxBackOffMs) * (0.5 + random() / 2)
@@ -122,8 +121,10 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
   const chooseDelay = () => {
     if (failures > 0) return 0
     if (wantedHead > meta.cursor) return hintRounds === 0 ? 0 : 50 * 2 ** hintRounds
-    if (mustPull || outbox.nextBatch(device.now(), new Set()).length > 0) return afterWriteMs
-    return Math.max(0, Math.min((outbox.nextDueAt() ?? Infinity) - device.now(), pullDueAt - performance.now()))
+    const now = device.now()
+    if (mustPull || (!isHeld(device) && outbox.nextBatch(now, new Set()).length > 0)) return afterWriteMs
+    const pushDueAt = isHeld(device) ? device.hold!.until : outbox.nextDueAt() ?? Infinity
+    return Math.max(0, Math.min(pushDueAt - now, pullDueAt - performance.now()))
   }
   /** Something has changed for the better; where the server itself asked for patience, that still counts. */
   const wake = () => {
@@ -149,6 +150,7 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
     async syncNow() {
       if (running) await running
       if (!mayRun()) return undefined
+      device.hold = undefined
       mustPull = true
       return start()
     },
@@ -168,6 +170,7 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
     },
     resume() {
       isStopped = false
+      device.hold = undefined
       share({ stopped: undefined, error: undefined })
       wake()
     },
@@ -178,4 +181,8 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
       await Promise.race([running, new Promise(resolve => setTimeout(resolve, stopWaitMs))])
     },
   }
+}
+
+function describeError({ status, message, code }: TransportError, retryAt: number | undefined): SharedStatus['error'] {
+  return { status, message, code, retryAt }
 }

@@ -3,9 +3,11 @@
  * is staged beside what is there and takes its place when it is whole. What waits in the outbox stays on top of either.
  */
 import { readNode } from '../../shared/hlc.ts'
-import type { PullResponse, SnapshotItem, SyncChange } from '../../shared/protocol.ts'
+import type { JsonObject, PullResponse, SnapshotItem, SyncChange } from '../../shared/protocol.ts'
 import { compareRevisions } from '../../shared/revision.ts'
-import { pickWinner } from '../table.ts'
+import { groupByTable, type PlannedEntry } from '../commit.ts'
+import { keyOf } from '../outbox.ts'
+import { describeOp, pickWinner } from '../table.ts'
 import { TransportError } from '../transport.ts'
 import type { Commit, Entry, FailureRecord, Segment } from '../types.ts'
 import { areConcurrent, recordConflict } from './conflict.ts'
@@ -27,8 +29,9 @@ export async function pullToHead(device: SyncDevice, report: SyncReport): Promis
       await takeSnapshot(device, report)
       continue
     }
-    if (page.nextCursor < cursor) throw createBreach('moved the cursor back')
-    if (page.hasMore && page.nextCursor === cursor) throw createBreach('has more changes but does not move the cursor')
+    if (page.nextCursor < cursor || (page.hasMore && page.nextCursor === cursor)) {
+      throw createBreach('does not move the cursor on')
+    }
     await device.writer.update(() => planPage(device, page, cursor))
     for (const version of device.ownAhead) if (version <= meta.cursor) device.ownAhead.delete(version)
     report.pulled += page.changes.length
@@ -41,19 +44,18 @@ function planPage(device: SyncDevice, page: PullResponse, from: number): Commit 
   const { meta } = device.state
   // Another tab went on, or back to a snapshot, while this page was on its way.
   if (meta.cursor !== from) return undefined
-  const planned = new Map<string, { table: string, entry: Entry }>()
+  const planned = new Map<string, PlannedEntry>()
   const putFailures: FailureRecord[] = []
   for (const change of keepLatestOfEachAuthor(page.changes)) {
-    const key = JSON.stringify([change.tableName, change.pk])
+    const key = keyOf(change.tableName, change.pk)
     const before = planned.get(key)?.entry
     const entry = planChange(device, change, before, putFailures)
     if (entry) planned.set(key, { table: change.tableName, entry })
   }
   const head = Math.max(meta.head, page.nextCursor)
   if (planned.size === 0 && putFailures.length === 0 && meta.cursor === page.nextCursor) return undefined
-  const entries: NonNullable<Commit['entries']> = {}
-  for (const { table, entry } of planned.values()) (entries[table] ??= []).push(entry)
-  return { meta: { cursor: page.nextCursor, head, hlc: device.clock.last }, entries, putFailures }
+  const next = { cursor: page.nextCursor, head, hlc: device.clock.last }
+  return { meta: next, entries: groupByTable(planned.values()), putFailures }
 }
 
 /** The entry that the change makes; undefined where nothing changes by it. */
@@ -63,11 +65,12 @@ function planChange(
   const { state } = device
   const { tableName, pk, stamp } = change
   const table = state.table(tableName)
-  const entry = describeChange(change)
+  const entry = describeOp({ ...change, operation: change.op }, change.serverVersion)
   device.clock.observe(stamp.hlc)
   const isOwnOp = state.outbox.has(stamp.opId)
   if (stamp.deviceId === state.meta.deviceId && !isOwnOp && !state.nodes.has(readNode(stamp.hlc))) {
-    device.renameDevice('A copy of this store writes under the same device id.')
+    // A copy of this store writes under the same device id.
+    device.renameDevice()
   }
   const confirmed = before ?? table.confirmed.get(pk)
   const shown = before ?? table.current(pk)
@@ -137,9 +140,10 @@ async function readSnapshot({ workspaceId, state: { meta }, transport, writer, c
       scope: { workspaceId }, pageSize, ...pageToken !== undefined && { pageToken },
     })
     first ??= page
-    if (page.workspaceId !== workspaceId) throw createBreach('sent a snapshot of another workspace')
-    if (page.snapshotId !== first.snapshotId) throw createBreach('changed the snapshot while it was read')
-    if (page.nextPageToken !== null && page.nextPageToken === pageToken) throw createBreach('repeats a snapshot page')
+    const isRepeated = pageToken !== undefined && page.nextPageToken === pageToken
+    if (page.workspaceId !== workspaceId || page.snapshotId !== first.snapshotId || isRepeated) {
+      throw createBreach('sent a page that is not of this snapshot')
+    }
     for (const item of page.items) {
       clock.observe(item.revision.hlc)
       const entries = filling.get(item.tableName) ?? []
@@ -156,16 +160,8 @@ async function readSnapshot({ workspaceId, state: { meta }, transport, writer, c
   })
 }
 
-function describeChange({ pk, op, payload, stamp, serverVersion }: SyncChange): Entry {
-  const { clock, hlc, opId, deviceId: by } = stamp
-  return { pk, clock, hlc, opId, by, at: serverVersion, row: op === 'put' ? toRow(payload) : undefined, seg: 0 }
-}
-
 function describeItem(item: SnapshotItem): Entry {
   const { clock, hlc, opId } = item.revision
-  return { pk: item.pk, clock, hlc, opId, row: item.kind === 'row' ? toRow(item.payload) : undefined, seg: 0 }
-}
-
-function toRow(payload: unknown): Record<string, unknown> {
-  return (payload ?? {}) as Record<string, unknown>
+  const row = item.kind === 'row' ? (item.payload ?? {}) as JsonObject : undefined
+  return { pk: item.pk, clock, hlc, opId, row, seg: 0 }
 }

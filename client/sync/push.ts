@@ -3,6 +3,8 @@
  * outbox for the failures; one bad op never holds back its neighbours, even where a host refuses the whole batch.
  */
 import type { PushResult, PushResultItem } from '../../shared/protocol.ts'
+import { groupByTable, type PlannedEntry } from '../commit.ts'
+import { keyOf } from '../outbox.ts'
 import { describeOp, pickWinner } from '../table.ts'
 import { readRetryText, TransportError } from '../transport.ts'
 import type { Commit, FailureRecord, OutboxItem } from '../types.ts'
@@ -13,9 +15,31 @@ import type { SyncDevice, SyncReport } from './device.ts'
 const permanentCodes = new Set(['VALIDATION_ERROR', 'OVERSIZED', 'UNAUTHORIZED', 'CONFLICT'])
 /** For an op that was not taken now. */
 const retryMs = 2_000
+/** A viewer's writes wait: the role may rise. */
+const readOnlyMs = 60_000
 
-/** Pushes batch after batch until each op was offered. Throws what the transport throws. */
+/**
+ * Pushes batch after batch until each op was offered. Throws what the transport throws; but of a workspace that the
+ * user may only read the outbox is held, and pulls go on.
+ */
 export async function pushOutbox(device: SyncDevice, report: SyncReport): Promise<void> {
+  if (isHeld(device)) return
+  device.hold = undefined
+  try {
+    await pushAll(device, report)
+  }
+  catch (error) {
+    if (!(error instanceof TransportError && error.code === 'READ_ONLY')) throw error
+    device.hold = { until: device.now() + readOnlyMs, error }
+  }
+}
+
+/** Nothing may be pushed now. */
+export function isHeld({ hold, now }: SyncDevice): boolean {
+  return hold !== undefined && now() < hold.until
+}
+
+async function pushAll(device: SyncDevice, report: SyncReport): Promise<void> {
   const tried = new Set<string>()
   for (;;) {
     const batch = device.state.outbox.nextBatch(device.now(), tried)
@@ -78,19 +102,15 @@ function planReceipts(
   device: SyncDevice, taken: [OutboxItem, PushResultItem][], refused: [OutboxItem, PushResultItem][], head: number,
 ): Commit {
   const { state } = device
-  const entries: NonNullable<Commit['entries']> = {}
   const putFailures: FailureRecord[] = []
-  const planned = new Map<string, ReturnType<typeof describeOp>>()
+  const planned = new Map<string, PlannedEntry>()
   for (const [{ op }, receipt] of taken) {
+    const { tableName: table, pk } = op
     const entry = describeOp(op, receipt.serverVersion)
-    const key = JSON.stringify([op.tableName, op.pk])
-    const held = planned.get(key) ?? state.table(op.tableName).confirmed.get(op.pk)
-    if (pickWinner(held, entry) === entry) planned.set(key, entry)
-    else if (held!.by !== entry.by) putFailures.push(...recordConflict(device, op.tableName, held!, entry))
-    if (planned.get(key) === entry) {
-      const list = entries[op.tableName] ??= []
-      entries[op.tableName] = [...list.filter(({ pk }) => pk !== op.pk), entry]
-    }
+    const key = keyOf(table, pk)
+    const held = planned.get(key)?.entry ?? state.table(table).confirmed.get(pk)
+    if (pickWinner(held, entry) === entry) planned.set(key, { table, entry })
+    else if (held!.by !== entry.by) putFailures.push(...recordConflict(device, table, held!, entry))
   }
   for (const [{ op, opId }, { error = 'The server refused it.', errorCode = 'UNKNOWN' }] of refused) {
     // A newer write of the same key has taken its place while it was on its way: then its refusal is no news.
@@ -100,7 +120,7 @@ function planReceipts(
   return {
     meta: { head: Math.max(state.meta.head, head) },
     dropOps: [...taken, ...refused].map(([{ opId }]) => opId),
-    entries,
+    entries: groupByTable(planned.values()),
     putFailures,
   }
 }

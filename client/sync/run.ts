@@ -46,9 +46,8 @@ async function reportCursor(device: SyncDevice, isUrgent: boolean): Promise<void
   }
   catch (error) {
     if (!(error instanceof TransportError)) throw error
-    // 409: somebody has reported a newer cursor under this id; 403: the id belongs to another user. Without a lock,
-    // another tab of this store may have been faster.
-    if ((error.status === 409 && device.isAlone) || error.status === 403) device.renameDevice(error.message)
+    // Somebody has reported a newer cursor under this id. Without a lock, another tab of this store may have been faster.
+    if (error.status === 409 && device.isAlone) device.renameDevice()
     // Anything else costs nothing: the cursor is reported again with the next change.
   }
 }

@@ -10,11 +10,10 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { chromium, type Page } from 'playwright-core'
+import { weighClient } from '../helpers/client-weight.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } } })
 const runs = values.quick ? 1 : 5
 const writes = values.quick ? 60 : 300
@@ -26,7 +25,7 @@ const folder = await mkdtemp(join(tmpdir(), 'or3-bench-client-'))
 const server = await servePage()
 const url = `http://localhost:${(server.address() as AddressInfo).port}/`
 try {
-  const weight = await weigh()
+  const { gzipBytes } = await weighClient()
   const start = { rows20k: {} as ByEngine<number>, rows100k: {} as ByEngine<number> }
   const written = {} as ByEngine<Spread>
   const remoteChange = {} as ByEngine<Spread>
@@ -40,8 +39,8 @@ try {
     console.log(`${name}: 20,000 rows in ${small.startMs} ms, 100,000 in ${large.startMs} ms; write to screen ${format(written[name])}; remote change ${format(remoteChange[name])}`)
   }
   const { ours, ...others } = written
-  console.log(`our client, composables and live connection: ${weight.gzipBytes} bytes gzipped, ${weight.startGzipBytes} of them for the start`)
-  if (values.json) console.log(JSON.stringify({ ...weight, start, writeToScreen: { ...ours, ...others }, remoteChange }))
+  console.log(`our client, composables and live connection: ${gzipBytes} bytes gzipped`)
+  if (values.json) console.log(JSON.stringify({ gzipBytes, start, writeToScreen: { ...ours, ...others }, remoteChange }))
 }
 finally {
   server.close()
@@ -94,25 +93,6 @@ async function inBrowser<T>(profile: string, engine: string, work: (page: Page) 
   finally {
     await context.close()
   }
-}
-
-/** The engine with its composables, without Vue and Nuxt, which an app has anyway: all of it, and what a start loads. */
-async function weigh(): Promise<{ gzipBytes: number, startGzipBytes: number }> {
-  const composables = ['useSyncedTable', 'useSyncStatus', 'useSyncFailures', 'useSyncWorkspace', 'useSyncSession', 'configureSync']
-  const { outputFiles, metafile } = await build({
-    stdin: {
-      contents: ['client/index', ...composables.map(name => `app/composables/${name}`)].map(path => `export * from './${path}.ts'`).join('\n'),
-      resolveDir: root, loader: 'ts',
-    },
-    bundle: true, splitting: true, outdir: 'out', minify: true, format: 'esm', target: 'es2022', platform: 'browser',
-    write: false, metafile: true, absWorkingDir: root,
-    external: ['#imports', 'vue'], define: { 'import.meta.server': 'false', 'import.meta.dev': 'false' },
-  })
-  const later = new Set(Object.values(metafile.outputs)
-    .flatMap(({ imports }) => imports.filter(({ kind }) => kind === 'dynamic-import').map(({ path }) => join(root, path))))
-  const sizes = outputFiles.map(({ path, contents }) => ({ isLater: later.has(path), bytes: gzipSync(contents, { level: 9 }).length }))
-  const sum = (files: typeof sizes) => files.reduce((total, { bytes }) => total + bytes, 0)
-  return { gzipBytes: sum(sizes), startGzipBytes: sum(sizes.filter(({ isLater }) => !isLater)) }
 }
 
 async function servePage() {
