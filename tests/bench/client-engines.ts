@@ -37,6 +37,7 @@ function createOurs(): Engine {
   const id = { userId: 'u1', workspaceId: 'w1' }
   const log: SyncChange[] = []
   let count = 0
+  let clock = 1
   const item = (at: number): SnapshotItem => {
     const payload = makeRow(at)
     return { kind: 'row', tableName: 'rows', pk: payload.id, payload: { ...payload }, revision: { clock: 1, hlc: '0mk3n1abc:000:00000000', opId: payload.id } }
@@ -84,7 +85,7 @@ function createOurs(): Engine {
     },
     write: row => void store.table(table).put(row),
     async receive(row) {
-      const stamp = { deviceId: 'other', opId: crypto.randomUUID(), hlc: `0zzzzzzzz:000:${crypto.randomUUID().slice(0, 8)}`, clock: 2 }
+      const stamp = { deviceId: 'other', opId: crypto.randomUUID(), hlc: `0zzzzzzzz:000:${crypto.randomUUID().slice(0, 8)}`, clock: ++clock }
       log.push({ serverVersion: 0, tableName: 'rows', pk: row.id, op: 'put', payload: { ...row }, stamp })
       return store.sync()
     },

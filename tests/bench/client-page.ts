@@ -16,10 +16,11 @@ declare global {
   }
 }
 
+const maxWaitMs = 30_000
 const engine: Engine = engines[new URLSearchParams(location.search).get('engine') ?? '']!()
 const list = document.body.appendChild(document.createElement('ul'))
 let shown: readonly Row[] = []
-let tell = () => {}
+let tell: (problem?: string) => void = () => {}
 
 function show(rows: readonly Row[]): void {
   shown = rows
@@ -32,8 +33,14 @@ const isShown = (title: string) => shown.some(row => row.title === title)
 /** A row at the head of the list. */
 const makeFirst = (at: number, among: number): Row => ({ ...makeRow(at % among), rank: -1 - at, title: `Changed ${at} ${Math.random()}` })
 
+/** A change that never shows ends the bench with an error, not with a wait for ever. */
 async function untilShown(title: string): Promise<void> {
-  while (!isShown(title)) await new Promise<void>(resolve => (tell = resolve))
+  const timer = setTimeout(() => tell(`"${title}" was not shown within ${maxWaitMs} ms`), maxWaitMs)
+  while (!isShown(title)) {
+    const problem = await new Promise<string | undefined>(resolve => (tell = resolve))
+    if (problem) throw new Error(problem)
+  }
+  clearTimeout(timer)
 }
 
 window.bench = {

@@ -38,7 +38,7 @@ it('takes data in several lines, a comment in between, and no space after the co
 // Seen red with `type` kept from one event to the next.
 it('leaves out what it does not know, and goes on', async () => {
   const unknown = [
-    'event: other\ndata: {"head":3}\n\n', 'data: {"head":4}\n\n', 'event: head\ndata: {"head":"5"}\n\n',
+    'data: {"head":4}\n\n', 'event: other\ndata: {"head":3}\n\n', 'event: head\ndata: {"head":"5"}\n\n',
     'event: head\ndata: <html>\n\n', 'event: head\n\n', 'event: end\ndata: null\n\n',
     'event: head\ndata: {"head":6}',
   ]
