@@ -9,7 +9,7 @@ declare global {
       /** Milliseconds until all rows are in memory and in order. */
       start(expected: number): Promise<number>
       /** Milliseconds from a local write until the page's new layout, of each of `count` writes. */
-      writes(count: number): Promise<number[]>
+      writes(count: number, among: number): Promise<number[]>
       /** The longest stop of the main thread in milliseconds, of each of `count` changes from a server. */
       changes(count: number, among: number): Promise<number[]>
     }
@@ -30,8 +30,12 @@ function show(rows: readonly Row[]): void {
 
 const isShown = (title: string) => shown.some(row => row.title === title)
 
-/** A row at the head of the list. */
-const makeFirst = (at: number, among: number): Row => ({ ...makeRow(at % among), rank: -1 - at, title: `Changed ${at} ${Math.random()}` })
+let made = 0
+/** A row that moves to the head of the list, each time another one. */
+function makeFirst(among: number): Row {
+  const at = made++
+  return { ...makeRow(at % among), rank: -1 - at, title: `Changed ${at}` }
+}
 
 /** A change that never shows ends the bench with an error, not with a wait for ever. */
 async function untilShown(title: string): Promise<void> {
@@ -53,10 +57,10 @@ window.bench = {
     await engine.watch(show)
     return ms
   },
-  async writes(count) {
+  async writes(count, among) {
     const times: number[] = []
     for (let at = 0; at < count; at++) {
-      const row = makeFirst(at, 20_000)
+      const row = makeFirst(among)
       await new Promise(resolve => setTimeout(resolve, 20))
       const startedAt = performance.now()
       engine.write(row)
@@ -70,7 +74,7 @@ window.bench = {
   async changes(count, among) {
     const times: number[] = []
     for (let at = 0; at < count; at++) {
-      const row = makeFirst(at, among)
+      const row = makeFirst(among)
       await new Promise(resolve => setTimeout(resolve, 50))
       times.push(await measureStop(async () => {
         await engine.receive(row)

@@ -16,31 +16,33 @@ import { weighClient } from '../helpers/client-weight.ts'
 
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } } })
 const runs = values.quick ? 1 : 5
-const writes = values.quick ? 60 : 300
-const changes = values.quick ? 20 : 100
+const rounds = values.quick ? 3 : 10
+const writesARound = values.quick ? 20 : 30
+const changesARound = values.quick ? 10 : 20
 const names = ['ours', 'dexie', 'tinybase'] as const
-type ByEngine<T> = Record<(typeof names)[number], T>
+type Name = (typeof names)[number]
+type ByEngine<T> = Record<Name, T>
 
 const folder = await mkdtemp(join(tmpdir(), 'or3-bench-client-'))
 const server = await servePage()
 const url = `http://localhost:${(server.address() as AddressInfo).port}/`
 try {
   const { gzipBytes } = await weighClient()
-  const start = { rows20k: {} as ByEngine<number>, rows100k: {} as ByEngine<number> }
-  const written = {} as ByEngine<Spread>
-  const remoteChange = {} as ByEngine<Spread>
+  const small = await measure(20_000, (page, rows) => (
+    page.evaluate(([count, among]) => window.bench.writes(count, among), [writesARound, rows] as const)
+  ))
+  const large = await measure(100_000, (page, rows) => (
+    page.evaluate(([count, among]) => window.bench.changes(count, among), [changesARound, rows] as const)
+  ))
   for (const name of names) {
-    const small = await measure(name, 20_000, page => page.evaluate(count => window.bench.writes(count), writes))
-    const large = await measure(name, 100_000, page => page.evaluate(count => window.bench.changes(count, 100_000), changes))
-    start.rows20k[name] = small.startMs
-    start.rows100k[name] = large.startMs
-    written[name] = spread(small.times)
-    remoteChange[name] = spread(large.times)
-    console.log(`${name}: 20,000 rows in ${small.startMs} ms, 100,000 in ${large.startMs} ms; write to screen ${format(written[name])}; remote change ${format(remoteChange[name])}`)
+    console.log(`${name}: 20,000 rows in ${small.starts[name]} ms, 100,000 in ${large.starts[name]} ms; `
+      + `write to screen ${format(small.spreads[name])}; remote change ${format(large.spreads[name])}`)
   }
-  const { ours, ...others } = written
+  const { ours, ...others } = small.spreads
   console.log(`our client, composables and live connection: ${gzipBytes} bytes gzipped`)
-  if (values.json) console.log(JSON.stringify({ gzipBytes, start, writeToScreen: { ...ours, ...others }, remoteChange }))
+  const start = { rows20k: small.starts, rows100k: large.starts }
+  const result = { gzipBytes, start, writeToScreen: { ...ours, ...others }, remoteChange: large.spreads }
+  if (values.json) console.log(JSON.stringify(result))
 }
 finally {
   server.close()
@@ -63,36 +65,61 @@ function format({ p50Ms, p99Ms }: Spread): string {
   return `${p50Ms} ms (p99 ${p99Ms} ms)`
 }
 
-/** Fills a browser's disk, then starts from it, each time in a browser that was not running; `work` in the last one. */
-async function measure(name: string, rows: number, work: (page: Page) => Promise<number[]>) {
-  const profile = join(folder, `${name}-${rows}`)
-  await inBrowser(profile, name, page => page.evaluate(count => window.bench.fill(count), rows))
-  const starts: number[] = []
-  let times: number[] = []
+/**
+ * Fills a disk for each engine; starts from it, each time in a browser that was not running; then lets all of them
+ * `work`, in turn. What the machine does beside falls on all alike.
+ */
+async function measure(rows: number, work: (page: Page, rows: number) => Promise<number[]>) {
+  const profileOf = (name: Name) => join(folder, `${name}-${rows}`)
+  const open = (name: Name) => openPage(profileOf(name), name)
+  const start = (page: Page) => page.evaluate(count => window.bench.start(count), rows)
+  await Promise.all(names.map(async (name) => {
+    const page = await open(name)
+    await page.evaluate(count => window.bench.fill(count), rows)
+    await page.context().close()
+  }))
+  const starts = makeLists()
+  const pages = {} as ByEngine<Page>
   for (let run = 0; run < runs; run++) {
-    await inBrowser(profile, name, async (page) => {
-      starts.push(await page.evaluate(count => window.bench.start(count), rows))
-      if (run === runs - 1) times = await work(page)
-    })
+    for (const name of names) {
+      pages[name] = await open(name)
+      starts[name].push(await start(pages[name]))
+      // The browsers of the last run stay open for the work.
+      if (run < runs - 1) await pages[name].context().close()
+    }
   }
-  await rm(profile, { recursive: true, force: true })
-  return { startMs: Math.round(starts.toSorted((a, b) => a - b)[runs >> 1]!), times }
+  const times = makeLists()
+  for (let round = 0; round < rounds; round++) {
+    for (const name of names) times[name].push(...await work(pages[name], rows))
+  }
+  for (const name of names) {
+    await pages[name].context().close()
+    await rm(profileOf(name), { recursive: true, force: true })
+  }
+  return { starts: mapEngines(name => Math.round(spread(starts[name]).p50Ms)), spreads: mapEngines(name => spread(times[name])) }
 }
 
-async function inBrowser<T>(profile: string, engine: string, work: (page: Page) => Promise<T>): Promise<T> {
+function mapEngines<T>(make: (name: Name) => T): ByEngine<T> {
+  return Object.fromEntries(names.map(name => [name, make(name)])) as ByEngine<T>
+}
+
+function makeLists(): ByEngine<number[]> {
+  return mapEngines(() => [])
+}
+
+async function openPage(profile: string, engine: string): Promise<Page> {
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium', headless: true,
-    args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
+    // A window that another one covers is not slowed down.
+    args: [
+      '--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu',
+      '--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding',
+    ],
   })
-  try {
-    const page = await context.newPage()
-    await page.goto(`${url}?engine=${engine}`)
-    await page.waitForFunction(() => 'bench' in window)
-    return await work(page)
-  }
-  finally {
-    await context.close()
-  }
+  const page = await context.newPage()
+  await page.goto(`${url}?engine=${engine}`)
+  await page.waitForFunction(() => 'bench' in window)
+  return page
 }
 
 async function servePage() {
