@@ -58,7 +58,7 @@ export async function until(isSo: () => boolean, timeoutMs = 3_000): Promise<voi
 }
 
 /** One hash over all that a store shows: rows with revision, and tombstones. */
-export function fingerprint(store: SyncStore): string {
+export function fingerprint(store: Pick<SyncStore, 'entries'>): string {
   const lines = [...store.entries()]
     .sort((a, b) => compareCodePoints(a.table, b.table) || compareCodePoints(a.pk, b.pk))
     .map(({ table, pk, clock, hlc, opId, row }) => JSON.stringify([table, pk, clock, hlc, opId, sortKeys(row ?? null)]))
