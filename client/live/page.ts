@@ -37,14 +37,14 @@ export function createPage(): Page {
         tickedAt = Date.now()
         if (lateMs > (isHidden() ? hiddenSleepMs : sleepMs)) onShow()
       }, tickMs)
-      document?.addEventListener('visibilitychange', onVisibility)
-      window?.addEventListener('online', onOnline)
-      window?.addEventListener('pageshow', onPageShow)
+      const end = new AbortController()
+      const { signal } = end
+      document?.addEventListener('visibilitychange', onVisibility, { signal })
+      window?.addEventListener('online', onOnline, { signal })
+      window?.addEventListener('pageshow', onPageShow, { signal })
       return () => {
         clearInterval(timer)
-        document?.removeEventListener('visibilitychange', onVisibility)
-        window?.removeEventListener('online', onOnline)
-        window?.removeEventListener('pageshow', onPageShow)
+        end.abort()
       }
     },
   }

@@ -77,14 +77,17 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
       if (mayRun()) void start()
     }, Math.max(0, at - performance.now()))
   }
+  const cancel = () => {
+    clearTimeout(timer)
+    dueAt = Infinity
+  }
   const start = (): Promise<SyncReport> => running ??= run().finally(() => {
     running = undefined
     schedule(chooseDelay())
   })
 
   const run = async () => {
-    clearTimeout(timer)
-    dueAt = Infinity
+    cancel()
     const pulls = mustPull || wantedHead > meta.cursor || performance.now() >= pullDueAt
     mustPull = false
     if (pulls) pullDueAt = performance.now() + paceMs * (0.9 + random() / 5)
@@ -157,16 +160,14 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
     setPace(ms) {
       paceMs = ms
       pullDueAt = performance.now() + ms * (0.9 + random() / 5)
-      clearTimeout(timer)
-      dueAt = Infinity
+      cancel()
       schedule(chooseDelay())
     },
     setOnline(value) {
       if (isOnline === value) return
       isOnline = value
       if (value) wake()
-      else clearTimeout(timer)
-      dueAt = value ? dueAt : Infinity
+      else cancel()
     },
     resume() {
       isStopped = false
@@ -176,7 +177,7 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
     },
     async stop() {
       isStopped = true
-      clearTimeout(timer)
+      cancel()
       // A request without an answer must not keep a page from another workspace; what it brings is dropped then.
       await Promise.race([running, new Promise(resolve => setTimeout(resolve, stopWaitMs))])
     },

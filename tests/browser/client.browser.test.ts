@@ -73,6 +73,25 @@ it('boots in two tabs at once, time after time, with one of them leading and bot
   }
 })
 
+// Seen red with a lock that a page keeps until the next one asks for it.
+it('boots 200 times in two tabs at once, and one of them leads within a second', { timeout: timeoutMs(240) }, async () => {
+  const context = await openContext()
+  const tabs = await Promise.all([pages.open(context), pages.open(context)])
+  let slowestMs = 0
+  for (let round = 0; round < 200; round++) {
+    await Promise.all(tabs.map(tab => tab.reload({ waitUntil: 'commit' })))
+    await Promise.all(tabs.map(tab => tab.waitForFunction(() => 'app' in window, undefined, { timeout: 5_000 })))
+    const openedAt = performance.now()
+    const countLeading = async () => {
+      const leading = await Promise.all(tabs.map(tab => tab.evaluate(() => window.app.store.status.isLeader)))
+      return leading.filter(Boolean).length
+    }
+    while (await countLeading() !== 1) expect(performance.now() - openedAt).toBeLessThan(1_000)
+    slowestMs = Math.max(slowestMs, performance.now() - openedAt)
+  }
+  console.log(`The slowest of 200 boots: one tab leads after ${Math.round(slowestMs)} ms`)
+})
+
 it('has another tab lead within a second when the leading one is closed, and both share their writes', async () => {
   const context = await openContext()
   const first = await pages.open(context, { isAutomatic: true })
@@ -97,4 +116,34 @@ it('goes on in memory when the store is deleted under the page, and says so', as
     { saved: await window.app.put('w2', 'later'), status: window.app.store.status, rows: window.app.rows.length }
   ))
   expect(after).toMatchObject({ saved: false, status: { storageProblem: 'deleted', pending: 2 }, rows: 2 })
+})
+
+/** What a private window, a policy of the company or a page without HTTPS may take away. Run in the page. */
+const deprivations = {
+  absent() {
+    Object.defineProperty(globalThis, 'indexedDB', { value: undefined })
+    Object.defineProperty(navigator, 'locks', { value: undefined })
+  },
+  timeout: () => void (IDBOpenDBRequest.prototype.addEventListener = () => {}),
+  failed() {
+    IDBFactory.prototype.open = () => {
+      throw new DOMException('The operation is insecure.', 'SecurityError')
+    }
+  },
+}
+
+it.each(Object.entries(deprivations))('works in a window without storage (%s), and says so', async (problem, deprive) => {
+  const context = await openContext()
+  await context.addInitScript(deprive)
+  const page = await pages.open(context, { rows: 100 })
+  await page.waitForFunction(() => window.app.store.status.isLeader)
+  const after = await page.evaluate(async () => ({
+    saved: await window.app.put('w1', 'in memory'),
+    report: await window.app.store.sync(),
+    status: window.app.store.status,
+    rows: window.app.rows.length,
+  }))
+  expect(after).toMatchObject({
+    saved: false, report: { ok: true, pushed: 1 }, status: { isDurable: false, storageProblem: problem }, rows: 101,
+  })
 })

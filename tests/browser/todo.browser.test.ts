@@ -7,6 +7,7 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { buildFixture, testedTodo } from '../e2e/builds.ts'
 import { useBuiltServer } from '../e2e/use-built-server.ts'
+import { timeoutMs } from '../property/scale.ts'
 import { launchBrowser } from './playground-page.ts'
 import { cutNetwork, openBrowser, openTab, signIn, type TodoTab } from './todo-page.ts'
 
@@ -142,4 +143,28 @@ it('goes on in the second tab when the leading one is closed', async () => {
   await other.add('Buy salt')
   await second.row('Buy salt').waitFor()
   expect([...second.complaints, ...other.complaints]).toEqual([])
+})
+
+// Seen red with a timer that each render on the server starts and nothing ends.
+it('renders 1,000 pages, the rows in each, and leaves nothing open on the server', { timeout: timeoutMs(120) }, async () => {
+  const user = createUser()
+  const tab = await openTab(await arrive(user), home())
+  await tab.add('Buy milk')
+  await waitUntilSent(tab)
+  await tab.page.context().close()
+  // Connections come and go with the requests of this test.
+  const countOpen = async () => {
+    const names = await (await built.server.fetch('/open-handles')).json() as string[]
+    return names.filter(name => !/TCP|Immediate|TickObject/.test(name)).length
+  }
+  const render = async (count: number) => {
+    for (let at = 0; at < count; at += 10) {
+      const pages = await Promise.all(Array.from({ length: 10 }, () => readHtml(user)))
+      expect(pages.every(html => html.includes('Buy milk'))).toBe(true)
+    }
+  }
+  await render(50)
+  const before = await countOpen()
+  await render(1_000)
+  await expect.poll(countOpen, { timeout: 10_000 }).toBeLessThanOrEqual(before + 5)
 })

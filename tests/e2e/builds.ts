@@ -52,7 +52,10 @@ export interface FixtureBuild {
   variant?: { name: string, without: readonly string[], files?: Readonly<Record<string, string>> }
 }
 
-/** The to-do app, with a word that only the server refuses, and a production build that tells of hydration in detail. */
+/**
+ * The to-do app, with a word that only the server refuses, a production build that tells of hydration in detail, and a
+ * route that tells what is open in the server.
+ */
 export const testedTodo: FixtureBuild = {
   fixture: 'app-todo',
   packageName: 'or3-layer-sqlite',
@@ -64,6 +67,10 @@ export const testedTodo: FixtureBuild = {
   extends: ['or3-layer-sqlite'],
   compatibilityDate: '2026-11-01',
   vite: { define: { __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: 'true' } },
+})
+`,
+      'server/plugins/handles.ts': `export default defineNitroPlugin((nitroApp) => {
+  nitroApp.router.get('/open-handles', defineEventHandler(() => process.getActiveResourcesInfo()))
 })
 `,
       'server/plugins/tables.ts': `import { registerSyncedTable } from '#or3-sync'

@@ -161,17 +161,17 @@ describe('the loop', () => {
   })
 
   it.each([
-    [401, 'unauthenticated'], [403, 'forbidden'],
-  ])('stops at %i, says so, and goes on when it is told to', async (status, stopped) => {
+    [401, 'unauthenticated', 'UNAUTHENTICATED'], [403, 'forbidden', 'WORKSPACE_NOT_ACTIVE'],
+  ])('stops at %i, says so, and goes on when it is told to', async (status, stopped, code) => {
     const server = await startServer()
     let refuses = true
     let asked = 0
     const store = await openLeading(server.transportOf('user-1', { before: () => {
       asked++
-      if (refuses) throw new TransportError(status, 'No.')
+      if (refuses) throw new TransportError(status, 'No.', { code })
     } }), { isAutomatic: true, paceMs: 20, random: () => 0 })
     await until(() => store.status.stopped !== undefined)
-    expect(store.status.stopped).toBe(stopped)
+    expect(store.status).toMatchObject({ stopped, error: { code, retryAt: undefined } })
     const saved = await store.table(posts).put({ id: 'p1', title: 'kept' }).saved
     // The first back-off would end after half a second.
     await new Promise(resolve => setTimeout(resolve, 900))
