@@ -56,7 +56,7 @@ export async function takePlace({ path, working, copyFolder }: TargetPaths): Pro
   }
 }
 
-/** A name of its own, since each of the two files has an owner lock named after it. */
+/** Not `working` itself: the place is locked under that name, and the open database under its own. */
 function databaseOf(working: string): string {
   return `${working}.db`
 }
