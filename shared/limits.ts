@@ -88,6 +88,7 @@ export const maxWinnerBytes = 4 * 1024 * 1024
 /** Without a limit one op with clock 2^53−1 would win for ever. */
 export const maxClock = 2 ** 32 - 1
 
+/** Long enough for every auth provider's ids, short enough to be indexed. */
 export const maxIdLength = 256
 export const maxHlcLength = 512
 export const maxPkLength = 1_024

@@ -4,7 +4,8 @@
  */
 import { sql } from 'drizzle-orm'
 import { workspaceRoles } from '../../server/auth/roles.ts'
-import { isId, normalizeEmail } from '../../server/workspaces/text.ts'
+import { isId } from '../../server/lib/storable-text.ts'
+import { normalizeEmail } from '../../server/workspaces/text.ts'
 import { nowSeconds } from '../../server/lib/clock.ts'
 import type { SyncDatabase } from '../../server/database/types.ts'
 import { inBatches } from './batches.ts'

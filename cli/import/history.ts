@@ -1,7 +1,7 @@
 /**
- * What one key of the old database becomes: its log as it was, a log row for a state whose own was dropped by the old
- * clean-up, and which of them all is the winner. A state never beats the log row it came from; where they differ, the
- * greater revision counts, as for every later op. Pure. Upholds P4 and P6 for what is imported.
+ * Turns one key of the old database into its history here: its log rows as they were, one more where the old clean-up
+ * had dropped that of the current state, and the winner of them all. A state never beats the log row it came from;
+ * where they differ, the greater revision counts, as for every later op. Pure. Upholds P4 and P6 for what is imported.
  */
 import { createHash } from 'node:crypto'
 import { parseJson } from '../../shared/parse-json.ts'

@@ -1,7 +1,7 @@
 /**
- * The old database file, opened so that not a byte of it or beside it changes: in place and declared immutable where
- * all is in the one file, else as a copy, in which SQLite may read the write-ahead log or undo a journal. It is read by
- * Node's own SQLite, which shares nothing with the engine that writes the new file.
+ * Opens the old database so that neither its file nor any file beside it changes. Without a write-ahead log or a
+ * journal it is opened in place, as immutable. With one it is copied first, and SQLite recovers the copy. Node's own
+ * SQLite reads it, which shares nothing with the engine that writes the new file.
  */
 import { constants } from 'node:fs'
 import { copyFile, mkdir, rm, stat } from 'node:fs/promises'

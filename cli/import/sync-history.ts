@@ -126,7 +126,7 @@ function toRecord({ changes, winner }: KeyHistory) {
   return [winner!.tableName, winner!.pk, winner!.version, ...tombstone]
 }
 
-/** A row that its own table shows and a newer delete contradicts is one less here. */
+/** The new count is one less for each row that the old table still shows although a newer delete has won. */
 async function countSynced(database: SyncDatabase, source: Source): Promise<ImportReport['synced']> {
   const counted = await database.read.all<{ name: string, rows: number }>(sql`
     select table_name as name, count(*) as rows from records where tombstone_at is null group by table_name`)

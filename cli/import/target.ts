@@ -1,6 +1,6 @@
 /**
- * The new file: written under another name beside its place and moved there when it is whole and verified. Whatever
- * ends the import before leaves that other name alone, which the next one starts by removing.
+ * The new file: written under a temporary name in the same folder, and renamed when it is whole and verified. An import
+ * that is interrupted leaves at most the temporary file, which the next import removes first.
  */
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -56,7 +56,7 @@ export async function takePlace({ path, working, copyFolder }: TargetPaths): Pro
   }
 }
 
-/** It has an owner lock of its own, and the place is locked under the shorter name. */
+/** Not `working` itself: the place is locked under that name, and the open database under its own. */
 function databaseOf(working: string): string {
   return `${working}.db`
 }

@@ -1,5 +1,5 @@
 /**
- * Which version a log row gets that has none of its own. The head stays what it was, since devices and the counter
+ * Gives a version to each log row that has none of its own. The head stays what it was, since devices and the counter
  * count from it; the old clean-up has left versions below it free. A tombstone knows its version. All others get the
  * highest free ones, in the order in which they came: a device behind such a row's true version then still gets it, as
  * far as the order can be known; where it cannot, the horizon tells the device to take a snapshot. Pure.

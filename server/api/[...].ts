@@ -1,5 +1,5 @@
 /**
- * An API path that nobody has, or not with this method: answered as JSON, where Nuxt would answer with a page and 200.
+ * Answers an unknown API path, or an unknown method of a known one, with JSON. Nuxt would answer with a page and 200.
  * It is the last of all routes, so an app's own under `/api` come first.
  */
 import { defineEventHandler, type H3Event, setResponseHeader, setResponseStatus } from 'h3'

@@ -1,13 +1,13 @@
 /**
- * Who is signed in is the app's affair: it registers a provider that reads a request. This room keeps the
- * registrations, picks one, and checks what it says before anything is stored by it.
+ * The app decides who is signed in: it registers a provider that reads a request. This file keeps the registrations,
+ * picks one, and checks what it says before anything is stored by it.
  * A provider that throws or answers nonsense is an outage (503), never a sign-out.
  */
 import { consola } from 'consola'
 import type { H3Event } from 'h3'
 import { createSyncError } from '../errors.ts'
 import { mayLog } from '../lib/log-budget.ts'
-import { isId } from '../workspaces/text.ts'
+import { isId } from '../lib/storable-text.ts'
 
 export interface AuthSession {
   /**

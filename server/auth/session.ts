@@ -15,7 +15,7 @@ import { mayDo, type Permission } from './roles.ts'
 import { dropSessionContext, sessionContextKey, type SignedInSession, type SignedInUser } from './session-context.ts'
 
 /** The id the layer registers its store under. */
-export const storeId = 'sqlite'
+const storeId = 'sqlite'
 
 const usersByRequest = new WeakMap<H3Event, Promise<SignedInUser | null>>()
 const accountsByRequest = new WeakMap<H3Event, Promise<SignedInAccount | null>>()
@@ -25,7 +25,7 @@ const sessionsByRequest = new WeakMap<H3Event, Promise<SignedInSession | null>>(
  * The signed-in user, or null. Reads no workspace. Throws AUTH_UNAVAILABLE, RATE_LIMITED where too many of the user's
  * requests are under way, and the database's refusals.
  */
-export function resolveUser(event: H3Event): Promise<SignedInUser | null> {
+function resolveUser(event: H3Event): Promise<SignedInUser | null> {
   return once(usersByRequest, event, () => readUser(event))
 }
 
@@ -78,7 +78,7 @@ export async function authorize(
 }
 
 /** The user's role in the workspace, read now. Throws NOT_A_MEMBER, also for a deleted and an unknown workspace. */
-export async function enterWorkspace(user: SignedInUser, workspaceId: string): Promise<SignedInSession> {
+async function enterWorkspace(user: SignedInUser, workspaceId: string): Promise<SignedInSession> {
   const membership = await requireStore().getMembership({ userId: user.user.id, workspaceId })
   if (!membership) throw createSyncError('NOT_A_MEMBER', 'You are not a member of this workspace.')
   return { ...user, workspace: { id: workspaceId, name: membership.workspaceName }, role: membership.role }

@@ -47,7 +47,7 @@ export interface DatabaseSettings {
   replicaUrl?: string | undefined
 }
 
-export const defaultPath = '.data/or3-layer.db'
+const defaultPath = '.data/or3-layer.db'
 
 /** The database of the server: a file, or a database server. Throws `ConfigError`. */
 export function readDatabaseTarget(
@@ -83,7 +83,7 @@ export function isServerUrl(given: string): boolean {
 }
 
 /** Throws `ConfigError` where it is no usable address, or carries a secret that a log would show. */
-export function assertServerUrl(name: string, given: string): void {
+function assertServerUrl(name: string, given: string): void {
   const url = isServerUrl(given) && URL.canParse(given) ? new URL(given) : undefined
   if (!url?.host) {
     throw new ConfigError(

@@ -20,8 +20,8 @@ export interface WriterActivity {
 /** A queue this long will not be served in time: refusing at once beats refusing late. */
 const maxQueuedWrites = 10_000
 
-/** The refusal of a new write; undefined where it may be queued. */
-export function refuseWrite(isStopping: boolean, queued: number): SyncError | undefined {
+/** Why a new write may not be queued; undefined where it may. */
+export function findWriteRefusal(isStopping: boolean, queued: number): SyncError | undefined {
   if (isStopping) {
     return createSyncError('DATABASE_UNAVAILABLE', 'The server is stopping; nothing was written. Try again.')
   }

@@ -14,7 +14,7 @@ import type { Executor } from './statement.ts'
 import { type Condition, createCondition } from './condition.ts'
 import { isBusy, toPublicError } from './driver-error.ts'
 import { isSyncError } from '../errors.ts'
-import { createActivity, refuseWrite, type WriterActivity } from './write-queue.ts'
+import { createActivity, findWriteRefusal, type WriterActivity } from './write-queue.ts'
 
 export interface Writer {
   write<T>(job: WriteJob<T>): Promise<T>
@@ -87,15 +87,15 @@ export function createWriter(
       await commit(queue)
       await afterCommit?.()
       if (isCrowded()) await gather()
-      // A lone commit need not wait for a turn; a chain of them, each queued when the last was told, would never see
-      // one.
+      // A single commit need not wait for a turn. A chain of commits, each queued when the one before resolved, would
+      // never let the loop turn.
       else if (queue.length > 0 || performance.now() - turnedAt >= maxCommitMs) await turn()
     }
     running = undefined
   }
 
   /**
-   * A request takes some turns to come this far, a large one more: as long as a turn brings one more, the next may too.
+   * A request takes several turns of the loop to get here. While a turn brings another job, the next one may as well.
    */
   async function gather() {
     const until = performance.now() + maxCommitMs
@@ -131,13 +131,13 @@ export function createWriter(
       catch (error) {
         // Nothing of the group was committed.
         if (isBusy(error)) {
-          while (waiting.length > 0 && waiting[0]!.deadline < performance.now()) refuse(waiting.shift()!, error)
+          while (waiting.length > 0 && waiting[0]!.deadline < performance.now()) rejectJob(waiting.shift()!, error)
           counts.busyWaits++
           await backOff(attempt)
           continue
         }
         if (group.length <= 1) {
-          refuse(waiting.shift()!, error)
+          rejectJob(waiting.shift()!, error)
           return
         }
         if (isolated) {
@@ -174,12 +174,12 @@ export function createWriter(
 
   /** `moved` is why a commit cannot be acknowledged. */
   function settle(job: Waiting, moved: unknown) {
-    if (job.failure) refuse(job, job.failure.error)
+    if (job.failure) rejectJob(job, job.failure.error)
     else if (moved !== undefined) job.reject(moved)
     else job.resolve()
   }
 
-  function refuse(job: Waiting, error: unknown) {
+  function rejectJob(job: Waiting, error: unknown) {
     const cause = job.failure?.error ?? error
     if (!isSyncError(cause)) condition.noteFailure(cause, 'write')
     job.reject(toPublicError(cause))
@@ -195,7 +195,7 @@ export function createWriter(
 
   return {
     write<T>(job: WriteJob<T>) {
-      const refusal = refuseWrite(draining, queue.length)
+      const refusal = findWriteRefusal(draining, queue.length)
       if (refusal) return Promise.reject(refusal)
       return new Promise<T>((resolve, reject) => {
         let value: T

@@ -1,6 +1,6 @@
 /**
- * Registers the optional parts with the registries that the host has: admin pages, rate limits, background jobs. A host
- * without one of them lacks no more than that. An app that is no host has none of them.
+ * Registers the optional parts with the registries that the host has: admin pages, rate limits, background jobs,
+ * webhooks, OR3 Connect. A host without one of them lacks no more than that. An app that is no host has none of them.
  */
 import { createDeploymentAdminChecker } from './admin/admin-users.ts'
 import { createAdminStoreProvider } from './admin/store-provider.ts'

@@ -114,12 +114,12 @@ async function readBytes(event: H3Event, options: ReadOptions): Promise<Buffer> 
     )
   }
   const length = Number(getRequestHeader(event, 'content-length') ?? 0)
-  if (length > maxBytes) throw refuseRest(request, tooLarge(maxBytes))
+  if (length > maxBytes) throw dropRest(request, tooLarge(maxBytes))
   await reserve?.(length)
   const bytes = isUnread(request)
     ? await readStream(request, length, options)
     : await readRawBody(event, false) ?? Buffer.alloc(0)
-  if (bytes.length > maxBytes) throw refuseRest(request, tooLarge(maxBytes))
+  if (bytes.length > maxBytes) throw dropRest(request, tooLarge(maxBytes))
   return bytes
 }
 
@@ -159,8 +159,8 @@ async function readStream(
     }
   }
   catch (error) {
-    if (error instanceof RangeError) throw refuseRest(request, toRefusal(error))
-    if (isSyncError(error)) throw refuseRest(request, error)
+    if (error instanceof RangeError) throw dropRest(request, toRefusal(error))
+    if (isSyncError(error)) throw dropRest(request, error)
     throw createSyncError('INVALID_REQUEST', 'The body ended before all of it had come', { cause: error })
   }
   finally {
@@ -171,8 +171,11 @@ async function readStream(
   return request.rawBody
 }
 
-/** The rest is thrown away for a while (admission.ts): a connection that is closed at once often loses its answer. */
-function refuseRest(request: IncomingMessage, error: Error): Error {
+/**
+ * Gives `error`. What follows of the body is read and dropped for a while (admission.ts): a connection that is closed
+ * at once often loses its answer.
+ */
+function dropRest(request: IncomingMessage, error: Error): Error {
   request.resume?.()
   return error
 }

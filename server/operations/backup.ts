@@ -127,10 +127,7 @@ async function removeAbandoned(path: string, folder: string) {
   }
 }
 
-/**
- * Mode and owner: who may read the copy, and who may go on with it, is who could the database. Others than root own
- * what they make.
- */
+/** Copies mode and owner, so that the same users may read and open the copy. Only root can set the owner. */
 export async function copyOwnership(copy: string, original: string): Promise<void> {
   const { mode, uid, gid } = await stat(original)
   await chmod(copy, mode & 0o777)

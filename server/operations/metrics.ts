@@ -92,7 +92,7 @@ async function addDatabaseFigures(registers: Registry[], engine: () => SyncEngin
     async collect() {
       const opened = engine()
       if (!opened) return
-      // What cannot be read now keeps its last value; the others are needed all the more.
+      // A figure that cannot be read keeps its last value, so that the others are still answered.
       const value = await Promise.resolve(opened).then(read).catch(() => undefined)
       if (value !== undefined) this.set(value)
     },
@@ -143,7 +143,7 @@ async function addLiveFigures(registers: Registry[]) {
   liveFigures.onHint(value => latency.observe(value))
 }
 
-/** Only what there is: a name that anybody may make up would stay among the figures for ever. */
+/** Only the routes that exist: a client could invent names, and each would stay a label for ever. */
 function operationOf(event: H3Event): string | undefined {
   if (event.method !== 'POST') return undefined
   return /^\/api\/sync\/(push|pull|snapshot|update-cursor|gc-change-log|gc-tombstones)$/.exec(pathOf(event))?.[1]

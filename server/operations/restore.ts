@@ -57,9 +57,9 @@ export async function restoreBackup({ from, to, migrations }: RestoreOptions): P
 }
 
 /**
- * A version that devices know of must not be given again, for another change. The replaced file knows the newest ones;
- * where it is lost the moment stands in for it, in ms, more than any workspace has changes. The horizon is for those
- * whose cursor is among what is forgotten: without it they would keep rows that the server no longer has.
+ * A version that devices know must not be given again to another change. The replaced file knows the newest versions.
+ * Where it is lost the time in ms is taken: it is higher than any head. The horizon is raised too, so that a device
+ * whose cursor lies in the forgotten part takes a snapshot; it would else keep rows that the server no longer has.
  */
 function skipVersions(path: string, given: ReadonlyMap<string, number>) {
   const database = new DatabaseSync(path)

@@ -45,7 +45,7 @@ export function watchStatements(client: Client, slowMs: number, tell: (slow: Slo
 }
 
 /** Names a statement by its verb, its table and a hash of its text. */
-export function describeStatement(text: string): Omit<SlowStatement, 'tookMs'> {
+function describeStatement(text: string): Omit<SlowStatement, 'tookMs'> {
   const plain = text.trim().toLowerCase()
   const about = /\b(?:insert into|update|delete from|from)\s+"?(\w+)/.exec(plain)?.[1]
   const verb = /^\w+/.exec(plain)?.[0] ?? 'statement'

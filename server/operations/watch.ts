@@ -1,4 +1,4 @@
-/** Ties the room to a server: request ids and logs always, slow statements and metrics as they are set. */
+/** Watches the server's requests: ids and logs always, slow statements and metrics where they are set. */
 import { consola } from 'consola'
 import type { H3Event } from 'h3'
 import type { OpenOptions } from '../database/local/open.ts'

@@ -4,7 +4,7 @@
  */
 import { maxIdLength } from '../../shared/limits.ts'
 import { createSyncError } from '../errors.ts'
-import { isCleanText } from './json.ts'
+import { isId, isStorable } from '../lib/storable-text.ts'
 
 /** A signed-in user who has been authorised in this workspace. */
 export interface UserCaller {
@@ -26,7 +26,7 @@ export type Caller = UserCaller | SystemCaller
 export function createUserCaller(workspaceId: unknown, userId: string): UserCaller {
   assertWorkspaceId(workspaceId)
   // SQLite would store half a surrogate pair, and the driver ends the process when it reads one.
-  if (!isCleanText(userId)) throw createSyncError('FORBIDDEN', 'The session\'s user id is not usable text')
+  if (!isStorable(userId)) throw createSyncError('FORBIDDEN', 'The session\'s user id is not usable text')
   return { kind: 'user', workspaceId, userId }
 }
 
@@ -47,10 +47,7 @@ export function assertScope(caller: Caller, scope: { workspaceId: string }): voi
 }
 
 function assertWorkspaceId(workspaceId: unknown): asserts workspaceId is string {
-  if (
-    typeof workspaceId !== 'string' || workspaceId === ''
-    || workspaceId.length > maxIdLength || !isCleanText(workspaceId)
-  ) {
+  if (!isId(workspaceId)) {
     throw createSyncError('INVALID_REQUEST', `scope.workspaceId must have 1 to ${maxIdLength} characters`)
   }
 }

@@ -11,7 +11,7 @@ import { deviceCursors, logs } from '../database/schema/index.ts'
 import { createSyncError } from '../errors.ts'
 import { assertScope, type UserCaller } from './caller.ts'
 import type { UpdateCursorRequest } from '../../shared/protocol.ts'
-import { isCleanText } from './json.ts'
+import { isId } from '../lib/storable-text.ts'
 import { maxIdLength } from '../../shared/limits.ts'
 import { updateCursorRequest } from '../../shared/shapes.ts'
 import { parseRequest } from '../lib/parse-request.ts'
@@ -33,7 +33,7 @@ export async function updateCursor(
   assertScope(caller, scope)
   const { workspaceId, userId } = caller
   const deviceId = cursorNameOf(given)
-  if (deviceId === '' || deviceId.length > maxIdLength || !isCleanText(deviceId)) {
+  if (!isId(deviceId)) {
     throw createSyncError(
       'INVALID_REQUEST', `Invalid cursor update: deviceId: must have 1 to ${maxIdLength} characters`,
     )

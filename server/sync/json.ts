@@ -28,11 +28,6 @@ export function isEqualJson(a: unknown, b: unknown): boolean {
       && isEqualJson((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]))
 }
 
-/** True for text that a column keeps: SQLite ends text at NUL, and the driver cannot read half a surrogate pair. */
-export function isCleanText(text: string): boolean {
-  return !text.includes('\0') && text.isWellFormed()
-}
-
 /** JSON text never contains this character unescaped, so it can join several texts. `char(30)` in SQL. */
 const textSeparator = '\u001e'
 

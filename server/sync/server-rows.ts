@@ -21,7 +21,7 @@ import { writeOptimistic } from './push/write-ops.ts'
 import { type PageOptions, readRow, readRowPage, type RowPage } from './row-pages.ts'
 
 /** The device id of ops that the server's own code makes. */
-export const serverDeviceId = 'server'
+const serverDeviceId = 'server'
 
 /** What a transaction of the server's own code writes. A later call for a row replaces an earlier one. */
 export interface RowWriter {

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { createSyncError } from '../errors.ts'
-import { isCleanText } from './json.ts'
+import { isStorable } from '../lib/storable-text.ts'
 import { maxTableNameLength } from '../../shared/limits.ts'
 import { type StandardSchema, type SyncedTable as Definition, versionField } from '../../shared/synced-table.ts'
 
@@ -44,7 +44,7 @@ export function registerSyncedTable(first: string | Definition, given?: SyncedTa
       + 'before the first op is pushed.',
     )
   }
-  if (name.length === 0 || name.length > maxTableNameLength || !isCleanText(name)) {
+  if (name.length === 0 || name.length > maxTableNameLength || !isStorable(name)) {
     throw new Error(`A synced table's name has 1 to ${maxTableNameLength} characters without NUL or lone surrogates.`)
   }
   if (syncedTables.has(name)) throw new Error(`There is already a synced table "${name}": choose another name.`)

@@ -1,5 +1,5 @@
 /** How a user's first workspace is named: after its owner, in an app without a host. Pure. */
-import { MAX_NAME_LENGTH, mendText } from './text.ts'
+import { maxNameLength, mendText } from './text.ts'
 
 /** What an OR3 host expects, and the name where nothing is known of the owner. */
 export const plainName = 'My Workspace'
@@ -11,7 +11,7 @@ export const namedAfterOwner = '{name}\'s workspace'
 export function nameWorkspace(
   pattern: string, owner: { email: string | null, displayName: string | null } | undefined,
 ): string {
-  const name = mendText(owner?.displayName, MAX_NAME_LENGTH) ?? mendText(owner?.email?.split('@')[0], MAX_NAME_LENGTH)
+  const name = mendText(owner?.displayName, maxNameLength) ?? mendText(owner?.email?.split('@')[0], maxNameLength)
   if (pattern.includes('{name}') && name === undefined) return plainName
-  return mendText(pattern.replaceAll('{name}', () => name ?? ''), MAX_NAME_LENGTH) ?? plainName
+  return mendText(pattern.replaceAll('{name}', () => name ?? ''), maxNameLength) ?? plainName
 }

@@ -1,6 +1,6 @@
 /**
  * Invites: a role in one workspace for one email address. Only the token's hash is known here.
- * Owners may invite as any role, editors as editor or viewer, viewers not at all; who could have made an invite may
+ * Owners may invite as any role, editors as editor or viewer, viewers not at all; a role that may make an invite may
  * revoke it, and an invite falls with its inviter's right to it. A member's role is what was decided last: older
  * invites to them that grant more fall. `invite-acceptance.ts` lets people in.
  */
@@ -14,7 +14,8 @@ import { nowSeconds } from '../lib/clock.ts'
 import { requireRole } from './membership.ts'
 import { isAtLeast, workspaceRoles } from '../auth/roles.ts'
 import type { InviteStatus, WorkspaceInvite, WorkspaceRef, WorkspaceRole } from './store/types.ts'
-import { isEmail, isId, maxEmailLength, normalizeEmail } from './text.ts'
+import { isId } from '../lib/storable-text.ts'
+import { isEmail, maxEmailLength, normalizeEmail } from './text.ts'
 
 /** More than a team asks in at once; without an end to it an editor could fill the disk with them. */
 const maxPendingInvites = 100

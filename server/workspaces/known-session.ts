@@ -1,7 +1,7 @@
 /**
- * The whole session of a user who is known: user, active workspace and role in one query, which is one round trip to a
- * database server. Nothing is made or changed: where anything is missing or new, the caller takes the way of three
- * steps.
+ * The whole session of a known user in one query: user, active workspace and role. That is one round trip to a database
+ * server. It writes nothing. Where anything is missing or new it answers null, and the caller takes the three steps
+ * that write.
  */
 import { sql } from 'drizzle-orm'
 import { compileSql, readRows } from '../database/statement.ts'

@@ -14,7 +14,7 @@ import {
 } from './membership.ts'
 import { rightsChanges } from './rights-changes.ts'
 import type { WorkspaceMember, WorkspaceMembership, WorkspaceRef, WorkspaceRole } from './store/types.ts'
-import { isId } from './text.ts'
+import { isId } from '../lib/storable-text.ts'
 
 const selectMembership = compileSql<WorkspaceRef, WorkspaceMembership>(value => sql`
   select m.role as role, w.name as "workspaceName" from workspace_members m

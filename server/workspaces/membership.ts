@@ -1,7 +1,7 @@
 /**
  * Memberships as a write transaction sees them: the role of a user in a living workspace, and the active pointer
  * that must follow when a membership or a workspace ends.
- * To somebody who is no member a workspace does not exist, whether it does or not.
+ * A non-member gets NOT_FOUND for every workspace, whether it exists or not.
  */
 import { and, eq, isNull, ne, sql, type SQL } from 'drizzle-orm'
 import type { WriteTransaction } from '../database/types.ts'

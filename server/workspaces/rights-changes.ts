@@ -1,7 +1,7 @@
 /**
  * Tells listeners inside the process that somebody may have lost rights, after the commit that did it. It does not say
  * which rights are left: a listener reads them anew. A change made by another server on the same database, or by the
- * auth provider alone, is not told; whoever holds rights for long reads them from time to time as well.
+ * auth provider alone, is not told; a listener that holds rights for long also reads them from time to time.
  */
 import { createFeed } from '../lib/feed.ts'
 

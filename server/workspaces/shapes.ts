@@ -4,25 +4,25 @@ import { z } from 'zod'
 import { createSyncError } from '../errors.ts'
 import { maxTokenLength } from './invite-token.ts'
 import { workspaceRoles } from '../auth/roles.ts'
-import {
-  isId, isStorable, MAX_DESCRIPTION_LENGTH, maxEmailLength, MAX_ID_LENGTH, MAX_NAME_LENGTH,
-} from './text.ts'
+import { maxIdLength } from '../../shared/limits.ts'
+import { isId, isStorable } from '../lib/storable-text.ts'
+import { maxDescriptionLength, maxEmailLength, maxNameLength } from './text.ts'
 
-/** A shorter one would end before its mail is read; a longer one is a key that is forgotten somewhere. */
+/** Long enough for its mail to be read; short enough that no forgotten invite lets somebody in years later. */
 const inviteSeconds = { min: 300, max: 30 * 86_400, default: 7 * 86_400 }
 
-/** Piped, since zod compares any `length` as a number and throws where it is none. */
+/** Piped, so that `min` and `max` see texts only: zod throws for an object whose `length` is no number. */
 const text = (min: number, max: number) => z.string().pipe(
   z.string().refine(isStorable, 'must be well-formed text without NUL').trim().min(min).max(max),
 )
 const role = z.enum(workspaceRoles)
 
 export const workspaceBody = z.object({
-  name: text(1, MAX_NAME_LENGTH),
-  description: text(0, MAX_DESCRIPTION_LENGTH).nullish(),
+  name: text(1, maxNameLength),
+  description: text(0, maxDescriptionLength).nullish(),
 })
 
-export const activeWorkspaceBody = z.object({ id: text(1, MAX_ID_LENGTH) })
+export const activeWorkspaceBody = z.object({ id: text(1, maxIdLength) })
 
 export const memberBody = z.object({ role })
 

@@ -1,27 +1,16 @@
 /**
- * Text that reads back as it was written: SQLite's driver ends a string at NUL and folds every lone surrogate into
- * one character, so that two different ids could become one. Ids are refused, profile texts are mended. Pure.
+ * Names, descriptions and addresses: refused or mended where they would not read back as they were written
+ * (lib/storable-text.ts). Pure.
  */
 import { domainToASCII } from 'node:url'
 import { createSyncError } from '../errors.ts'
+import { isStorable } from '../lib/storable-text.ts'
 
-/** Long enough for every provider's ids, short enough to be indexed. */
-export const MAX_ID_LENGTH = 256
-export const MAX_NAME_LENGTH = 100
-export const MAX_DESCRIPTION_LENGTH = 1000
+export const maxNameLength = 100
+export const maxDescriptionLength = 1000
 /** The longest address SMTP can carry. */
 export const maxEmailLength = 320
-export const MAX_DISPLAY_NAME_LENGTH = 256
-
-/** Whether every database keeps the text as it is. */
-export function isStorable(value: string): boolean {
-  return value.isWellFormed() && !value.includes('\0')
-}
-
-/** Whether the value can be an id. */
-export function isId(value: unknown): value is string {
-  return typeof value === 'string' && value.length >= 1 && value.length <= MAX_ID_LENGTH && isStorable(value)
-}
+export const maxDisplayNameLength = 256
 
 /** A profile text as it can be stored; undefined where nothing is left. */
 export function mendText(value: string | null | undefined, maxLength: number): string | undefined {
@@ -31,7 +20,7 @@ export function mendText(value: string | null | undefined, maxLength: number): s
 
 /**
  * How addresses are compared. The part before the @ is trimmed and lower-case in ASCII letters only, as SQLite's
- * lower() has it: `toLowerCase()` makes a k of the Kelvin sign too, and so one person's address of another's. The
+ * lower() has it: `toLowerCase()` also turns the Kelvin sign into a k, so two people's addresses could become one. The
  * domain is compared as DNS has it: IDNA, without a dot at its end.
  */
 export function normalizeEmail(value: string): string {
@@ -50,10 +39,10 @@ export function isEmail(value: string): boolean {
 /** The trimmed name of a workspace; throws INVALID_REQUEST. */
 export function readWorkspaceName(value: string): string {
   const name = value.trim()
-  if (name.length >= 1 && name.length <= MAX_NAME_LENGTH && isStorable(name)) return name
+  if (name.length >= 1 && name.length <= maxNameLength && isStorable(name)) return name
   throw createSyncError(
     'INVALID_REQUEST',
-    `A workspace's name is 1 to ${MAX_NAME_LENGTH} characters of well-formed text.`,
+    `A workspace's name is 1 to ${maxNameLength} characters of well-formed text.`,
   )
 }
 
@@ -61,9 +50,9 @@ export function readWorkspaceName(value: string): string {
 export function readDescription(value: string | null | undefined): string | null | undefined {
   if (value === null || value === undefined) return value
   const description = value.trim()
-  if (description.length <= MAX_DESCRIPTION_LENGTH && isStorable(description)) return description || null
+  if (description.length <= maxDescriptionLength && isStorable(description)) return description || null
   throw createSyncError(
     'INVALID_REQUEST',
-    `A description is at most ${MAX_DESCRIPTION_LENGTH} characters of well-formed text.`,
+    `A description is at most ${maxDescriptionLength} characters of well-formed text.`,
   )
 }

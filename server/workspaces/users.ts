@@ -11,7 +11,8 @@ import { compileSql, readRows } from '../database/statement.ts'
 import { createSyncError } from '../errors.ts'
 import { nowSeconds } from '../lib/clock.ts'
 import type { AccountInput, AccountRef, StoreUser } from './store/types.ts'
-import { isId, MAX_DISPLAY_NAME_LENGTH, maxEmailLength, mendText } from './text.ts'
+import { isId } from '../lib/storable-text.ts'
+import { maxDisplayNameLength, maxEmailLength, mendText } from './text.ts'
 
 export interface Profile { email?: string | undefined, displayName?: string | undefined }
 interface UserRow { id: string, email: string | null, displayName: string | null }
@@ -101,7 +102,7 @@ export function readProfile(input: {
 }): Profile {
   const profile: Profile = {}
   const email = mendText(input.email, maxEmailLength)
-  const displayName = mendText(input.displayName, MAX_DISPLAY_NAME_LENGTH)
+  const displayName = mendText(input.displayName, maxDisplayNameLength)
   if (email !== undefined) profile.email = email
   if (displayName !== undefined) profile.displayName = displayName
   return profile

@@ -1,6 +1,6 @@
 /**
  * Workspaces and which of them is a user's active one. The pointer names a living workspace the user is a member
- * of, or nothing; whoever ends a membership or a workspace moves it in the same transaction.
+ * of, or nothing. A transaction that ends a membership or a workspace moves it too.
  * A deleted workspace keeps its rows and is gone for everybody.
  */
 import { randomUUID } from 'node:crypto'
@@ -18,10 +18,9 @@ import { readDescription, readWorkspaceName } from './text.ts'
 import { noSuchUser, requireUser } from './users.ts'
 
 /**
- * More than anybody keeps apart; all of one's workspaces are read at once, and 50,000 stopped the event loop for
- * seconds.
+ * More than one person can use. A user's workspaces are read at once, and 50,000 stopped the event loop for seconds.
  */
-const MAX_OWNED_WORKSPACES = 1000
+const maxOwnedWorkspaces = 1000
 
 const selectActive = compileSql<{ userId: string }, Omit<DefaultWorkspace, 'created'>>(value => sql`
   select w.id as "workspaceId", w.name as "workspaceName" from users u
@@ -125,8 +124,8 @@ export async function createWorkspace(
 }
 
 /**
- * Among the newest memberships only: those of deleted workspaces stay, and after 50,000 of them a look at all took the
- * writer a tenth of a second. Who is to own more than may be has to make and delete thousands for each thousand.
+ * Counts among the newest 5,000 memberships only. Those of deleted workspaces stay, and reading 50,000 held the writer
+ * for 0.1 s. Evading the limit costs thousands of creates and deletes.
  */
 const selectOwned = compileSql<{ userId: string }, { count: number }>(value => sql`
   select count(*) as count from (
@@ -137,8 +136,8 @@ const selectOwned = compileSql<{ userId: string }, { count: number }>(value => s
 
 async function refuseTooMany(tx: WriteTransaction, userId: string): Promise<void> {
   const [owned] = await readRows(tx, selectOwned({ userId }))
-  if (owned!.count < MAX_OWNED_WORKSPACES) return
-  throw createSyncError('CONFLICT', `One user owns at most ${MAX_OWNED_WORKSPACES} workspaces: delete one first.`)
+  if (owned!.count < maxOwnedWorkspaces) return
+  throw createSyncError('CONFLICT', `One user owns at most ${maxOwnedWorkspaces} workspaces: delete one first.`)
 }
 
 /** Owners and editors; a description of undefined stays. Throws INVALID_REQUEST, NOT_FOUND, FORBIDDEN. */

@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import type { MakeAdapter } from './sync-gateway-adapter.ts'
-import { deleteOf, emptyEvent, event, eventOf, payloads, pullAll, putOf, scope, snapshotAll, startClock, tableNames } from '../helpers/sync.ts'
+import { deleteOf, emptyEvent, event, eventOf, messageOf, payloads, pullAll, putOf, scope, snapshotAll, startClock, tableNames } from '../helpers/sync.ts'
 
 const elsewhere = { workspaceId: 'workspace-2' }
 
@@ -80,6 +80,17 @@ function describePull(makeAdapter: MakeAdapter): void {
       expect(await read({ tables: ['kv', 'messages'], limit: 4 })).toEqual([[3, 4], 4, true])
       expect(await read({ tables: tableNames, limit: 4 })).toEqual([[3, 4], 4, true])
       await expect(read({ history: 'yes' })).rejects.toMatchObject({ statusCode: 400, message: expect.stringContaining('history') })
+    })
+
+    // Seen red: the op id left out of the page's order, and turned round.
+    it('brings the change of the greater op id where clock and hlc are equal, whichever came first', async () => {
+      const adapter = await makeAdapter()
+      const [low, high] = [...'1f'].map(digit => `${digit.repeat(8)}-0000-4000-8000-000000000000`)
+      const puts = (pk: string, ids: (string | undefined)[]) => ids.map((id, index) =>
+        putOf(pk, { stamp: { clock: 3, hlc: 'same', opId: `${id!.slice(0, -1)}${pk}` }, payload: messageOf(pk, { index }) }))
+      await adapter.push(event, { scope, ops: [...puts('a', [low, high]), ...puts('b', [high, low])] })
+      const { changes } = await adapter.pull(event, { scope, cursor: 0, limit: 10 })
+      expect(changes.map(({ serverVersion }) => serverVersion)).toEqual([2, 3])
     })
 
     it('tells a cursor beyond the head to take a snapshot', async () => {

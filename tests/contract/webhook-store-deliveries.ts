@@ -37,6 +37,9 @@ export function describeWebhookDeliveries(setUp: () => Promise<WebhookSetUp>, re
     const later = await add({ created_at: clock.ms + 2 })
     const between = await add({ created_at: clock.ms + 1 })
     expect(ids(await store.getDeliveryLogs(webhookId, clock.ms + 1))).toEqual([later.id, between.id])
+    const sameMoment = await add({ created_at: clock.ms + 2 })
+    expect(ids(await store.getDeliveryLogs(webhookId, clock.ms + 2)), 'of one millisecond too')
+      .toEqual([sameMoment.id, later.id])
     await expect(add({ webhook_id: 'no such webhook' })).rejects.toThrow('no such webhook')
   })
 
@@ -119,6 +122,8 @@ export function describeWebhookDeliveries(setUp: () => Promise<WebhookSetUp>, re
     expect(await readOne(store, old)).toEqual(old)
     expect(await readOne(store, young)).toMatchObject({ status: 'in_flight' })
     expect([await store.resetStaleInFlightDeliveries(-5), await store.resetStaleInFlightDeliveries(-5)]).toEqual([1, 0])
+    await store.claimPendingDeliveries('worker', 1)
+    expect(await store.resetStaleInFlightDeliveries(-5), 'claimed in this millisecond').toBe(0)
   })
 
   it('names the successful and failed deliveries, newest first, at least one', async () => {

@@ -26,6 +26,9 @@ const machine: ConnectMachine = { name: 'm', platform: 'p', architecture: 'a' }
 const device = fc.constantFrom(...devices)
 const environmentId = fc.constantFrom(...environmentIds)
 const token = fc.constantFrom('t0', 't1')
+/** What a rotation expects: what an approval, a reservation, its completion or a rotation has stored, or nothing. */
+const ciphertext = fc.tuple(fc.constantFrom('k', 'p', 'a', 's'), environmentId).map(([kind, id]) => `${kind} ${id}`)
+  .chain(text => fc.constantFrom(text, text, 'r', ''))
 /** Most of what happens is one user's, so that their limits and scopes meet. */
 const scope = fc.constantFrom(scopes[0]!, scopes[0]!, scopes[0]!, ...scopes)
 const span = fc.integer({ min: 1, max: 12 })
@@ -196,6 +199,13 @@ export const connectCommands: fc.Arbitrary<ConnectCommand>[] = [
   command<{ id: string, scope: typeof scopes[0] }>('revoke', { id: environmentId, scope },
     (real, { id, scope }, now) => real.store.revokeEnvironment(id, scope, now),
     (model, { id, scope }, now) => model.revoke(id, scope, now)),
+  command<{ device: string, from: string }>('rotate', { device, from: ciphertext },
+    (real, { device, from }, now) => real.store.rotateAuthorizationCredential(idOf(real, device), from, 'r', now),
+    (model, { device, from }, now) => model.rotate(device, from, 'r', now)),
+  command<{ id: string, which: 'access' | 'tunnel', from: string }>('rotate environment', {
+    id: environmentId, which: fc.constantFrom('access' as const, 'tunnel' as const), from: ciphertext,
+  }, (real, { id, which, from }, now) => real.store.rotateEnvironmentCredential(id, which, from, 'r', now),
+  (model, { id, which, from }, now) => model.rotateEnvironment(id, which, from, 'r', now)),
   command<{ age: number }>('purge', { age: span },
     (real, { age }, now) => real.store.purgeConnectRecords({
       authorizationUpdatedBefore: now - age, revokedEnvironmentUpdatedBefore: now - age, batchSize: 500,

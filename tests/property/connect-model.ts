@@ -230,6 +230,21 @@ export function createConnectModel() {
       return true
     },
 
+    rotate(device: string, from: string, to: string, now: number) {
+      const one = authorizations.get(device)
+      if (one?.ciphertext !== from) return false
+      Object.assign(one, { ciphertext: to, changed: now })
+      return true
+    },
+
+    rotateEnvironment(id: string, which: 'access' | 'tunnel', from: string, to: string, now: number) {
+      const one = environments.get(id)
+      const field = which === 'access' ? 'access_credential_ciphertext' : 'tunnel_secret_ciphertext'
+      if (one?.[field] !== from || ['revoking', 'revoked'].includes(one.status)) return false
+      Object.assign(one, { [field]: to, changed: now })
+      return true
+    },
+
     /** All that has been over since; a right store is asked for as many. */
     purge(before: number) {
       const ended = allAuthorizations().filter(one => over.includes(one.status) && one.changed <= before)

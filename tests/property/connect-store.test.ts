@@ -1,6 +1,7 @@
 /**
  * Any sequence of calls to the `ConnectStore` answers and leaves what a small model says; in the tables no ciphertext
- * is where none may be. Seen red: a status, a deadline, a scope or a claim left out of each condition of the store.
+ * is where none may be. Seen red: a status, a deadline, a scope or a claim left out of each condition of the store, a
+ * rotation that does not compare.
  */
 import { sql } from 'drizzle-orm'
 import fc from 'fast-check'

@@ -1,6 +1,6 @@
 /**
- * The session of who asks, or null, and what its active workspace has used of its quota. Anybody may ask, so it is the
- * address that has a limit.
+ * The caller's session, or null, and what its active workspace has used of its quota. Anybody may ask, so the limit
+ * counts by address.
  */
 import type { SessionAnswer } from '../../../shared/answers.ts'
 import { setResponseHeader } from 'h3'

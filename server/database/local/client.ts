@@ -30,7 +30,7 @@ export function createLocalClient({ busyTimeoutMs = 0, ...options }: LocalClient
   /** Runs `work` when no transaction is open; nothing may come between the look and the work. */
   function whenFree<T>(work: (connection: Connection) => T | Promise<T>): Promise<T> {
     if (current || closed || connection.spoiled) return whenFreed(work)
-    // Nearly always: without the machinery of waiting a look-up takes a tenth less.
+    // The usual case. A look-up that skips the queue takes a tenth less.
     try {
       return Promise.resolve(work(connection))
     }
@@ -151,9 +151,7 @@ function openTransaction(connection: Connection, mode: TransactionMode): OpenTra
     }
   }
 
-  /**
-   * What is being committed ends by itself: a thread may have it, whose COMMIT would else meet the next transaction.
-   */
+  /** A commit that has begun is left to end by itself: it may run on a thread, and a ROLLBACK would meet it there. */
   function close() {
     if (ending) return
     ending = true

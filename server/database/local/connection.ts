@@ -58,29 +58,27 @@ interface Statement {
   given: number
   /** It cannot return more than one row. */
   single: boolean
-  /** Read to its end it is not over, and the state that it read stays; `get` resets it. */
+  /** Its cursor stays open after the last row, and holds the state that it read; `get` closes it. */
   staysOpen: boolean
-  /** The how many-th call it last served. */
+  /** Sequence number of its last use (for LRU eviction). */
   usedAt: number
 }
 
-/** More than the layer's own statements; the rest is room for an app's. The least recently used one is let go. */
+/** More than the layer's own statements; the rest is for an app's. The least recently used one is evicted. */
 const maxKeptStatements = 512
 
-/** In UTF-16 units. What a statement was bound with last stays with it: one that was bound with more is let go. */
+/** In UTF-16 units. A statement keeps its last arguments in memory, so one with longer arguments is not kept. */
 const maxKeptTextLength = 1024 * 1024
 
-/** A commit that took longer leaves the loop the next time. A thread costs 0.1 ms. */
+/** After a commit that took longer the next one runs on a thread. A thread costs 0.1 ms. */
 const longCommitMs = 2
 
-/** A kept `*` would go on with the columns it knew; `count(*)` has none. */
+/** A kept statement with `*` would miss columns that were added since; `count(*)` has no columns. */
 const neverKept = /(?<!\()\*/
 
 const isExplain = /^(?:\s|--.*\n|\/\*[^]*?\*\/)*explain\b/i
 
-/**
- * Read with one call of the driver where `all` takes two and a hundred-row buffer: a third of the time of a look-up.
- */
+/** Such a statement is read by `get`, one call of the driver; `all` takes two. That saves a third of a look-up. */
 const endsInLimitOne = /^\s*(?:select|with)\b(?!.*(?:--|\/\*)).*\blimit 1\s*$/is
 
 /** Opens the file and sets `pragmas`. Throws `LibsqlError` where that fails; nothing stays open then. */
@@ -161,11 +159,11 @@ export function openConnection({ path, pragmas, commitsOffLoop = false, onFailur
   }
 
   async function execOffLoop(sql: string) {
-    // A worker that is terminated meanwhile, as a dev server's is with each reload, would take the process with it.
+    // A worker thread that is terminated during the call crashes the process; a dev server does that on each reload.
     if (!isMainThread) return exec(sql)
     try {
-      // The driver's two faces share their handle: the statements of this one run at once, the scripts of the other on
-      // a thread.
+      // Both classes of the driver work on one handle: this one runs statements at once, the other runs scripts on a
+      // thread.
       await nativeDriver().AsyncDatabase.prototype.exec.call(database, sql)
     }
     catch (error) {

@@ -6,7 +6,7 @@ import { ClientError, HttpServerError, ResponseError } from '@libsql/hrana-clien
 import { LibsqlError } from '@libsql/core/api'
 
 /** No answer came: the connection broke, or the time was over. Whether the request took effect is not known. */
-export const connectionLostCode = 'CONNECTION_LOST'
+const connectionLostCode = 'CONNECTION_LOST'
 /** The server could not be reached, so nothing of the request was run. */
 export const unreachableCode = 'UNREACHABLE'
 /** The server refuses the token. */

@@ -10,7 +10,7 @@ import { createSyncError } from '../../errors.ts'
 import { delegate } from '../delegate.ts'
 import { createCondition } from '../condition.ts'
 import { toPublicError } from '../driver-error.ts'
-import { createActivity, refuseWrite, type WriterActivity } from '../write-queue.ts'
+import { createActivity, findWriteRefusal, type WriterActivity } from '../write-queue.ts'
 import type { WriteJob, WriteTransaction } from '../writer.ts'
 import { backOff } from './back-off.ts'
 import type { RemoteConnection, Session } from './connection.ts'
@@ -58,7 +58,7 @@ export function createRemoteWriter(
     await yieldToLoop()
     for (let next = queue[0]; next; next = queue[0]) {
       if (isOver(next)) {
-        refuse(queue.shift()!, new LibsqlError('The writes before it took too long', 'SQLITE_BUSY'))
+        rejectJob(queue.shift()!, new LibsqlError('The writes before it took too long', 'SQLITE_BUSY'))
       }
       else if (next.kind) {
         const group = next.kind.isAlone(next.item) ? [queue.shift()!] : takeGroup(next.kind)
@@ -95,7 +95,7 @@ export function createRemoteWriter(
       results = kind.read(items, answers)
     }
     catch (error) {
-      if (group.length === 1 || group.every(one => isOver(one))) return group.forEach(one => refuse(one, error))
+      if (group.length === 1 || group.every(one => isOver(one))) return group.forEach(one => rejectJob(one, error))
       // One of them broke the transaction: it should fail alone.
       for (const one of group) await runGroup(kind, [one])
       return
@@ -121,7 +121,7 @@ export function createRemoteWriter(
       settle(one, result)
     }
     catch (error) {
-      refuse(one, error)
+      rejectJob(one, error)
     }
   }
 
@@ -159,7 +159,7 @@ export function createRemoteWriter(
         return settle(one, undefined)
       }
       catch (error) {
-        if (!isPassing(error) || error instanceof LostCommitError || isOver(one)) return refuse(one, error)
+        if (!isPassing(error) || error instanceof LostCommitError || isOver(one)) return rejectJob(one, error)
         counts.busyWaits++
         await backOff(attempt)
       }
@@ -179,7 +179,7 @@ export function createRemoteWriter(
   }
 
   function add(waiting: Omit<Waiting, 'deadline' | 'resolve' | 'reject'>): Promise<unknown> {
-    const refusal = refuseWrite(draining, queue.length)
+    const refusal = findWriteRefusal(draining, queue.length)
     if (refusal) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
       queue.push({ ...waiting, deadline: performance.now() + busyTimeoutMs, resolve, reject })
@@ -193,7 +193,7 @@ export function createRemoteWriter(
     one.resolve(result)
   }
 
-  function refuse(one: Waiting, error: unknown) {
+  function rejectJob(one: Waiting, error: unknown) {
     condition.noteFailure(error, 'write')
     one.reject(isOutcomeUnknown(error) ? outcomeUnknown(error) : toPublicError(error))
   }

@@ -79,7 +79,7 @@ export const backgroundJobs = sqliteTable('background_jobs', {
   status: text('status', { enum: ['streaming', 'complete', 'error', 'aborted'] }).notNull(),
   /** The admission that made it; a second one with this key gets the same job. */
   idempotencyKey: text('idempotency_key'),
-  /** 1 where a worker may claim it: there is something to run, and nobody's browser is waited for. */
+  /** 1 where it has an execution that a worker may run again. */
   claimable: integer('claimable').notNull(),
   /** 1 while it waits for a browser; it takes no worker's place then. */
   parked: integer('parked').notNull(),

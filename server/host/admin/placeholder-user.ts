@@ -3,7 +3,8 @@
  * that id, for the person who signs in with it. An address alone never opens an account of another id.
  */
 import { and, eq, sql } from 'drizzle-orm'
-import { isId, normalizeEmail } from '../../workspaces/text.ts'
+import { isId } from '../../lib/storable-text.ts'
+import { normalizeEmail } from '../../workspaces/text.ts'
 import { ensureUser, readProfile } from '../../workspaces/users.ts'
 import type { WriteTransaction } from '../../database/types.ts'
 import { authAccounts, users } from '../../database/schema/index.ts'

@@ -1,6 +1,6 @@
 /** A host's settings of a workspace: text under a key. Plugin switches and guest access are among them. */
 import { and, eq } from 'drizzle-orm'
-import { isId, isStorable } from '../../workspaces/text.ts'
+import { isId, isStorable } from '../../lib/storable-text.ts'
 import { nowSeconds } from '../../lib/clock.ts'
 import type { SyncDatabase } from '../../database/types.ts'
 import { workspaceSettings } from '../../database/schema/index.ts'

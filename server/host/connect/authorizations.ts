@@ -12,7 +12,7 @@ import { createSyncError } from '../../errors.ts'
 import { type AuthorizationRow, toAuthorization } from './rows.ts'
 import { type ConnectAuthorizationRecord, ConnectStoreError, type CreateAuthorization } from './types.ts'
 
-/** However long a host wants a credential to be had again. */
+/** The longest redelivery window; a host's longer one is cut to it. */
 const maxRedeliveryMs = 300_000
 
 /** Throws `conflict` while a pending one has the same user code, and for a device code that was used before. */
@@ -94,7 +94,7 @@ export async function requirePending(tx: WriteTransaction, id: string, now: numb
   return row
 }
 
-/** Ends the authorizations of an environment, by whichever way they lead to it, that are in one of `statuses`. */
+/** Expires the authorizations of an environment, or one by its id, that are in one of `statuses`. */
 export async function expireAuthorizations(
   tx: WriteTransaction,
   which: { environmentId: string } | { authorizationId: string | null },

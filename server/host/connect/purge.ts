@@ -1,4 +1,4 @@
-/** Removes Connect records that have been over for long, the oldest first, so many of each kind at a time. */
+/** Removes Connect records that ended long ago: the oldest first, at most `batchSize` of each kind. */
 import { asc, inArray, sql, type SQL } from 'drizzle-orm'
 import type { WriteTransaction } from '../../database/types.ts'
 import {

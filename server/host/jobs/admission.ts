@@ -71,7 +71,7 @@ export async function findAdmitted(
   return row
 }
 
-/** A job that waits for a browser takes no worker's place; the waiting have the same bound of their own. */
+/** A job that waits for a browser does not count as running. Those that wait have a limit of their own, as high. */
 async function requireRoom(
   tx: WriteTransaction,
   userId: string,

@@ -1,6 +1,6 @@
 /**
- * Who works on a job. A lease has one owner and an end; whoever comes after that end takes the job over and starts from
- * its last checkpoint. Claiming is one transaction of the one writer, so a job is never claimed twice.
+ * Who works on a job. A lease has one owner and an end. After that end another worker may take the job over, and starts
+ * from its last checkpoint. Claiming is one transaction of the one writer, so a job is never claimed twice.
  */
 import { and, asc, eq, isNull, lte, or, type SQL } from 'drizzle-orm'
 import type { WriteTransaction } from '../../database/types.ts'

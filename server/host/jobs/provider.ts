@@ -1,6 +1,6 @@
 /**
- * The background-job provider named `sqlite`: each method is one read or one write of the rooms beside it. Since one
- * process owns the database, a running job's abort signal can live here too.
+ * The background-job provider named `sqlite`: each method is one read or one transaction of the files in this folder.
+ * One process owns the database, so the abort signals of its running jobs are kept here, in memory.
  */
 import { and, count, eq } from 'drizzle-orm'
 import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'

@@ -13,7 +13,7 @@ export function escapeText(text: string): string {
 }
 
 /** The text that `escapeText` wrote. */
-export function unescapeText(escaped: string): string {
+function unescapeText(escaped: string): string {
   return JSON.parse(`"${escaped}"`) as string
 }
 
@@ -69,7 +69,7 @@ export function isReady(phase: HistoryPhase | undefined): boolean {
   return phase === undefined || phase === 'ready'
 }
 
-/** What a worker may claim: something to run again, that waits for nobody's browser. */
+/** A worker may claim a job that has an execution to run again. A job that waits for a browser is parked. */
 export function toExecutionColumns(
   execution: JobExecution | undefined,
   mayRun = true,

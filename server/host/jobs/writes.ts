@@ -20,7 +20,7 @@ export async function readRunning(tx: WriteTransaction, jobId: string): Promise<
   return job
 }
 
-/** True for whoever names no lease, and for the last who had it: until another takes it, its end does not matter. */
+/** True where no owner is named, and for the owner of the lease. Its end does not matter until another takes it. */
 export function ownsLease(job: Pick<RunningJob, 'leaseOwner'>, leaseOwner: string | undefined): boolean {
   return !leaseOwner || job.leaseOwner === leaseOwner
 }
@@ -84,7 +84,7 @@ export async function finishJob(
   }).where(eq(backgroundJobs.id, jobId))
 }
 
-/** A result that is not in the history yet outlives the others: it is nowhere else. */
+/** A result that is not in the history yet is kept longer than others: it exists nowhere else. */
 const pendingHistoryRetentionMs = 7 * 86_400_000
 const isNotPending = sql`${backgroundJobs.historyPhase} is null
   or ${backgroundJobs.historyPhase} not in ('admission_pending', 'finalization_pending')`
@@ -92,8 +92,8 @@ const isNotPending = sql`${backgroundJobs.historyPhase} is null
 export interface CleanedJobs { timedOut: string[], removed: number }
 
 /**
- * Ends the jobs without progress for too long and removes those that ended long ago. Time in which the server was down
- * (before `servingSinceMs`) was nobody's inactivity: a worker may still take such a job up.
+ * Ends the jobs without progress for too long and removes those that ended long ago. Time before `servingSinceMs`, in
+ * which the server was down, does not count: a worker may still take such a job up.
  */
 export async function cleanUpJobs(
   tx: WriteTransaction,

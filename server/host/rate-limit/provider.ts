@@ -7,7 +7,7 @@ import { eq, sql } from 'drizzle-orm'
 import type { SyncDatabase } from '../../database/types.ts'
 import { rateLimits } from '../../database/schema/index.ts'
 import { providerId } from '../sync-adapter/adapter.ts'
-import { isCleanText } from '../../sync/json.ts'
+import { isStorable } from '../../lib/storable-text.ts'
 import {
   addMoment, checkMoments, describeMoments, type Moments, pruneMoments,
 } from '../../lib/sliding-window.ts'
@@ -79,6 +79,6 @@ async function readMoments(from: Pick<SyncDatabase['read'], 'select'>, key: stri
 
 /** A long or unusual key is stored as its digest. */
 function nameOf(key: string): string {
-  if (key.length <= maxKeyLength && isCleanText(key)) return key
+  if (key.length <= maxKeyLength && isStorable(key)) return key
   return `sha256:${createHash('sha256').update(JSON.stringify(key)).digest('hex')}`
 }

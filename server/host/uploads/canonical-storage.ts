@@ -8,7 +8,7 @@ import { nowSeconds } from '../../lib/clock.ts'
 import type { SyncDatabase } from '../../database/types.ts'
 import { createSyncError } from '../../errors.ts'
 import { assertScope, type Caller } from '../../sync/caller.ts'
-import { isCleanText } from '../../sync/json.ts'
+import { isStorable } from '../../lib/storable-text.ts'
 import { logOf } from '../../sync/log.ts'
 import type { CanonicalStorageItem, CanonicalStoragePage, CanonicalStorageRequest } from '../sync-adapter/types.ts'
 import { parseRequest } from '../../lib/parse-request.ts'
@@ -81,7 +81,7 @@ async function readMetadata(database: SyncDatabase, { workspaceId, after, digest
       key: [hash],
       item: {
         kind: 'metadata', hash: digestOf(hash), sizeBytes: numberOf(size), updatedAt: numberOf(updatedAt),
-        ...typeof storageId === 'string' && isCleanText(storageId) && { storageId },
+        ...typeof storageId === 'string' && isStorable(storageId) && { storageId },
       },
     }
   })

@@ -9,7 +9,7 @@ import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import type { SyncDatabase } from '../../database/types.ts'
 import { parseJson } from '../../../shared/parse-json.ts'
-import { isCleanText } from '../../sync/json.ts'
+import { isStorable } from '../../lib/storable-text.ts'
 import { maxPayloadBytes } from '../../../shared/limits.ts'
 import { logOf } from '../../sync/log.ts'
 import { digestOf, readFileHashes } from './digest.ts'
@@ -110,7 +110,7 @@ async function readPayloads({ database, workspaceId }: Reading, rows: readonly L
 function hashesOf(payload: string | undefined): string[] {
   if (payload === undefined) return []
   const { deleted, file_hashes: value } = parseJson(payload) as { deleted?: unknown, file_hashes?: unknown }
-  return deleted === true ? [] : readFileHashes(value).filter(hash => hash.length <= maxHashLength && isCleanText(hash))
+  return deleted === true ? [] : readFileHashes(value).filter(hash => hash.length <= maxHashLength && isStorable(hash))
 }
 
 /** A reference of a later change stays, so that a slower reader does not undo it. */

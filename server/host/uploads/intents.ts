@@ -9,7 +9,7 @@ import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
 import { uploadIntents } from '../../database/schema/index.ts'
 import { createSyncError } from '../../errors.ts'
 import type { UploadConsumption, UploadReservation } from '../sync-adapter/types.ts'
-import { isCleanText } from '../../sync/json.ts'
+import { isStorable } from '../../lib/storable-text.ts'
 import { maxIdLength } from '../../../shared/limits.ts'
 import { logOf } from '../../sync/log.ts'
 import { parseRequest } from '../../lib/parse-request.ts'
@@ -18,7 +18,7 @@ import { digestOf } from './digest.ts'
 /** A consumed intent counts for a day, in which the file's metadata comes by sync. */
 const consumedCountsSeconds = 86_400
 
-const text = z.string().min(1).max(maxIdLength).refine(isCleanText, 'must be well-formed text without NUL')
+const text = z.string().min(1).max(maxIdLength).refine(isStorable, 'must be well-formed text without NUL')
 const intentRef = z.object({ intentId: text, workspaceId: z.string() })
 const file = intentRef.extend({ hash: text, mimeType: text, sizeBytes: z.int().min(0) })
 const reservationShape = file.extend({ expiresAt: z.int(), workspaceQuotaBytes: z.int().min(0).optional() })

@@ -17,7 +17,7 @@ import {
   insertNewChanges, insertNewLogs, moveHeads, type NewChange, pointRecords, selectLosers, type Loser, toPlanValues,
 } from './group-plan.ts'
 import type { Left, Quotas, Usage } from '../quota.ts'
-import { idOf, keyOf, mergeOps, type PushOutcome, refuse } from './merge.ts'
+import { idOf, keyOf, mergeOps, type PushOutcome, toRefusedReceipt } from './merge.ts'
 import {
   addSeen,
   type BeforeRow,
@@ -124,7 +124,7 @@ function readOutcomes(pushes: readonly GroupedPush[], results: readonly ResultSe
     if (!first || !changes.has(idOf(first))) return undefined
     let head = 0
     const receipts = ops.map((op): PushResultItem => {
-      if (!isValidOp(op)) return refuse({ opId: op.opId }, op.errorCode, op.error)
+      if (!isValidOp(op)) return toRefusedReceipt({ opId: op.opId }, op.errorCode, op.error)
       const { serverVersion, obsoletes, was } = changes.get(idOf(op))!
       head = serverVersion
       const applied = obsoletes !== serverVersion

@@ -109,18 +109,18 @@ export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredStat
   return merge
 
   function decide(op: ValidOp | Refusal): PushResultItem {
-    if (!isValidOp(op)) return refuse({ opId: op.opId }, op.errorCode, op.error)
+    if (!isValidOp(op)) return toRefusedReceipt({ opId: op.opId }, op.errorCode, op.error)
     const { opId } = op
     const about = { opId, tableName: op.tableName, operation: op.operation }
     const key = keyOf(op)
     const winner = winners.get(key)
     if (winner && isOfAnother(winner, op, caller)) {
-      return refuse(about, 'UNAUTHORIZED', 'The row belongs to another user')
+      return toRefusedReceipt(about, 'UNAUTHORIZED', 'The row belongs to another user')
     }
     const id = idOf(op)
     const earlier = seen.get(id)
     if (ambiguous.has(id) || (earlier && !isSameOp(earlier, op))) {
-      return refuse(about, 'CONFLICT', 'This opId was used before with another content')
+      return toRefusedReceipt(about, 'CONFLICT', 'This opId was used before with another content')
     }
     if (earlier) {
       const applied = winner?.serverVersion === earlier.serverVersion
@@ -133,10 +133,10 @@ export function mergeOps(ops: readonly (ValidOp | Refusal)[], stored: StoredStat
       merge.deferredDevices.add(op.deviceId)
       const error = `Retry after ${deferredRetrySeconds}s: this device is behind the retention horizon and has to pull `
         + 'first'
-      return refuse(about, 'RATE_LIMITED', error)
+      return toRefusedReceipt(about, 'RATE_LIMITED', error)
     }
 
-    if (isOverQuota(op)) return refuse(about, 'OVERSIZED', quotaExceeded)
+    if (isOverQuota(op)) return toRefusedReceipt(about, 'OVERSIZED', quotaExceeded)
     merge.used.bytes += op.bytes
     merge.used.rows++
     const serverVersion = ++merge.head
@@ -187,7 +187,7 @@ function isOfAnother({ ownerUserId }: StoredWinner, op: ValidOp, caller: Caller)
 }
 
 /** The receipt of an op that is refused. */
-export function refuse(about: { opId: string }, errorCode: OpRefusalCode, error: string): PushResultItem {
+export function toRefusedReceipt(about: { opId: string }, errorCode: OpRefusalCode, error: string): PushResultItem {
   return { ...about, success: false, errorCode, error, retryable: opRefusals[errorCode].retryable }
 }
 

@@ -58,7 +58,7 @@ async function applyBatch(context: EngineContext, caller: UserCaller, batch: Laz
   const valid = await validateOps(ops, caller)
   const isShort = context.disk.isShort()
   // A small push pays for no wait that it does not need.
-  const validated = isShort !== false && await isShort ? refusePuts(valid) : valid
+  const validated = isShort !== false && await isShort ? withoutPuts(valid) : valid
   const preparing = context.quotas.prepare(caller.workspaceId)
   if (preparing) await preparing
   const outcome = await writePush(context, caller, validated)
@@ -103,8 +103,8 @@ async function validateOps(ops: readonly unknown[], caller: UserCaller): Promise
   return validated
 }
 
-/** Puts wait where the disk has no more than its reserve; deletes beside them go on. */
-function refusePuts(ops: (ValidOp | Refusal)[]): (ValidOp | Refusal)[] {
+/** At the disk's reserve: refuses each put, and deletes go on. Throws DATABASE_FULL where there are only puts. */
+function withoutPuts(ops: (ValidOp | Refusal)[]): (ValidOp | Refusal)[] {
   const isPut = (op: ValidOp | Refusal) => isValidOp(op) && op.operation === 'put'
   if (!ops.some(isPut)) return ops
   countLimited('disk-reserve')

@@ -6,7 +6,8 @@ import { checkRow } from '../../lib/check-shape.ts'
 import { toNumber } from '../../../shared/parse-json.ts'
 import type { OpRefusalCode } from '../../../shared/error-codes.ts'
 import type { SyncOperation } from '../../../shared/protocol.ts'
-import { isCleanText, isDeeperThan } from '../json.ts'
+import { isId, isStorable } from '../../lib/storable-text.ts'
+import { isDeeperThan } from '../json.ts'
 import {
   maxClock, maxHlcLength, maxIdLength, maxPayloadBytes, maxPayloadDepth, maxPkLength,
 } from '../../../shared/limits.ts'
@@ -64,10 +65,10 @@ function checkOp(op: IncomingOp, caller: Caller): ValidOp | Wrong {
   if (!isId(op.pk, maxPkLength)) {
     return invalid(`pk must have 1 to ${maxPkLength} characters without NUL or lone surrogates`)
   }
-  if (!isId(deviceId, maxIdLength)) {
+  if (!isId(deviceId)) {
     return invalid(`stamp.deviceId must have 1 to ${maxIdLength} characters without NUL or lone surrogates`)
   }
-  if (hlc.length > maxHlcLength || !isCleanText(hlc)) {
+  if (hlc.length > maxHlcLength || !isStorable(hlc)) {
     return invalid(`stamp.hlc must have at most ${maxHlcLength} characters without NUL or lone surrogates`)
   }
   if (!Number.isInteger(clock) || clock < 0 || clock > maxClock) {
@@ -109,7 +110,7 @@ function admitPut(op: IncomingOp, table: SyncedTable, caller: Caller): string | 
   if (caller.kind === 'user' && owner !== caller.userId) {
     return { errorCode: 'UNAUTHORIZED', error: `${table.ownerKey} must be the signed-in user` }
   }
-  return typeof owner === 'string' && isId(owner, maxIdLength) ? text : wrong(`${table.ownerKey} must be a user's id`)
+  return isId(owner) ? text : wrong(`${table.ownerKey} must be a user's id`)
 }
 
 /** Null also for a delete by the server's own code: then the owner stays who it is. */
@@ -167,10 +168,6 @@ function isForeign(payload: Record<string, unknown>, caller: Caller): boolean {
 function isJsonObject(value: unknown): value is Record<string, unknown> {
   // A number that no double can hold is an object too.
   return typeof value === 'object' && value !== null && !Array.isArray(value) && toNumber(value) === undefined
-}
-
-function isId(text: string, maxLength: number): boolean {
-  return text.length > 0 && text.length <= maxLength && isCleanText(text)
 }
 
 function invalid(error: string): Wrong {

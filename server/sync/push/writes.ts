@@ -101,8 +101,8 @@ export const upsertTombstones = compileRowsSql<Tombstone, At>(['logId', 'now'], 
       tombstone_at = excluded.tombstone_at`)
 
 /**
- * Moves the head past the ops, if the log ends where it is thought to: instead of asking first and moving it last.
- * False where it does not.
+ * Moves the head past the ops, before they are written, if the log still ends at `end`. False where it does not. It
+ * saves a query: the head need not be read first.
  */
 export async function claimVersions(
   tx: WriteTransaction, workspaceId: string, end: LogEnd, used: Usage,

@@ -1,6 +1,7 @@
 /**
  * Webhooks and Connect records of the old database come along, and serve on from where they stood.
- * Seen red: each table left out; a ciphertext kept where none may be; the readable codes of revision 9 taken along.
+ * Seen red: each table left out; a ciphertext or a claim kept where none may be; the readable codes of revision 9 taken
+ * along.
  */
 import { expect, it } from 'vitest'
 import { createConnectStore } from '../../../server/host/connect/store.ts'
@@ -41,12 +42,15 @@ it('brings webhooks and deliveries along, which go on where they stood', async (
     ...delivery, id: 'd2', status: 'in_flight', claimed_by: 'old worker', claimed_at: null, next_retry_at: null,
     created_at: now + 1,
   })
+  insert(old.database, 'webhook_delivery_logs', {
+    ...delivery, id: 'd5', status: 'failed', claimed_by: 'old worker', claimed_at: 3, created_at: now + 2,
+  })
   insert(old.database, 'webhook_delivery_logs', { ...delivery, id: 'd3', webhook_id: 'bad' })
   insert(old.database, 'webhook_delivery_logs', { ...delivery, id: 'd4', status: 'odd' })
 
   const { report, moved } = await move(old)
   expect(report.tables.filter(({ name }) => name.startsWith('webhook'))).toEqual([
-    { name: 'webhook_registrations', read: 3, written: 2 }, { name: 'webhook_delivery_logs', read: 4, written: 2 },
+    { name: 'webhook_registrations', read: 3, written: 2 }, { name: 'webhook_delivery_logs', read: 5, written: 3 },
   ])
   expect(report.leftBehind).toEqual([])
   const store = createWebhookStore(async () => moved, { now: () => now + 10 })
@@ -57,7 +61,9 @@ it('brings webhooks and deliveries along, which go on where they stood', async (
     id: 'own', enabled: false, events: [], health: 'unknown',
   }])
   expect(await store.listActiveCustomHookNames()).toEqual(['a:after', 'b:after'])
-  expect((await store.getDeliveryLogs('hook', 0)).at(-1)).toEqual(delivery)
+  const deliveries = await store.getDeliveryLogs('hook', 0)
+  expect(deliveries.at(-1)).toEqual(delivery)
+  expect(deliveries[0]).toMatchObject({ id: 'd5', status: 'failed', claimed_by: null, claimed_at: null })
   expect(await store.claimPendingDeliveries('w', 9)).toMatchObject([{ id: 'd1', attempt: 2 }])
   expect(await store.resetStaleInFlightDeliveries(60_000), 'what no worker of the old server ends').toBe(1)
 })
@@ -122,11 +128,17 @@ it('keeps the lifecycle of an environment, with its claim and its deadlines', as
     signing_public_key: 's', noise_public_key: 'n',
   }
   insert(old.database, 'connect_environments', { ...environment, ...lifecycle, status: 'provisioning' })
+  insert(old.database, 'connect_environments', {
+    ...environment, id: 'e2', control_token_hash: 'ending', tunnel_secret_ciphertext: 'stray', status: 'revoking',
+  })
   const { moved } = await move(old)
   const store = createConnectStore(async () => moved)
   expect(
     await store.getEnvironmentByControlTokenHash('control', scope),
   ).toMatchObject({ ...lifecycle, status: 'provisioning' })
+  const ending = await store.getEnvironmentByControlTokenHash('ending', scope)
+  expect([ending!.status, ending!.tunnel_secret_ciphertext]).toEqual(['revoking', undefined])
+  expect(await store.claimNextEnvironmentLifecycle('x', now + 8, now + 20)).toMatchObject({ id: 'e2' })
   expect(await store.claimNextEnvironmentLifecycle('x', now + 8, now + 20)).toBeNull()
   expect(await store.claimNextEnvironmentLifecycle('x', now + 9, now + 20)).toMatchObject({ id: 'e1' })
 })

@@ -93,6 +93,18 @@ it('deletes a workspace for everybody and restores it with its members', async (
   expect(await access.getWorkspace({ workspaceId: 'none' })).toBeNull()
 })
 
+// Seen red: shown in the seconds in which it is stored.
+it('shows in milliseconds when an owner has deleted a workspace', async () => {
+  const { access, addUser, store } = await setUp()
+  const ada = await addUser('ada')
+  const { workspaceId } = await store.createWorkspace({ userId: ada, name: 'Own' })
+  const before = Date.now()
+  await store.removeWorkspace({ userId: ada, workspaceId })
+  const { deletedAt } = (await access.getWorkspace({ workspaceId }))!
+  expect(deletedAt).toBeGreaterThan(before - 1_000)
+  expect(deletedAt).toBeLessThanOrEqual(Date.now())
+})
+
 it('lists workspaces in pages, searched literally, deleted ones only on demand', async () => {
   const { access, addUser } = await setUp()
   const ada = await addUser('ada')

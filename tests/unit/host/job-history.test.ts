@@ -1,6 +1,7 @@
 /**
- * The way of a job's result into the synced history. Seen red: another's lease, `from` and the phase of the pending
- * page not looked at, a pending result cleaned up, a job that may be claimed before its admission.
+ * The way of a job's result into the synced history. Seen red: a lease that outlives its job, another's lease, `from`
+ * and the phase of the pending page not looked at, a pending result cleaned up, a job that may be claimed before its
+ * admission.
  */
 import { expect, it } from 'vitest'
 import { createBackgroundJobProvider } from '../../../server/host/jobs/provider.ts'
@@ -56,6 +57,8 @@ it('takes no snapshot of a worker whose lease another has', async () => {
   expect(await jobs.saveTerminalSnapshot(id, { ...ending, content: 'old' }, 'w1')).toBe(false)
   expect(await jobs.getJob(id, 'ada')).toMatchObject({ status: 'streaming' })
   expect(await jobs.saveTerminalSnapshot(id, ending, 'w2')).toBe(true)
+  const { leaseOwner, leaseExpiresAt } = (await jobs.getJob(id, 'ada'))!
+  expect([leaseOwner, leaseExpiresAt], 'the lease ends with the job').toEqual([undefined, undefined])
 })
 
 it('moves the phase only from where it is expected, and lets a worker claim what is ready', async () => {

@@ -51,6 +51,20 @@ it('finds deliveries and webhooks by an index, whatever there is besides', async
   expect(scans).toEqual([])
 })
 
+// Seen red for a delivery where the foreign key alone refused it.
+it('answers NOT_FOUND for a webhook and a delivery that are not there', async () => {
+  const { store } = await setUp()
+  const delivery = {
+    webhook_id: 'none', event_id: 'e', event_type: 'thread.created', attempt: 1, status: 'pending' as const,
+    claimed_by: null, claimed_at: null, http_status: null, error_message: null, request_payload: '{}',
+    response_body: null, duration_ms: null, next_retry_at: null, created_at: 1,
+  }
+  const notFound = { code: 'NOT_FOUND', message: expect.stringContaining('none') }
+  await expect(store.createDeliveryLog(delivery)).rejects.toMatchObject(notFound)
+  await expect(store.updateDeliveryLog('none', { attempt: 2 })).rejects.toMatchObject(notFound)
+  await expect(store.updateWebhook('none', { label: 'x' })).rejects.toMatchObject(notFound)
+})
+
 it('waits for a database that is not open yet, and opens nothing by itself', async () => {
   const opening = Promise.withResolvers<Awaited<ReturnType<typeof openTestDatabase>>>()
   const store = createWebhookStore(() => opening.promise)
