@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-/** What an app imports, for the examples of the docs. */
+/** What an app imports, for the examples of the docs and for the composables. */
 const alias = {
   '#or3-sync': fileURLToPath(new URL('server/index.ts', import.meta.url)),
+  '#imports': fileURLToPath(new URL('tests/helpers/nuxt-imports.ts', import.meta.url)),
   'or3-layer-sqlite/shared': fileURLToPath(new URL('shared/index.ts', import.meta.url)),
 }
 

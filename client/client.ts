@@ -39,6 +39,8 @@ export interface SyncClient {
    * `discards` says that the user gives them up.
    */
   forget(id: StoreId, options?: { discards?: boolean }): Promise<void>
+  /** The stores of a user that this browser keeps, open or not: one for each workspace that was opened here. */
+  kept(userId: string): Promise<StoreId[]>
   /** Closes all stores. */
   close(): Promise<void>
 }
@@ -59,10 +61,12 @@ export function createSyncClient(options: SyncClientOptions = {}): SyncClient {
   const stores = new Map<string, Promise<SyncStore>>()
 
   const nameOf = (id: StoreId) => nameStore({ ...id, profile: options.profile })
-  const open = (id: StoreId): Promise<SyncStore> => {
+  const open = async (id: StoreId): Promise<SyncStore> => {
     const name = nameOf(id)
-    const known = stores.get(name)
-    if (known) return known
+    const known = await stores.get(name)
+    if (known?.isClosed) await known.close()
+    const opened = stores.get(name)
+    if (opened) return opened
     const opening = openStore({ ...options, ...id, transport, storage, onClose: () => void stores.delete(name) })
     stores.set(name, opening)
     opening.catch(() => stores.delete(name))
@@ -75,13 +79,20 @@ export function createSyncClient(options: SyncClientOptions = {}): SyncClient {
   return {
     open,
     async forget(id, { discards = false } = {}) {
-      const store = await open(id)
-      const { pending, failures } = store.status
-      if (!discards && pending + failures > 0) {
-        throw new Error(`${pending} writes wait for the server and ${failures} have failed: they would be lost.`)
+      if (!discards) {
+        const { pending, failures } = (await open(id)).status
+        if (pending + failures > 0) {
+          throw new Error(`${pending} writes wait for the server and ${failures} have failed: they would be lost.`)
+        }
       }
       await close(nameOf(id))
       await storage.destroy(nameOf(id))
+    },
+    async kept(userId) {
+      const start = nameOf({ userId, workspaceId: '' })
+      const names = new Set([...stores.keys(), ...await storage.list?.() ?? []])
+      return [...names].filter(name => name.startsWith(start))
+        .map(name => ({ userId, workspaceId: decodeURIComponent(name.slice(start.length)) }))
     },
     async close() {
       await Promise.all([...stores.keys()].map(close))

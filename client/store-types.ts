@@ -52,6 +52,8 @@ export interface SyncStore {
   importOps(ops: Iterable<PendingOp>): Promise<boolean>
   /** All that is known, tombstones too: for comparing devices. */
   entries(): Iterable<Readonly<Entry> & { readonly table: string }>
+  /** True from the call of `close` on. */
+  readonly isClosed: boolean
   /** Stops syncing and closes; what waits is kept. Further writes throw. */
   close(): Promise<void>
 }

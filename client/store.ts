@@ -36,7 +36,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
   const { meta, outbox } = state
   const conflictListeners = createListeners<[Conflict]>()
   const seenConflicts = new Set<string>()
-  let isClosed = false
+  let closing: Promise<void> | undefined
   let mustRename = false
   let tabs: Tabs | undefined
 
@@ -81,7 +81,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
     post: message => tabs?.post(message),
   })
   status.subscribe(live.update)
-  const writes = createWrites({ state, writer, clock, node, now, isClosed: () => isClosed, onSaved: loop.soon })
+  const writes = createWrites({ state, writer, clock, node, now, isClosed: () => closing !== undefined, onSaved: loop.soon })
   options.tables?.forEach(writes.define)
   await writes.migrateOps()
   const hasTabs = writer.isDurable && typeof BroadcastChannel !== 'undefined'
@@ -156,6 +156,16 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
     live.setOnline(isOnline)
   }
 
+  async function shut(): Promise<void> {
+    globalThis.removeEventListener?.('online', loop.wake)
+    live.close()
+    await loop.stop()
+    await writer.close()
+    tabs?.close()
+    tabs = undefined
+    options.onClose?.()
+  }
+
   return {
     userId,
     workspaceId,
@@ -195,17 +205,10 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
     * entries() {
       for (const table of state.tables()) for (const entry of table.entries()) yield { ...entry, table: table.name }
     },
-    async close() {
-      if (isClosed) return
-      isClosed = true
-      globalThis.removeEventListener?.('online', loop.wake)
-      live.close()
-      await loop.stop()
-      await writer.close()
-      tabs?.close()
-      tabs = undefined
-      options.onClose?.()
+    get isClosed() {
+      return closing !== undefined
     },
+    close: () => closing ??= shut(),
   }
 }
 

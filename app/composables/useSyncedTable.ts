@@ -4,10 +4,10 @@
  */
 import type { ShallowRef } from 'vue'
 import { onScopeDispose, onServerPrefetch, shallowRef, useState, watch } from '#imports'
-import type { ListOptions, StoreTable, Write } from '../../client/index.ts'
+import type { ListOptions, StoreId, StoreTable, Write } from '../../client/index.ts'
 import type { RowOf, SyncedTable } from '../../shared/synced-table.ts'
 import { mergeRendered, pickRows, presentRows, readKey } from '../sync/rows.ts'
-import { useBrowserSync, usePageReader } from '../sync/render.ts'
+import { useBrowserSync, usePageReader, useRenderedSession } from '../sync/render.ts'
 import { type SyncViewStatus, useSyncStatus } from './useSyncStatus.ts'
 
 export interface SyncedTableView<Row extends object> {
@@ -41,27 +41,38 @@ export function useSyncedTable<Table extends SyncedTable>(
   type Row = RowOf<Table>
   // A snapshot of what the server rendered: the browser hydrates with the same rows.
   const rendered = useState<Row[]>(`or3-sync:rows:${table.name}`, () => [])
-  const rows = shallowRef<readonly Readonly<Row>[]>(pickRows(rendered.value, options))
   const status = useSyncStatus()
-  if (import.meta.server) return renderRows(table, rendered, rows, options, status)
+  if (import.meta.server) {
+    return renderRows(table, rendered, shallowRef(pickRows(rendered.value, options)), options, status)
+  }
 
-  const { store } = useBrowserSync()
+  const { store, followed } = useBrowserSync()
+  const renderedFor = useRenderedSession().value
+  /** What was rendered, where it is of this user and workspace; nobody else may see it. */
+  const renderedOf = (id: StoreId | undefined) =>
+    id && id.userId === renderedFor?.user.id && id.workspaceId === renderedFor.workspace.id ? rendered.value : []
+  const rows = shallowRef<readonly Readonly<Row>[]>(pickRows(renderedOf(followed.value), options))
   const opened = shallowRef<StoreTable<Row> | undefined>()
   let close = () => {}
-  watch(store, (found) => {
+  watch([store, followed], ([found, id]) => {
     close()
+    close = () => {}
     opened.value = found?.table(table)
-    if (!found || !opened.value) return
+    if (!found || !opened.value) {
+      rows.value = pickRows(renderedOf(id), options)
+      return
+    }
     const list = opened.value.list(options)
     const show = () => {
       rows.value = found.status.isComplete
         ? list.rows
-        : mergeRendered(rendered.value, list.rows, row => readKey(row, table.primaryKey), options)
+        : mergeRendered(renderedOf(found), list.rows, row => readKey(row, table.primaryKey), options)
     }
     const stops = [list.subscribe(show), found.subscribe(show), () => list.close()]
     close = () => stops.forEach(stop => stop())
     show()
-  }, { immediate: true })
+    // At once: what is written after a switch must not go to the workspace before.
+  }, { immediate: true, flush: 'sync' })
   onScopeDispose(() => close())
 
   const requireTable = () => {

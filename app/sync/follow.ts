@@ -19,7 +19,7 @@ export function followStore<T>(read: (store: SyncStore | undefined) => T): Reado
     }
     stop = found?.subscribe(show) ?? (() => {})
     show()
-  }, { immediate: true })
+  }, { immediate: true, flush: 'sync' })
   onScopeDispose(() => stop())
   return shown
 }

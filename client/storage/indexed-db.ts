@@ -44,6 +44,11 @@ export function createIndexedDbStorage(options: IndexedDbOptions = {}): Storage 
       if (typeof indexedDB === 'undefined') return
       await limit(deleteDB(prefix + name), limits.open)
     },
+    async list() {
+      // Older browsers have no `databases`: what is open is all that is known there.
+      const all = await globalThis.indexedDB?.databases?.() ?? []
+      return all.flatMap(({ name = '' }) => name.startsWith(prefix) ? [name.slice(prefix.length)] : [])
+    },
   }
 }
 

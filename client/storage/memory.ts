@@ -23,6 +23,9 @@ export function createMemoryStorage(): Storage {
     async destroy(name) {
       contents.delete(name)
     },
+    async list() {
+      return [...contents.keys()]
+    },
   }
 }
 

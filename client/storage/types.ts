@@ -48,4 +48,6 @@ export interface Storage {
   open(name: string, onLost: (error: StorageError) => void): Promise<StoreFile>
   /** Deletes a store; one that is not there is deleted already. */
   destroy(name: string): Promise<void>
+  /** The names of the stores that are kept here. */
+  list?(): Promise<string[]>
 }
