@@ -64,9 +64,10 @@ export function createSyncClient(options: SyncClientOptions = {}): SyncClient {
   const open = async (id: StoreId): Promise<SyncStore> => {
     const name = nameOf(id)
     const known = await stores.get(name)
-    if (known?.isClosed) await known.close()
-    const opened = stores.get(name)
-    if (opened) return opened
+    if (known && !known.isClosed) return known
+    await known?.close()
+    const other = stores.get(name)
+    if (other) return other
     const opening = openStore({ ...options, ...id, transport, storage, onClose: () => void stores.delete(name) })
     stores.set(name, opening)
     opening.catch(() => stores.delete(name))
@@ -82,7 +83,7 @@ export function createSyncClient(options: SyncClientOptions = {}): SyncClient {
       if (!discards) {
         const { pending, failures } = (await open(id)).status
         if (pending + failures > 0) {
-          throw new Error(`${pending} writes wait for the server and ${failures} have failed: they would be lost.`)
+          throw new Error(`${pending + failures} writes would be lost.`)
         }
       }
       await close(nameOf(id))

@@ -37,6 +37,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
   const conflictListeners = createListeners<[Conflict]>()
   const seenConflicts = new Set<string>()
   let closing: Promise<void> | undefined
+  const isClosed = () => closing !== undefined
   let mustRename = false
   let tabs: Tabs | undefined
 
@@ -81,7 +82,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
     post: message => tabs?.post(message),
   })
   status.subscribe(live.update)
-  const writes = createWrites({ state, writer, clock, node, now, isClosed: () => closing !== undefined, onSaved: loop.soon })
+  const writes = createWrites({ state, writer, clock, node, now, isClosed, onSaved: loop.soon })
   options.tables?.forEach(writes.define)
   await writes.migrateOps()
   const hasTabs = writer.isDurable && typeof BroadcastChannel !== 'undefined'
@@ -206,7 +207,7 @@ export async function openStore(options: StoreOptions): Promise<SyncStore> {
       for (const table of state.tables()) for (const entry of table.entries()) yield { ...entry, table: table.name }
     },
     get isClosed() {
-      return closing !== undefined
+      return isClosed()
     },
     close: () => closing ??= shut(),
   }

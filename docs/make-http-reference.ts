@@ -57,15 +57,17 @@ function bounds(least: number | undefined, most: number | undefined): string {
   return ` ${least ?? ''}..${most ?? ''}`
 }
 
+const mediaTypes: Record<string, string> = { '/api/metrics': 'text/plain', '/api/sync/live': 'text/event-stream' }
 const always: readonly ErrorCode[] = ['UNAUTHENTICATED', 'RATE_LIMITED', 'INVALID_REQUEST', 'CROSS_SITE']
 
-function describeRoute({ method, path, summary, who, limit, body, answer, codes }: RouteDescription): string {
+function describeRoute({ method, path, summary, who, limit, query, body, answer, codes }: RouteDescription): string {
   const perMinute = requestsPerMinute[limit as keyof typeof requestsPerMinute]
   const limitText = limit === undefined ? 'none' : `\`${limit}\`: ${perMinute} a minute`
   const own = codes.map(code => `\`${code}\` (${errorKinds[code].status})`)
   return [
     `### ${method} ${path}\n`, summary, '',
     `- Who: ${who}. Rate limit: ${limitText}.`,
+    ...query ? [`- Query: \`${showSchema(toSchema(query))}\``] : [],
     ...body ? [`- Body: \`${showSchema(toSchema(body))}\``] : [],
     `- Answer: \`${answer instanceof z.ZodUndefined ? 'empty' : showSchema(toSchema(answer))}\``,
     ...own.length > 0 ? [`- Codes of its own: ${own.join(', ')}`] : [],
@@ -121,21 +123,26 @@ ${routes.map(describeRoute).join('\n\n')}
 /** The same as an OpenAPI 3.1 document. */
 export function makeOpenApi(): string {
   const paths: Record<string, Record<string, unknown>> = {}
-  for (const { method, path, summary, who, body, answer, codes } of routes) {
+  for (const { method, path, summary, who, query, body, answer, codes } of routes) {
     const name = path.replaceAll(/:(\w+)/g, '{$1}')
     const all = [...new Set([...who === 'anybody' ? [] : always, ...codes])]
     const byStatus = Map.groupBy(all, code => errorKinds[code].status)
     ;(paths[name] ??= {})[method.toLowerCase()] = {
       summary,
       description: `Who: ${who}.`,
-      parameters: [...path.matchAll(/:(\w+)/g)].map(match =>
-        ({ name: match[1], in: 'path', required: true, schema: { type: 'string' } })),
+      parameters: [
+        ...[...path.matchAll(/:(\w+)/g)].map(match =>
+          ({ name: match[1], in: 'path', required: true, schema: { type: 'string' } })),
+        ...Object.entries(query?.shape ?? {}).map(([name, shape]) => ({
+          name, in: 'query', required: !shape.safeParse(undefined).success, schema: toSchema(shape),
+        })),
+      ],
       ...body && { requestBody: { required: true, content: { 'application/json': { schema: toSchema(body) } } } },
       responses: {
         200: {
           description: 'Done.',
           ...!(answer instanceof z.ZodUndefined) && {
-            content: { [path.endsWith('metrics') ? 'text/plain' : 'application/json']: { schema: toSchema(answer) } },
+            content: { [mediaTypes[path] ?? 'application/json']: { schema: toSchema(answer) } },
           },
         },
         ...Object.fromEntries([...byStatus].map(([status, codes]) => [status, {

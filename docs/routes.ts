@@ -18,6 +18,7 @@ export interface RouteDescription {
   who: 'anybody' | 'signed in' | 'viewer' | 'editor' | 'owner'
   /** The name of its rate limit in `or3Sqlite.limits.rateLimits`. */
   limit?: string
+  query?: z.ZodObject
   body?: ZodType
   answer: ZodType
   /** Beside those of every route: UNAUTHENTICATED, CROSS_SITE, RATE_LIMITED, INVALID_REQUEST and the 503s. */
@@ -26,6 +27,14 @@ export interface RouteDescription {
 
 const epochSeconds = z.int().meta({ description: 'epoch seconds' })
 const role = z.enum(['owner', 'editor', 'viewer'])
+/** An op, as `server/sync/push/validate.ts` judges each by itself. */
+const op = z.object({
+  tableName: z.string(), operation: z.enum(['put', 'delete']), pk: z.string().min(1).max(1024), payload: z.unknown().optional(),
+  stamp: z.object({
+    deviceId: z.string().min(1).max(256), opId: z.string().meta({ description: 'a UUID' }), hlc: z.string().max(512),
+    clock: z.int().min(0).max(2 ** 32 - 1),
+  }),
+})
 const ok = z.strictObject({ ok: z.literal(true) })
 const stamp = z.strictObject({ deviceId: z.string(), opId: z.string(), hlc: z.string(), clock: z.int() })
 const revision = z.strictObject({ clock: z.int(), hlc: z.string(), opId: z.string() })
@@ -116,7 +125,7 @@ const workspace = '/api/workspaces/:id'
 
 export const routes: readonly RouteDescription[] = [
   {
-    method: 'POST', path: `${sync}/push`, who: 'editor', limit: 'push', body: pushBatch,
+    method: 'POST', path: `${sync}/push`, who: 'editor', limit: 'push', body: pushBatch.extend({ ops: z.array(op) }),
     summary: 'Applies a batch of ops; one receipt per op, in their order.',
     answer: pushResult, codes: [...inWorkspace, 'READ_ONLY', 'BODY_TOO_LARGE', 'UNSUPPORTED_ENCODING'],
   },
@@ -132,8 +141,10 @@ export const routes: readonly RouteDescription[] = [
   },
   {
     method: 'GET', path: `${sync}/live`, who: 'viewer', limit: 'live',
-    summary: 'Server-sent events that tell the head of `?workspaceId=`; what has changed comes by a pull.',
-    answer: z.string(), codes: inWorkspace,
+    summary: 'Server-sent events that tell the head of a workspace; what has changed comes by a pull.',
+    query: z.object({ workspaceId: z.string(), client: z.string().max(64).optional() }),
+    answer: z.string().meta({ description: 'text/event-stream: `hello`, `head` and `end`, see SPEC.md, "Live"' }),
+    codes: inWorkspace,
   },
   {
     method: 'POST', path: `${sync}/update-cursor`, who: 'viewer', limit: 'update-cursor', body: updateCursorRequest,

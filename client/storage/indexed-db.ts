@@ -47,7 +47,7 @@ export function createIndexedDbStorage(options: IndexedDbOptions = {}): Storage 
     async list() {
       // Older browsers have no `databases`: what is open is all that is known there.
       const all = await globalThis.indexedDB?.databases?.() ?? []
-      return all.flatMap(({ name = '' }) => name.startsWith(prefix) ? [name.slice(prefix.length)] : [])
+      return all.filter(({ name }) => name?.startsWith(prefix)).map(({ name }) => name!.slice(prefix.length))
     },
   }
 }

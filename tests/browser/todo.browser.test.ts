@@ -100,6 +100,27 @@ it('shows its rows after a reload without a network, and sends what was written 
   expect(other.complaints).toEqual([])
 })
 
+// Seen red with a worker that does not keep the shell.
+it('opens without a network by the service worker of docs/browser.md', async () => {
+  const context = await arrive(createUser())
+  const tab = await openTab(context, home())
+  await tab.add('Buy milk')
+  await waitUntilSent(tab)
+  await tab.page.evaluate(async () => {
+    await navigator.serviceWorker.register('/sw.js')
+    await navigator.serviceWorker.ready
+  })
+  await context.setOffline(true)
+  await tab.page.reload()
+  await tab.row('Buy milk').waitFor()
+  await tab.add('Buy bread')
+  await tab.page.getByText('1 waiting').waitFor()
+  await tab.page.reload()
+  await tab.row('Buy bread').waitFor()
+  await context.setOffline(false)
+  await waitUntilSent(tab)
+})
+
 it('shows a refused write with its reason, until the user gives it up', async () => {
   const user = createUser()
   const [first, second] = [await openTab(await arrive(user), home()), await openTab(await arrive(user), home())]

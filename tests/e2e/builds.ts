@@ -5,10 +5,10 @@
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -67,12 +67,14 @@ export const testedTodo: FixtureBuild = {
   extends: ['or3-layer-sqlite'],
   compatibilityDate: '2026-11-01',
   vite: { define: { __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: 'true' } },
+  routeRules: { '/offline': { ssr: false } },
 })
 `,
       'server/plugins/handles.ts': `export default defineNitroPlugin((nitroApp) => {
   nitroApp.router.get('/open-handles', defineEventHandler(() => process.getActiveResourcesInfo()))
 })
 `,
+      'public/sw.js': readFileSync(new URL('../../docs/examples/service-worker.js', import.meta.url), 'utf8'),
       'server/plugins/tables.ts': `import { registerSyncedTable } from '#or3-sync'
 import { z } from 'zod'
 
@@ -114,7 +116,10 @@ export function buildFixture(build: FixtureBuild): Promise<App> {
     const [installed, tarball] = await Promise.all([installing, packLayer(folder)])
     await copySource(source, folder)
     for (const path of variant.without) await rm(join(folder, path), { recursive: true })
-    for (const [path, text] of Object.entries(variant.files ?? {})) await writeFile(join(folder, path), text)
+    for (const [path, text] of Object.entries(variant.files ?? {})) {
+      await mkdir(dirname(join(folder, path)), { recursive: true })
+      await writeFile(join(folder, path), text)
+    }
     // Hard links: as real as a copy, and there at once.
     await run('cp', ['-R', '-l', join(installed, 'node_modules'), join(folder, 'node_modules')])
     await rm(join(folder, 'node_modules/or3-layer-sqlite'), { recursive: true })

@@ -83,7 +83,7 @@ describe('a store on disk', () => {
     const client = openTab(server.transportOf())
     const id = { userId: 'user-1', workspaceId: 'w1' }
     await (await client.open(id)).table(posts).put({ id: 'p1', title: 'waits' }).saved
-    await expect(client.forget(id)).rejects.toThrow('1 writes wait')
+    await expect(client.forget(id)).rejects.toThrow('1 writes would be lost')
     await client.forget(id, { discards: true })
     expect(await indexedDB.databases()).toEqual([])
     expect([...(await client.open(id)).entries()]).toEqual([])
