@@ -29,7 +29,8 @@ const epochSeconds = z.int().meta({ description: 'epoch seconds' })
 const role = z.enum(['owner', 'editor', 'viewer'])
 /** An op, as `server/sync/push/validate.ts` judges each by itself. */
 const op = z.object({
-  tableName: z.string(), operation: z.enum(['put', 'delete']), pk: z.string().min(1).max(1024), payload: z.unknown().optional(),
+  tableName: z.string(), operation: z.enum(['put', 'delete']), pk: z.string().min(1).max(1024),
+  payload: z.unknown().optional(),
   stamp: z.object({
     deviceId: z.string().min(1).max(256), opId: z.string().meta({ description: 'a UUID' }), hlc: z.string().max(512),
     clock: z.int().min(0).max(2 ** 32 - 1),

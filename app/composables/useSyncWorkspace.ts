@@ -11,7 +11,7 @@ export interface SyncWorkspaceView {
   readonly workspaceId: Readonly<Ref<string | undefined>>
   /** The user's role in that workspace; undefined while it is not known. */
   readonly role: Readonly<Ref<WorkspaceRole | undefined>>
-  /** The user's workspaces, read once the page has hydrated; offline those of the last visit. The same for all callers. */
+  /** The user's workspaces, read once the page has hydrated; offline those of the last visit. */
   readonly workspaces: Readonly<ShallowRef<readonly SyncWorkspace[]>>
   /** Reads session and workspaces anew, as after a sign-in. Without a network what is known stays. */
   refresh(): Promise<void>

@@ -1,7 +1,7 @@
 /**
  * Who is signed in, as the browser knows it. The server's render resolves it with the request's own rights and sends it
- * along in the payload. A page without that asks `/api/auth/session`. The last session and its workspaces are remembered
- * in the browser, so that an app opens offline.
+ * along in the payload. A page without that asks `/api/auth/session`. The last session and its workspaces are kept in
+ * the browser, so that an app opens offline.
  */
 import type { WorkspaceRole, WorkspacesAnswer } from '../../shared/answers.ts'
 
@@ -19,8 +19,7 @@ export type SyncWorkspace = WorkspacesAnswer['workspaces'][number]
 /** What goes with each request, such as a bearer token; a function is asked each time. */
 export type RequestHeaders = Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>)
 
-const sessionKey = 'or3-sync:session'
-const workspacesKey = 'or3-sync:workspaces'
+const rememberedKey = 'or3-sync:session'
 
 /** Asks routes of the layer with the page's cookies; with a body by POST. Throws an `Error` where one refuses. */
 export function createCall(headers: RequestHeaders = {}) {
@@ -33,45 +32,21 @@ export function createCall(headers: RequestHeaders = {}) {
       },
       ...body && { method: 'POST', body: JSON.stringify(body) },
     })
-    if (!response.ok) throw new Refusal(path, response.status)
+    if (!response.ok) throw new Error(`${path}: the server answers ${response.status}.`)
     return await response.json() as T
   }
 }
 
-/** The server has answered, and not with what was asked for. */
-export class Refusal extends Error {
-  readonly status: number
-
-  constructor(path: string, status: number) {
-    super(`${path}: the server answers ${status}.`)
-    this.name = 'Refusal'
-    this.status = status
-  }
+/** What a browser remembers of the last visit. */
+export interface Visit {
+  session: SyncSession
+  workspaces: readonly SyncWorkspace[]
 }
 
-/** The session of the last visit, or null. */
-export const recallSession = (): SyncSession | null => recall<SyncSession>(sessionKey)
-
-/** Remembers the session for a start without a network; null forgets it, and the workspaces. */
-export function rememberSession(session: SyncSession | null): void {
-  remember(sessionKey, session)
-  if (!session) remember(workspacesKey, null)
-}
-
-/** The workspaces of the user at the last visit. */
-export function recallWorkspaces(userId: string): readonly SyncWorkspace[] {
-  const known = recall<{ userId: string, workspaces: SyncWorkspace[] }>(workspacesKey)
-  return known?.userId === userId ? known.workspaces : []
-}
-
-/** Remembers the user's workspaces for a start without a network. */
-export function rememberWorkspaces(userId: string, workspaces: readonly SyncWorkspace[]): void {
-  remember(workspacesKey, { userId, workspaces })
-}
-
-function recall<T>(key: string): T | null {
+/** The last visit, or null. */
+export function recallVisit(): Visit | null {
   try {
-    return JSON.parse(localStorage.getItem(key) ?? 'null') as T | null
+    return JSON.parse(localStorage.getItem(rememberedKey) ?? 'null') as Visit | null
   }
   catch {
     // Storage that is blocked, or holds something else, remembers nobody.
@@ -79,10 +54,11 @@ function recall<T>(key: string): T | null {
   }
 }
 
-function remember(key: string, value: object | null): void {
+/** Remembers the visit for a start without a network; null forgets it. */
+export function rememberVisit(visit: Visit | null): void {
   try {
-    if (value) localStorage.setItem(key, JSON.stringify(value))
-    else localStorage.removeItem(key)
+    if (visit) localStorage.setItem(rememberedKey, JSON.stringify(visit))
+    else localStorage.removeItem(rememberedKey)
   }
   catch {
     // Without storage the app works, but does not open offline.

@@ -8,8 +8,7 @@ import {
   createHttpTransport, createSyncClient, type StoreId, type SyncClient, type SyncClientOptions, type SyncStore,
 } from '../../client/index.ts'
 import {
-  createCall, recallSession, recallWorkspaces, Refusal, rememberSession, rememberWorkspaces, type RequestHeaders,
-  type SyncSession, type SyncWorkspace,
+  createCall, recallVisit, rememberVisit, type RequestHeaders, type SyncSession, type SyncWorkspace,
 } from './session.ts'
 
 /** What an app may set before the first composable runs: the client's options, and headers for all requests. */
@@ -35,7 +34,7 @@ export interface SyncApp {
   call: ReturnType<typeof createCall>
   /** Reads the session anew; keeps the known one where the server cannot be reached. */
   refreshSession(): Promise<void>
-  /** From now on the workspaces are read once the page has hydrated, and for each user who comes. */
+  /** Reads the workspaces once, when the page has hydrated. */
   listWorkspaces(): void
   /** Reads the workspaces anew; keeps the known ones where the server cannot be reached. Throws where it refuses. */
   refreshWorkspaces(): Promise<void>
@@ -71,12 +70,14 @@ function createSyncApp(known: SyncSession | null | undefined): SyncApp {
     ?? (async () => (await call<{ session: SyncSession | null }>('/api/auth/session')).session)
   const transport = options.transport ?? createHttpTransport({ headers: options.headers })
   const client = createSyncClient({ ...options, transport })
+  const visit = recallVisit()
   // Null from the render is an answer: nobody is signed in any more.
-  const session = ref<SyncSession | null | undefined>(known === undefined ? recallSession() ?? undefined : known)
+  const session = ref<SyncSession | null | undefined>(known === undefined ? visit?.session : known)
   /** Of one user: who signs in next has made no choice. */
   const chosen = shallowRef<{ userId: string | undefined, workspaceId: string } | undefined>()
   const store = shallowRef<SyncStore | undefined>()
-  const workspaces = shallowRef<readonly SyncWorkspace[]>([])
+  // A rendered page hydrates with what the server rendered, which is no workspaces.
+  const workspaces = shallowRef<readonly SyncWorkspace[]>(known === undefined ? visit?.workspaces ?? [] : [])
   const followed = computed(() => {
     const userId = session.value?.user.id
     const isChosen = chosen.value && (chosen.value.userId ?? userId) === userId
@@ -84,16 +85,16 @@ function createSyncApp(known: SyncSession | null | undefined): SyncApp {
     return userId && workspaceId ? { userId, workspaceId } : undefined
   })
 
-  function setSession(found: SyncSession | null) {
-    if (session.value?.user.id !== found?.user.id) workspaces.value = []
+  function know(found: SyncSession | null, list: readonly SyncWorkspace[]) {
     session.value = found
-    rememberSession(found)
+    workspaces.value = list
+    rememberVisit(found && { session: found, workspaces: list })
   }
 
   async function refreshSession() {
     try {
       const found = await readSession()
-      setSession(found)
+      know(found, session.value?.user.id === found?.user.id ? workspaces.value : [])
       if (found) store.value?.resume()
     }
     catch {
@@ -102,76 +103,64 @@ function createSyncApp(known: SyncSession | null | undefined): SyncApp {
   }
 
   async function refreshWorkspaces() {
-    const userId = session.value?.user.id
-    if (!userId) return
+    const before = session.value
+    if (!before) return
     try {
       const found = (await call<{ workspaces: SyncWorkspace[] }>('/api/workspaces')).workspaces
-      if (session.value?.user.id !== userId) return
-      workspaces.value = found
-      rememberWorkspaces(userId, found)
+      if (session.value?.user.id === before.user.id) know(session.value, found)
     }
     catch (error) {
-      if (error instanceof Refusal) throw error
+      // Without a network what is known stays.
+      if (!(error instanceof TypeError)) throw error
     }
   }
 
   const isFollowed = ({ userId, workspaceId }: StoreId) =>
     followed.value?.userId === userId && followed.value.workspaceId === workspaceId
+
+  /**
+   * Closes a store that is followed no longer, once its writes are sent: each open one holds a live stream, and over
+   * HTTP/1.1 a browser has six connections to a server.
+   */
+  function closeWhenSent(one: SyncStore) {
+    const look = () => {
+      if (!isFollowed(one) && one.status.pending) return
+      stop()
+      if (!isFollowed(one)) void one.close()
+    }
+    const stop = one.subscribe(look)
+    look()
+  }
   watch([() => followed.value?.userId, () => followed.value?.workspaceId], async () => {
     const target = followed.value
     const before = store.value
     store.value = undefined
-    if (before) closeWhenSent(before, isFollowed)
+    if (before) closeWhenSent(before)
     if (!target) return
     const opened = await client.open(target)
     if (isFollowed(opened)) store.value = opened
-    else closeWhenSent(opened, isFollowed)
+    else closeWhenSent(opened)
     // At once: what is written after a switch must not go to the workspace before.
   }, { immediate: true, flush: 'sync' })
-
-  const recall = () => {
-    const userId = session.value?.user.id
-    if (userId && workspaces.value.length === 0) workspaces.value = recallWorkspaces(userId)
-  }
-  // A rendered page hydrates with what the server rendered, which is no workspaces.
-  if (known === undefined) recall()
-  let isListing = false
-  function listWorkspaces() {
-    if (isListing) return
-    isListing = true
-    onNuxtReady(() => watch(() => session.value?.user.id, () => {
-      recall()
-      // A refusal is told by `refresh`, and by what asks next.
-      refreshWorkspaces().catch(() => {})
-    }, { immediate: true }))
-  }
 
   if (import.meta.dev) {
     void import('./devtools.ts').then(({ answerDevtools }) => answerDevtools(() => store.value ? [store.value] : []))
   }
-  if (known === undefined) void refreshSession()
-  else rememberSession(known)
+  if (known !== undefined) rememberVisit(known && { session: known, workspaces: ofVisit(known) })
+  const ready = known === undefined ? refreshSession() : new Promise<void>(onNuxtReady)
+  let listing: Promise<void> | undefined
+
+  function ofVisit({ user }: SyncSession) {
+    return visit?.session.user.id === user.id ? visit.workspaces : []
+  }
   return {
-    client, session, followed, store, workspaces, call, refreshSession, listWorkspaces, refreshWorkspaces,
-    forgetSession: () => setSession(null),
+    client, session, followed, store, workspaces, call, refreshSession, refreshWorkspaces,
+    // A refusal is told by `refresh`, and by what asks next.
+    listWorkspaces: () => void (listing ??= ready.then(() => {
+      if (session.value && workspaces.value.length === 0) workspaces.value = ofVisit(session.value)
+      return refreshWorkspaces()
+    }).catch(() => {})),
+    forgetSession: () => know(null, []),
     open: workspaceId => void (chosen.value = { userId: session.value?.user.id, workspaceId }),
   }
-}
-
-/**
- * Closes a store that is followed no longer, once its writes are sent: each open one holds a live stream, and over
- * HTTP/1.1 a browser has six connections to a server.
- */
-function closeWhenSent(store: SyncStore, isFollowed: (store: SyncStore) => boolean): void {
-  let isDone = false
-  let stop = () => {}
-  const look = () => {
-    if (isDone || (!isFollowed(store) && store.status.pending > 0)) return
-    isDone = true
-    stop()
-    if (!isFollowed(store)) void store.close()
-  }
-  stop = store.subscribe(look)
-  look()
-  if (isDone) stop()
 }
