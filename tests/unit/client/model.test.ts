@@ -181,8 +181,9 @@ async function compare(world: World): Promise<void> {
 function foretell({ server }: World): unknown[] {
   const model = createWorkspaceModel()
   for (const ops of server.received) pushModel(model, 'user-1', ops, 0)
-  return snapshotModel(model, 'user-1')
-    .flatMap(({ kind, pk, revision, ...item }) => kind === 'row' && 'payload' in item ? [{ pk, ...revision, row: item.payload }] : [])
+  return snapshotModel(model, 'user-1').flatMap(item => (
+    item.kind === 'row' ? [{ pk: item.pk, ...item.revision, row: item.payload }] : []
+  ))
 }
 
 type Entries = Map<string, Revision & { row?: unknown }>
