@@ -1,8 +1,8 @@
 /**
  * T21: three browsers with up to two tabs each do anything in any order, over a network that loses requests and
  * answers, with tabs that die at any step of their storage, clean-ups on the server and older backups put back. In the
- * end all tabs of all browsers show the same rows, and every write that was called saved counts or has been beaten.
- * Upholds P12. The server is the real engine on a libSQL file.
+ * end all tabs of all browsers show the same rows, which are those of the independent model, and every write that was
+ * called saved counts or has been beaten. Upholds P12. The server is the real engine on a libSQL file.
  */
 import fc from 'fast-check'
 import { expect, it, vi } from 'vitest'
@@ -10,6 +10,7 @@ import { compareRevisions } from '../../../shared/revision.ts'
 import type { Revision } from '../../../shared/protocol.ts'
 import { startClock } from '../../helpers/sync.ts'
 import { runs, timeoutMs } from '../../property/scale.ts'
+import { createWorkspaceModel, pushModel, snapshotModel } from '../../property/sync-model.ts'
 import { clearDatabases, createBrowser, posts, until } from './devices.ts'
 import { type MortalTab, openMortalTab } from './mortal-tab.ts'
 import { type Faults, loseConnection, startServer, type TestServer } from './server.ts'
@@ -38,6 +39,7 @@ interface World {
   wasCleaned: boolean
 }
 
+// Seen red with the order of two hlcs turned round in shared/revision.ts, for client and server alike.
 it('ends with equal rows everywhere, and no saved write lost', { timeout: timeoutMs(400) }, async () => {
   const clock = startClock()
   const property = fc.asyncProperty(
@@ -167,11 +169,21 @@ async function compare(world: World): Promise<void> {
     }
   }
   fresh!.kill()
+  if (!world.wasRestored && !world.wasCleaned) expect(live(expected)).toEqual(foretell(world))
   if (world.wasRestored || world.wasCleaned) return
   for (const { pk, revision } of world.saved) {
     const winner = expected.get(pk)
     expect(winner && compareRevisions(winner, revision)).toBeGreaterThanOrEqual(0)
   }
+}
+
+/** The rows by the independent model, of all ops that the server has received. */
+function foretell({ server }: World): unknown[] {
+  const model = createWorkspaceModel()
+  for (const ops of server.received) pushModel(model, 'user-1', ops, 0)
+  return snapshotModel(model, 'user-1').flatMap(item => (
+    item.kind === 'row' ? [{ pk: item.pk, ...item.revision, row: item.payload }] : []
+  ))
 }
 
 type Entries = Map<string, Revision & { row?: unknown }>

@@ -5,6 +5,7 @@ import { createSystemCaller, createUserCaller } from '../../../server/sync/calle
 import { isSyncError } from '../../../server/errors.ts'
 import { errorKinds } from '../../../shared/error-codes.ts'
 import { createSyncEngine } from '../../../server/sync/engine.ts'
+import type { PendingOp } from '../../../shared/protocol.ts'
 import { restoreBackup } from '../../../server/operations/restore.ts'
 import { layerMigrations, makeTempFolder, openTestDatabase } from '../../helpers/database.ts'
 import { withoutFlushes } from '../../property/scale.ts'
@@ -14,6 +15,8 @@ export type Route = Exclude<keyof Transport, 'openLive'>
 export interface TestServer {
   /** The way of a user; `faults` are asked before and after each request. */
   transportOf(user?: string, faults?: Faults): Transport
+  /** The ops of each push that was answered, whether or not the answer arrived. */
+  readonly received: readonly (readonly PendingOp[])[]
   /** How often each route was called. */
   readonly calls: Record<Route, number>
   cleanUp(): Promise<void>
@@ -41,6 +44,7 @@ export async function startServer(): Promise<TestServer> {
   const path = `${await makeTempFolder()}/sync.db`
   const open = async () => createSyncEngine(await openTestDatabase({ path, ...withoutFlushes }))
   const calls: Record<Route, number> = { push: 0, pull: 0, snapshot: 0, updateCursor: 0 }
+  const received: PendingOp[][] = []
   let engine = await open()
   let isBackedUp = false
 
@@ -51,6 +55,7 @@ export async function startServer(): Promise<TestServer> {
   }
   return {
     calls,
+    received,
     transportOf(user = 'user-1', faults = {}) {
       const ask = async <Q extends { scope: { workspaceId: string } }, A>(
         route: Route, request: Q, answer: (caller: ReturnType<typeof createUserCaller>, body: Q) => Promise<A>,
@@ -63,7 +68,11 @@ export async function startServer(): Promise<TestServer> {
         return JSON.parse(JSON.stringify(result ?? { ok: true })) as A
       }
       return {
-        push: request => ask('push', request, (caller, body) => engine.push(caller, body)),
+        push: request => ask('push', request, async (caller, body) => {
+          const answer = await engine.push(caller, body)
+          received.push(body.ops)
+          return answer
+        }),
         pull: request => ask('pull', request, (caller, body) => engine.pull(caller, body)),
         snapshot: request => ask('snapshot', request, (caller, body) => engine.snapshot(caller, body)),
         updateCursor: request => ask('updateCursor', request, (caller, body) => engine.updateCursor(caller, body)),
