@@ -77,7 +77,7 @@ it('waits with pulls within five seconds where a proxy keeps streams back', asyn
   expect(await page.evaluate(() => window.live.mode())).toBe('long-poll')
 })
 
-// Seen red without Web Locks: each tab had a stream, and the seventh got none.
+// Seen red without Web Locks: each tab had a stream, and the seventh page could not even load.
 it('has one stream for ten tabs, which all show an edit at once; another one leads when the first is closed', async () => {
   const { proxy, page } = await openProxied({})
   const tabs = [page]
