@@ -145,8 +145,6 @@ export function createLiveStream(options: LiveStreamOptions): LiveStream {
         // The body then ends with the connection, and an event is one write instead of three chunks.
         'Connection': 'close',
       })
-      // By themselves, so that Node keeps them as one text, not as the dozens of pieces it was made of.
-      response.flushHeaders()
       write(describeEvent({ type: 'hello', data: { head: sentHead, seconds: Math.round(ms / 1000) } }))
     },
   }
