@@ -33,6 +33,7 @@ export interface HttpTransportOptions {
 /** A first page from a slow disk takes seconds; a dead connection should not hold the outbox for minutes. */
 const defaultTimeoutMs = 30_000
 
+/** A request that got no answer, or a refusal. */
 export class TransportError extends Error {
   /** The HTTP status; 0 where no answer came. */
   readonly status: number

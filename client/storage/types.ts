@@ -4,6 +4,7 @@ import type { Commit, EntriesByTable, FailureRecord, Meta, OutboxItem, Segment }
 /** Why a store is not, or no longer, kept on disk. */
 export type StorageProblem = 'absent' | 'timeout' | 'full' | 'deleted' | 'upgraded' | 'failed'
 
+/** The store is not, or no longer, kept on disk: `problem` says why. */
 export class StorageError extends Error {
   readonly problem: StorageProblem
 

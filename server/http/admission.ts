@@ -10,7 +10,7 @@ import { type ErrorCode, errorKinds } from '../../shared/error-codes.ts'
 import { maxDrainBytes } from '../../shared/limits.ts'
 import { readSyncSettings } from '../config/sync.ts'
 import { createSyncError } from '../errors.ts'
-import { countLimited } from '../lib/limited.ts'
+import { countLimited } from '../lib/limit-counts.ts'
 import { mayLog } from '../lib/log-budget.ts'
 import { onRequestEnd } from './request-end.ts'
 

@@ -6,7 +6,7 @@ import { type H3Event, setResponseHeader } from 'h3'
 import { budgetWaitMs } from '../../shared/limits.ts'
 import { type FairnessSettings, readSyncSettings } from '../config/sync.ts'
 import { createSyncError } from '../errors.ts'
-import { countLimited } from '../lib/limited.ts'
+import { countLimited } from '../lib/limit-counts.ts'
 import { onRequestEnd } from './request-end.ts'
 
 /** A part of the budget. */

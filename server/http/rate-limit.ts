@@ -6,7 +6,7 @@
  */
 import { type H3Event, setResponseHeader, setResponseHeaders } from 'h3'
 import { createSyncError } from '../errors.ts'
-import { countLimited } from '../lib/limited.ts'
+import { countLimited } from '../lib/limit-counts.ts'
 import {
   addMoment, checkMoments, type Moments, pruneMoments, recount, type WindowCheck,
 } from '../lib/sliding-window.ts'

@@ -1,7 +1,7 @@
 /** Bounds how fast the log grows: a number of lines a minute, then one that tells how many were left out. */
 import { consola } from 'consola'
 import { readSyncSettings } from '../config/sync.ts'
-import { countLimited } from './limited.ts'
+import { countLimited } from './limit-counts.ts'
 
 const minuteMs = 60_000
 

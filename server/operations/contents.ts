@@ -1,7 +1,7 @@
 /** How much the open database holds: what the admin card shows, and what the log says at each start. */
 import { sql } from 'drizzle-orm'
 import type { SyncDatabase } from '../database/types.ts'
-import { livingWorkspaceIds } from '../workspaces/living.ts'
+import { livingWorkspaceIds } from '../workspaces/living-workspaces.ts'
 import { skippedVersionsName } from './copy-script.ts'
 
 export interface Contents {

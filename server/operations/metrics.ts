@@ -13,7 +13,7 @@ import { readWaitedMs } from '../http/live/wait.ts'
 import { pathOf } from '../http/requests.ts'
 import { readBytesInFlight } from '../http/byte-budget.ts'
 import { readRequestsInFlight } from '../http/admission.ts'
-import { limitNames, readLimited } from '../lib/limited.ts'
+import { limitNames, readLimited } from '../lib/limit-counts.ts'
 import { readPushResults, type Receipt } from './push-results.ts'
 
 export interface Metrics {

@@ -7,7 +7,7 @@ import { createMetrics, type Metrics } from './metrics.ts'
 import { logFailure, assignRequestId } from '../http/requests.ts'
 import { readOpsSettings } from '../config/operations.ts'
 import { mayLog } from '../lib/log-budget.ts'
-import { watchStatements } from './statements.ts'
+import { watchStatements } from './slow-statements.ts'
 
 /** What is used of nitro's hooks. */
 interface Hooks {

@@ -6,7 +6,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { readSyncSettings } from '../config/sync.ts'
 import type { SyncDatabase, WriteTransaction } from '../database/types.ts'
-import { countLimited } from '../lib/limited.ts'
+import { countLimited } from '../lib/limit-counts.ts'
 import { deviceCursors, logs } from '../database/schema/index.ts'
 import { createSyncError } from '../errors.ts'
 import { assertScope, type UserCaller } from './caller.ts'

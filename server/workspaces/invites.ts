@@ -13,7 +13,7 @@ import { createSyncError } from '../errors.ts'
 import { nowSeconds } from '../lib/clock.ts'
 import { requireRole } from './membership.ts'
 import { isAtLeast, workspaceRoles } from '../auth/roles.ts'
-import type { InviteStatus, WorkspaceInvite, WorkspaceRef, WorkspaceRole } from './store/types.ts'
+import type { InviteStatus, NewInvite, WorkspaceInvite, WorkspaceRef, WorkspaceRole } from './store/types.ts'
 import { isId } from '../lib/storable-text.ts'
 import { isEmail, maxEmailLength, normalizeEmail } from './text.ts'
 
@@ -26,16 +26,6 @@ const maxEndedInvites = 100
 /** All that are pending, so that none is hidden. */
 const defaultListLimit = maxPendingInvites + maxEndedInvites
 const maxListLimit = 500
-
-export interface NewInvite {
-  workspaceId: string
-  email: string
-  role: WorkspaceRole
-  invitedByUserId: string
-  /** Epoch seconds. */
-  expiresAt: number
-  tokenHash: string
-}
 
 interface EndedInvites { workspaceId: string, now: number }
 

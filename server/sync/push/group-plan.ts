@@ -10,6 +10,7 @@ import { cursorNameOf } from '../cursors.ts'
 import { changeBytes } from '../quota.ts'
 import type { GroupedPush } from './grouped-pushes.ts'
 import { idOf } from './merge.ts'
+import type { WinnerRow } from './reads.ts'
 import { isValidOp } from './validate.ts'
 
 interface PlanValues {
@@ -101,16 +102,8 @@ export const insertNewChanges = compileSql<PlanValues, NewChange>(value => sql`
     select w.op from records r cross join changes w on w.log_id = r.log_id and w.server_version = r.server_version
     where r.log_id = changes.log_id and r.table_name = changes.table_name and r.pk = changes.pk) as was`)
 
-/** The winner that an op lost to. */
-export interface Loser {
-  lostId: string
-  op: SyncOperation
-  clock: number
-  hlc: string
-  opId: string
-  createdAt: number
-  payload: string | null
-}
+/** The winner that the op `lostId` lost to. */
+export interface Loser extends Omit<WinnerRow, 'place'> { lostId: string }
 
 /**
  * As many of the first as `maxWinnerBytes` allow, in the whole group. A receipt has a row's payload twice, a delete's

@@ -9,7 +9,7 @@ import type { Caller } from '../caller.ts'
 import { isEqualJson } from '../json.ts'
 import { deferredRetrySeconds } from '../../../shared/limits.ts'
 import { compareRevisions } from '../../../shared/revision.ts'
-import { countLimited } from '../../lib/limited.ts'
+import { countLimited } from '../../lib/limit-counts.ts'
 import type { Left, Usage } from '../quota.ts'
 import { type ValidOp, isValidOp, type Refusal } from './validate.ts'
 

@@ -7,7 +7,7 @@ import type { PushBatch, PushResult, PushResultItem, Winner } from '../../../sha
 import { pushBatch, pushedOp } from '../../../shared/shapes.ts'
 import { readSyncSettings } from '../../config/sync.ts'
 import { createSyncError } from '../../errors.ts'
-import { countLimited } from '../../lib/limited.ts'
+import { countLimited } from '../../lib/limit-counts.ts'
 import { parseRequest } from '../../lib/parse-request.ts'
 import { createTurns } from '../../lib/turns.ts'
 import { assertScope, type UserCaller } from '../caller.ts'

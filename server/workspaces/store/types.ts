@@ -61,6 +61,12 @@ export interface WorkspaceInvite {
 }
 
 export type InviteRefusal = 'not_found' | 'email_mismatch' | 'already_used' | 'revoked' | 'expired'
+export interface NewInvite extends InviteRef {
+  role: WorkspaceRole
+  invitedByUserId: string
+  expiresAt: number
+}
+
 export interface InviteRef { workspaceId: string, email: string, tokenHash: string }
 
 export interface NewInviteLink {
@@ -122,14 +128,7 @@ export interface AuthWorkspaceStore {
   removeWorkspace(input: WorkspaceRef): Promise<void>
   setActiveWorkspace(input: WorkspaceRef): Promise<void>
 
-  createInvite?(input: {
-    workspaceId: string
-    email: string
-    role: WorkspaceRole
-    invitedByUserId: string
-    expiresAt: number
-    tokenHash: string
-  }): Promise<{ inviteId: string }>
+  createInvite?(input: NewInvite): Promise<{ inviteId: string }>
   listInvites?(input: {
     workspaceId: string
     status?: InviteStatus | undefined

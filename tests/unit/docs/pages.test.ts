@@ -3,7 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { makeErrorCodes } from '../../../docs/make-error-codes.ts'
 import { readSyncSettings } from '../../../server/config/sync.ts'
-import { limitNames } from '../../../server/lib/limited.ts'
+import { limitNames } from '../../../server/lib/limit-counts.ts'
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8')
 

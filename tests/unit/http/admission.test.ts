@@ -6,7 +6,7 @@ import { createError, createEvent, type H3Event, isError } from 'h3'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { configureSync } from '../../../server/config/sync.ts'
 import { guardApp, readRequestsInFlight } from '../../../server/http/admission.ts'
-import { readLimited } from '../../../server/lib/limited.ts'
+import { readLimited } from '../../../server/lib/limit-counts.ts'
 import { serveRoutes } from '../../helpers/http-server.ts'
 
 async function open(origin: string): Promise<{ socket: Socket, text: () => string, closed: Promise<void> }> {

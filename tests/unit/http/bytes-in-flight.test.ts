@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { readRequestsInFlight } from '../../../server/http/admission.ts'
 import { readBytesInFlight } from '../../../server/http/byte-budget.ts'
-import { readLimited } from '../../../server/lib/limited.ts'
+import { readLimited } from '../../../server/lib/limit-counts.ts'
 import { serveRoutes, type TestServer } from '../../helpers/http-server.ts'
 import { putOf } from '../../helpers/sync.ts'
 

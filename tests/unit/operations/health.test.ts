@@ -7,7 +7,7 @@ import { backUp } from '../../../server/operations/backup.ts'
 import { readHealth, readWalBytes } from '../../../server/operations/health.ts'
 import { createMetrics } from '../../../server/operations/metrics.ts'
 import { configureOps, readOpsSettings } from '../../../server/config/operations.ts'
-import { type SlowStatement, watchStatements } from '../../../server/operations/statements.ts'
+import { type SlowStatement, watchStatements } from '../../../server/operations/slow-statements.ts'
 import { openTestDatabase, type TestDatabase } from '../../helpers/database.ts'
 import { engineOf } from '../../helpers/engine.ts'
 
