@@ -38,6 +38,15 @@ it.each(['read', 'write'] as const)('damage met by a %s counts for a minute, wha
   expect(condition.problem).toBeNull()
 })
 
+// Seen red where a failed read was taken for a write: it counted until somebody wrote.
+it('a read that failed counts for a minute, and says nothing of writes', () => {
+  const condition = createCondition()
+  condition.noteFailure(failure('SQLITE_IOERR'), 'read')
+  expect([condition.problem, condition.isWriteFailing]).toEqual(['DATABASE_UNAVAILABLE', false])
+  vi.advanceTimersByTime(61_000)
+  expect(condition.problem).toBeNull()
+})
+
 it('leaves out what a client or the program did wrong, and a read that met a lock', () => {
   const condition = createCondition()
   condition.noteFailure(createSyncError('CONFLICT', 'no'), 'write')

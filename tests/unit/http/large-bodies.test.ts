@@ -1,4 +1,7 @@
 /** Large pushes: ops are parsed one by one, and what is not worth parsing is refused while it comes. */
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
 import process from 'node:process'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -35,6 +38,8 @@ it('refuses what is no JSON, wherever it is wrong', () => {
 
 it('refuses depth, values beside payloads and too many ops while they come, and marks a payload of too many values', () => {
   expect(() => parse(`{"x":${'['.repeat(20_000)}`)).toThrow(/deeper than 10000/)
+  // Seen red with no bound of the scan's own: the parser has one too, when all has come.
+  expect(() => createJsonScan(1).feed(Buffer.from('['.repeat(20_000)), 20_000)).toThrow(/deeper than 10000/)
   expect(() => parse(`{"ops":[{"junk":[${'{},'.repeat(100_000)}{}]}]}`)).toThrow(/values outside/)
   expect(() => parse(`{"ops":[{},{},{}]}`, 2)).toThrow(/at most 2/)
   expect(() => parse('{"ops":[{"payload":1,"payload":2}]}')).toThrow(/two payloads/)
@@ -44,24 +49,39 @@ it('refuses depth, values beside payloads and too many ops while they come, and 
 
 // Seen red before: the loop stood for two seconds, three on the way back.
 it('does not hold the loop for 50 ops of 250 KiB of nested arrays, nor for their way back', { timeout: 120_000 }, async () => {
-  const { post, meet } = await serveRoutes()
+  const { origin, meet } = await serveRoutes()
   const scope = { workspaceId: (await meet('ann')).workspaceId }
   const nested = JSON.parse(`[${'[],'.repeat(80_000)}[]]`) as unknown
-  const ops = Array.from({ length: 50 }, (_, index) => {
-    const op = putOf(`n${index}`)
+  const makeOps = () => Array.from({ length: 50 }, () => {
+    const op = putOf(randomUUID())
     return { ...op, payload: { ...op.payload as object, data: nested } }
   })
-  const body = Buffer.from(JSON.stringify({ scope, ops }))
-  // A connection that has been idle for too long is no matter of this test.
-  await meet('ann')
-  const pushing = watchTurns()
-  const { status, body: answer } = await post('push', body)
-  expect([status, answer['serverVersion']]).toEqual([200, 50])
-  expect(pushing.stop()).toBeLessThan(150)
-  const reading = watchTurns()
-  expect((await post('snapshot', { scope, pageSize: 4 })).status).toBe(200)
-  expect(reading.stop()).toBeLessThan(150)
+  const requests: [string, () => object][] = [
+    ['push', () => ({ ops: makeOps() })], ['snapshot', () => ({ pageSize: 1_000 })], ['pull', () => ({ cursor: 0, limit: 1_000 })],
+  ]
+  for (const [route, make] of requests) {
+    let longestMs = Infinity
+    // A machine that has much else to do makes a turn longer; what is the server's own doing comes with every try.
+    for (let tries = 0; tries < 4 && longestMs >= 100; tries++) {
+      const body = Buffer.from(JSON.stringify({ scope, ...make() }))
+      const turns = watchTurns()
+      expect(await sendInPieces(`${origin}/api/sync/${route}`, body), route).toBe(200)
+      longestMs = Math.min(longestMs, turns.stop())
+    }
+    expect(longestMs, route).toBeLessThan(100)
+  }
 })
+
+/** Answers the status. `fetch` would copy the body, and parse the answer, in this process and so in the server's turns. */
+async function sendInPieces(url: string, body: Buffer): Promise<number> {
+  const sending = request(url, { method: 'POST', headers: { 'x-user': 'ann', 'content-length': body.length } })
+  for (let from = 0; from < body.length; from += 65_536) {
+    if (!sending.write(body.subarray(from, from + 65_536))) await once(sending, 'drain')
+  }
+  const [response] = await once(sending.end(), 'response') as [IncomingMessage]
+  await once(response.resume(), 'end')
+  return response.statusCode!
+}
 
 /** The longest turn of the loop, in milliseconds of this thread's processor: other work on the machine does not count. */
 function watchTurns() {

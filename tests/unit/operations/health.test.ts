@@ -1,10 +1,10 @@
 import { EventEmitter } from 'node:events'
 import { randomBytes } from 'node:crypto'
 import { sql } from 'drizzle-orm'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { logs, users } from '../../../server/database/schema/index.ts'
 import { backUp } from '../../../server/operations/backup.ts'
-import { readHealth, readWalBytes } from '../../../server/operations/health.ts'
+import { readHealth, readRecentHealth, readWalBytes } from '../../../server/operations/health.ts'
 import { createMetrics } from '../../../server/operations/metrics.ts'
 import { configureOps, readOpsSettings } from '../../../server/config/operations.ts'
 import { type SlowStatement, watchStatements } from '../../../server/operations/slow-statements.ts'
@@ -32,6 +32,27 @@ it('says what a server that serves has, and no more than that', async () => {
 
 it('answers 503 while nothing is open', async () => {
   expect(await readHealth(undefined)).toMatchObject({ status: 503, health: { ready: false, writable: false, problem: 'DATABASE_UNAVAILABLE' } })
+})
+
+// Seen red without the second: anybody could have it computed as often as they asked.
+it('is computed once a second, and anew where what is wrong has changed', async () => {
+  let jumpedMs = 0
+  const now = performance.now.bind(performance)
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + jumpedMs)
+  onTestFinished(() => clock.mockRestore())
+  const database = await openTestDatabase()
+  let problem: 'DATABASE_MOVED' | null = null
+  const activity = { get problem() { return problem }, isWritable: true, queued: 0, commits: 0, jobs: 0, busyWaits: 0 }
+  const engine = { ...engineOf(database), database: { ...database, activity } }
+  const first = readRecentHealth(engine)
+  expect(await first).toMatchObject({ status: 200 })
+  expect(readRecentHealth(engine)).toBe(first)
+  problem = 'DATABASE_MOVED'
+  const changed = readRecentHealth(engine)
+  expect(await changed).toMatchObject({ status: 503 })
+  expect(readRecentHealth(engine)).toBe(changed)
+  jumpedMs = 1_001
+  expect(readRecentHealth(engine)).not.toBe(changed)
 })
 
 // Goes red when the writer does not note what was refused for want of room, and when no write is tried.
