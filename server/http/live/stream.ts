@@ -133,7 +133,8 @@ export function createLiveStream(options: LiveStreamOptions): LiveStream {
         throw createSyncError('DATABASE_UNAVAILABLE', 'The stream was closed before it began. Try again.')
       }
       state = 'open'
-      const ms = Math.min(lifeMs * (0.9 + random() / 5), expiresAt === undefined ? Infinity : Date.parse(expiresAt) - Date.now())
+      const leftMs = expiresAt === undefined ? Infinity : Date.parse(expiresAt) - Date.now()
+      const ms = Math.min(lifeMs * (0.9 + random() / 5), leftMs)
       endAt = performance.now() + ms
       sentHead = Math.max(head, newest.head)
       response.useChunkedEncodingByDefault = false
