@@ -1,6 +1,6 @@
 /**
- * public/sw.js: opens the app without a network. It keeps one page without anybody's rows (`routeRules` renders it in the
- * browser only) and the app's own files; the rows are in the layer's store. Nothing of `/api` is kept.
+ * public/sw.js: opens the app without a network. It keeps one page without anybody's rows (`routeRules` renders it in
+ * the browser only) and the app's own files; the rows are in the layer's store. Nothing of `/api` is kept.
  */
 const cacheName = 'app-1'
 const shell = '/offline'
