@@ -46,7 +46,7 @@ async function reportCursor(device: SyncDevice, isUrgent: boolean): Promise<void
   }
   catch (error) {
     if (!(error instanceof TransportError)) throw error
-    // Somebody has reported a newer cursor under this id. Without a lock, another tab of this store may have been first.
+    // Somebody has reported a newer cursor under this id. Without a lock, it may have been another tab of this store.
     if (error.status === 409 && device.isAlone) device.renameDevice()
     // Anything else costs nothing: the cursor is reported again with the next change.
   }
