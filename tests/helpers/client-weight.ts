@@ -1,9 +1,10 @@
-/** What the client costs a browser: engine, storage, composables and live connection, as a bundler makes it. */
+/** What the client costs a browser: engine, storage, composables and live connection, as an app's own bundler makes it. */
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { build } from 'esbuild'
+import { build, type Rolldown } from 'vite'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
+const entry = 'virtual:client'
 const composables = [
   'useSyncedTable', 'useSyncStatus', 'useSyncFailures', 'useSyncWorkspace', 'useSyncSession', 'configureSync',
 ]
@@ -14,14 +15,21 @@ const parts = ['client/index', ...composables.map(name => `app/composables/${nam
  * comes out, also of one that is loaded later, and the source files that went in.
  */
 export async function weighClient(): Promise<{ gzipBytes: number, sources: string[] }> {
-  const { outputFiles, metafile } = await build({
-    stdin: {
-      contents: parts.map(path => `export * from './${path}.ts'`).join('\n'), resolveDir: root, loader: 'ts',
+  const { output } = await build({
+    root, configFile: false, logLevel: 'error', define: { 'import.meta.server': 'false', 'import.meta.dev': 'false' },
+    plugins: [{
+      name: 'client',
+      resolveId: id => id === entry ? id : undefined,
+      load: id => id === entry ? parts.map(path => `export * from '${root}${path}.ts'`).join('\n') : undefined,
+    }],
+    build: {
+      write: false, target: 'es2022',
+      rolldownOptions: { input: entry, preserveEntrySignatures: 'strict', external: ['#imports', 'vue'] },
     },
-    bundle: true, splitting: true, outdir: 'out', minify: true, format: 'esm', target: 'es2022', platform: 'browser',
-    write: false, metafile: true, absWorkingDir: root,
-    external: ['#imports', 'vue'], define: { 'import.meta.server': 'false', 'import.meta.dev': 'false' },
-  })
-  const gzipBytes = outputFiles.reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0)
-  return { gzipBytes, sources: Object.keys(metafile.inputs).filter(path => path !== '<stdin>') }
+  }) as Rolldown.RolldownOutput
+  const chunks = output.filter(file => file.type === 'chunk')
+  return {
+    gzipBytes: chunks.reduce((sum, { code }) => sum + gzipSync(code, { level: 9 }).length, 0),
+    sources: chunks.flatMap(({ moduleIds }) => moduleIds).filter(id => id.startsWith(root)).map(id => id.slice(root.length)),
+  }
 }
