@@ -49,7 +49,7 @@ export const selectCounters = compileSql<{ workspaceId: string, now: number | nu
     coalesce(${value('now')}, unixepoch()) as now
   limit 1`)
 
-interface RecordTexts extends Texts { found?: number }
+export interface RecordTexts extends Texts { found?: number }
 
 interface RecordsValues extends Key { workspaceId: string, userId: string, limit: number }
 

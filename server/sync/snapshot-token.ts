@@ -21,6 +21,11 @@ export interface SnapshotPosition {
   pk: string
 }
 
+export interface SnapshotToken extends SnapshotPosition {
+  /** By the database's clock. */
+  expiresAt: number
+}
+
 type Header = [snapshotId: string, highWatermark: number, tableName: string, expiresAt: number,
   workspace: string, user: string, filter: string]
 
@@ -39,10 +44,10 @@ export async function writeSnapshotToken(
   return `${body}.${sign(await readTokenKey(), body)}`
 }
 
-/** Reads and checks a token. Throws INVALID_REQUEST, FORBIDDEN or SNAPSHOT_EXPIRED: see `snapshot`. */
+/** Reads and checks a token, but for its end. Throws INVALID_REQUEST or FORBIDDEN: see `snapshot`. */
 export async function readSnapshotToken(
-  { readTokenKey }: EngineContext, caller: UserCaller, token: string, filter: string | null, now: number,
-): Promise<SnapshotPosition> {
+  { readTokenKey }: EngineContext, caller: UserCaller, token: string, filter: string | null,
+): Promise<SnapshotToken> {
   const body = token.slice(0, token.lastIndexOf('.'))
   const [header, pk] = body.split('.')
   const expected = Buffer.from(sign(await readTokenKey(), body))
@@ -60,10 +65,8 @@ export async function readSnapshotToken(
   if (tables !== digest(filter)) {
     throw createSyncError('INVALID_REQUEST', 'Invalid snapshot request: tables: must stay the same from page to page')
   }
-  if (expiresAt < now) {
-    throw createSyncError('SNAPSHOT_EXPIRED', 'The snapshot has expired: start over without a pageToken')
-  }
-  return { snapshotId, highWatermark, filter, tableName, pk: Buffer.from(pk, 'base64url').toString('utf16le') }
+  const pkText = Buffer.from(pk, 'base64url').toString('utf16le')
+  return { snapshotId, highWatermark, filter, tableName, pk: pkText, expiresAt }
 }
 
 /**

@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { SyncDatabase } from '../database/types.ts'
-import { readRows } from '../database/statement.ts'
+import { readRows, type Statement } from '../database/statement.ts'
 import { createSyncError } from '../errors.ts'
 import { parseJson } from '../../shared/parse-json.ts'
 import { assertScope, type UserCaller } from './caller.ts'
@@ -16,7 +16,8 @@ import { maxPageTextLength, maxRowsPerRead, maxRowsPerRewind, maxStepsBack } fro
 import { createPartSize } from './part-size.ts'
 import { compareCodePoints } from '../../shared/revision.ts'
 import {
-  chainEnds, type Counters, type Key, recordsAfter, recordsOfTable, selectCounters, toWinners, type Winner,
+  chainEnds, type Counters, type Key, recordsAfter, recordsOfTable, type RecordTexts, selectCounters, toWinners,
+  type Winner,
 } from './snapshot-statements.ts'
 import { readSnapshotToken, type SnapshotPosition, writeSnapshotToken } from './snapshot-token.ts'
 import { snapshotRequest } from '../../shared/shapes.ts'
@@ -46,30 +47,47 @@ async function readAnswer(context: EngineContext, caller: UserCaller, request: S
   const { scope, pageSize, pageToken, tables } = parseRequest(snapshotRequest, request, 'Invalid snapshot request')
   assertScope(caller, scope)
   const { workspaceId } = caller
-  const { head, horizon, now } = await readCounters(context.database, workspaceId)
   const filter = tables === undefined ? null : JSON.stringify([...new Set(tables)].sort(compareCodePoints))
-  const position = pageToken === undefined
-    ? { snapshotId: randomUUID(), highWatermark: head, filter, tableName: '', pk: '' }
-    : await readSnapshotToken(context, caller, pageToken, filter, now)
+  const token = pageToken === undefined ? undefined : await readSnapshotToken(context, caller, pageToken, filter)
+  const { expiresAt, ...start } = token ?? {
+    snapshotId: randomUUID(), highWatermark: undefined, filter, tableName: '', pk: '', expiresAt: Infinity,
+  }
+  const { counters: { head, horizon, now }, first } = await readFirst(context.database, caller, start, pageSize)
+  const position = { ...start, highWatermark: start.highWatermark ?? head }
   const { snapshotId, highWatermark } = position
+  if (expiresAt < now) {
+    throw createSyncError('SNAPSHOT_EXPIRED', 'The snapshot has expired: start over without a pageToken')
+  }
   if (highWatermark > head) throw expired('it is of a later state than the server now has')
   if (highWatermark < horizon) throw expired('a row it may hold has been deleted and cleaned up since')
 
-  const { winners, next } = await readPage(context.database, caller, position, pageSize)
+  const { winners, next } = await readPage(context.database, caller, position, pageSize, first)
   const nextPageToken = next ? await writeSnapshotToken(context, caller, { ...position, ...next }, now) : null
   return { workspaceId, snapshotId, highWatermark, nextPageToken, winners }
 }
 
-async function readCounters(database: SyncDatabase, workspaceId: string): Promise<Counters> {
-  const [row] = await readRows(database.read.$client, selectCounters({ workspaceId, now: database.now() }))
-  return row!
+/** The counters; from a database server, where each request counts, the page's first records with them. */
+async function readFirst(
+  database: SyncDatabase, caller: UserCaller, start: Omit<SnapshotPosition, 'highWatermark'>, pageSize: number,
+): Promise<{ counters: Counters, first?: RecordTexts | undefined }> {
+  const { $client } = database.read
+  const counters = selectCounters({ workspaceId: caller.workspaceId, now: database.now() })
+  const tables = tablesFrom(start)
+  if (database.grouped === null || tables.length === 0) return { counters: (await readRows($client, counters))[0]! }
+  const [table] = tables
+  const limit = Math.min(pageSize, maxRowsPerRead) + 1
+  const results = await $client.batch([counters, selectRecords(database, caller, table, keyIn(table, start), limit)])
+  const [found, first] = results.map(({ rows }) => rows[0] as unknown)
+  return { counters: found as Counters, first: first as RecordTexts }
 }
 
 /**
  * The next winners in key order, as they were at the watermark, read in parts as a pull is. `next` is the last key
  * read, where there are more.
  */
-async function readPage(database: SyncDatabase, caller: UserCaller, position: SnapshotPosition, pageSize: number) {
+async function readPage(
+  database: SyncDatabase, caller: UserCaller, position: SnapshotPosition, pageSize: number, first?: RecordTexts,
+) {
   const winners: Winner[] = []
   let [rest, textLength, steps] = [pageSize, 0, 0]
   const isFull = () => rest === 0 || textLength >= maxPageTextLength || steps >= maxStepsBack
@@ -84,12 +102,14 @@ async function readPage(database: SyncDatabase, caller: UserCaller, position: Sn
     return part!.bytes
   })
   for (const table of tablesFrom(position)) {
-    let after: Key = table === undefined || table === position.tableName ? position : { tableName: table, pk: '' }
+    let after = keyIn(table, position)
     for (let hasRest = true; hasRest;) {
       // A full page only asks whether another table has more.
       const most = Math.min(rest, maxRowsPerRead)
       const wanted = isFull() ? 0 : database.grouped === null ? await partSize.next({ table, after }, most) : most
-      const { records, found } = await readRecords(database, caller, table, after, wanted + 1)
+      const { records, found } = toRecords(first
+        ?? (await readRows(database.read.$client, selectRecords(database, caller, table, after, wanted + 1)))[0]!)
+      first = undefined
       const part = records.slice(0, wanted)
       const rewound = await rewind(database, caller.workspaceId, part, position.highWatermark)
       winners.push(...rewound.winners)
@@ -107,27 +127,30 @@ async function readPage(database: SyncDatabase, caller: UserCaller, position: Sn
 }
 
 /** The tables of the filter from the position on; one `undefined` where there is no filter. */
-function tablesFrom({ filter, tableName }: SnapshotPosition): (string | undefined)[] {
+function tablesFrom({ filter, tableName }: Pick<SnapshotPosition, 'filter' | 'tableName'>): (string | undefined)[] {
   return filter === null
     ? [undefined]
     : (JSON.parse(filter) as string[]).filter(table => compareCodePoints(table, tableName) >= 0)
 }
 
-/**
- * The records after a key, of one table or of all; `found` may be more than fit into an answer of a database server.
- */
-async function readRecords(
-  database: SyncDatabase,
-  { workspaceId, userId }: UserCaller,
-  table: string | undefined,
-  { tableName, pk }: Key,
-  limit: number,
-): Promise<{ records: Winner[], found: number }> {
+/** After which key the page goes on in a table. */
+function keyIn(table: string | undefined, position: Key): Key {
+  return table === undefined || table === position.tableName ? position : { tableName: table, pk: '' }
+}
+
+/** The records after a key, of one table or of all. */
+function selectRecords(
+  database: SyncDatabase, { workspaceId, userId }: UserCaller, table: string | undefined, after: Key, limit: number,
+): Statement<RecordTexts> {
   const { read, readBounded } = table === undefined ? recordsAfter : recordsOfTable
   const statement = database.grouped === null ? read : readBounded
-  const [part] = await readRows(database.read.$client, statement({ workspaceId, userId, tableName, pk, limit }))
-  const records = toWinners(part!)
-  return { records, found: part!.found ?? records.length }
+  return statement({ workspaceId, userId, tableName: after.tableName, pk: after.pk, limit })
+}
+
+/** `found` may be more than fit into an answer of a database server. */
+function toRecords(part: RecordTexts): { records: Winner[], found: number } {
+  const records = toWinners(part)
+  return { records, found: part.found ?? records.length }
 }
 
 /**

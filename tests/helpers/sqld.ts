@@ -110,7 +110,7 @@ async function configure(adminPort: number, durability: string, blockWrites: boo
 }
 
 /** Free at this moment; all are held until the last is found, so that they differ. */
-async function findPorts(count: number): Promise<number[]> {
+export async function findPorts(count: number): Promise<number[]> {
   const servers = await Promise.all(Array.from({ length: count }, async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')

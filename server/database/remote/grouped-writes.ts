@@ -16,8 +16,11 @@ export interface GroupedWrite<Item, Result> {
   read(items: readonly Item[], results: readonly ResultSet[]): (Result | undefined)[]
   /** What has to be read to decide on one item. They may write what does no harm alone. */
   reads(item: Item): InStatement[]
-  /** The writes of one item, run in the transaction of `reads`. */
-  decide(item: Item, results: readonly ResultSet[]): { writes: InStatement[], result: Result }
+  /** The writes of one item, run in the transaction of `reads`; `finish` gets what they answer. */
+  decide(item: Item, results: readonly ResultSet[]): {
+    writes: InStatement[]
+    finish: (results: readonly ResultSet[]) => Result
+  }
 }
 
 /** What a database offers that runs such writes in groups. */

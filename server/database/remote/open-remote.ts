@@ -1,7 +1,7 @@
 /**
  * A database on a libsql-server (sqld, Turso), which several servers of this layer may share. The start proves what the
- * promises rest on: the server is there, takes the token, is the primary, takes writes, flushes each commit, and has the
- * layer's tables.
+ * promises rest on: the server is there, takes the token, is the primary, takes writes, flushes each commit, and has
+ * the layer's tables.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '@libsql/core/api'

@@ -113,9 +113,8 @@ export function createRemoteWriter(
     try {
       const result = await untilServed([one], async (own) => {
         const answers = await own.send(['BEGIN IMMEDIATE', ...kind.reads(one.item)])
-        const { writes, result } = kind.decide(one.item, answers.slice(1))
-        await own.send([...writes, 'COMMIT'], { onlyInTransaction: true, isLast })
-        return result
+        const { writes, finish } = kind.decide(one.item, answers.slice(1))
+        return finish(await own.send([...writes, 'COMMIT'], { onlyInTransaction: true, isLast }))
       })
       counts.commits++
       settle(one, result)

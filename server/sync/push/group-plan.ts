@@ -6,26 +6,27 @@ import { sql } from 'drizzle-orm'
 import { maxWinnerBytes } from '../../../shared/limits.ts'
 import type { SyncOperation } from '../../../shared/protocol.ts'
 import { compileSql } from '../../database/statement.ts'
+import type { UserCaller } from '../caller.ts'
 import { cursorNameOf } from '../cursors.ts'
 import { changeBytes } from '../quota.ts'
 import type { GroupedPush } from './grouped-pushes.ts'
 import { idOf } from './merge.ts'
-import type { WinnerRow } from './reads.ts'
-import { isValidOp } from './validate.ts'
+import { isValidOp, type ValidOp } from './validate.ts'
 
 interface PlanValues {
-  /** JSON: the place in the group, workspace and user of each push. */
-  pushes: string
-  /** JSON: the stamp of each op and where its payload is, with the place of its push. */
+  /** JSON: each op, with its push and whose it is. */
   ops: string
   /** The payloads one after the other: SQLite neither parses nor unescapes them. */
   payloads: Uint8Array
-  /** JSON: each workspace once. */
-  workspaces: string
   now: number | null
 }
 
-/** What the statements are bound with. */
+interface InWorkspaces {
+  /** JSON: the workspaces of the group, each once. */
+  workspaces: string
+}
+
+/** What `insertNewChanges` is bound with. */
 export function toPlanValues(pushes: readonly GroupedPush[], now: number | null): PlanValues {
   const payloads: Buffer[] = []
   let length = 0
@@ -36,114 +37,141 @@ export function toPlanValues(pushes: readonly GroupedPush[], now: number | null)
     length += bytes.length
     return [length - bytes.length + 1, bytes.length]
   }
-  const ops = pushes.flatMap(({ ops }, index) => ops.filter(isValidOp).map(op => [
-    index, op.tableName, op.pk, op.operation, op.clock, op.hlc, op.deviceId, cursorNameOf(op.deviceId),
-    idOf(op), op.ownerUserId, ...place(op.payload),
+  const ops = pushes.flatMap(({ caller: { workspaceId, userId }, ops }, push) => ops.filter(isValidOp).map(op => [
+    push, workspaceId, userId, cursorNameOf(op.deviceId), op.tableName, op.pk, op.operation, op.clock, op.hlc,
+    op.deviceId, idOf(op), op.ownerUserId, ...place(op.payload),
   ]))
   return {
-    pushes: JSON.stringify(pushes.map(({ caller }, index) => [index, caller.workspaceId, caller.userId])),
     ops: JSON.stringify(ops),
     payloads: Buffer.concat(payloads),
-    workspaces: JSON.stringify([...new Set(pushes.map(({ caller }) => caller.workspaceId))]),
     now,
   }
 }
 
-/** Begins the logs that are not there yet. */
-export const insertNewLogs = compileSql<PlanValues>(value => sql`
-  insert into logs (workspace_id, head) select value, 0 from json_each(${value('workspaces')}) where true
-  on conflict (workspace_id) do nothing`)
-
-/** What has become of an op; `was` is the operation of the winner that it met. */
-export interface NewChange { opId: string, serverVersion: number, obsoletes: number | null, was: SyncOperation | null }
+/** Where an op has what, in the order of `toPlanValues`. */
+const [push, workspaceId, userId, cursorName, tableName, pk, op, clock, hlc, deviceId, opId, owner, start, bytes]
+  = Array.from({ length: 14 }, (_, index) => sql.raw(`value ->> ${index}`))
 
 /**
  * Logs the ops of every push that may be written as it is, with their versions; a winner names what it obsoletes, a
- * loser itself. Text is compared byte by byte, which is the order of code points.
+ * loser itself. Text is compared byte by byte, which is the order of code points. The server parses and plans each
+ * statement anew for each group, which takes longer than to run it for one op: so it is as short as it can be.
  */
-export const insertNewChanges = compileSql<PlanValues, NewChange>(value => sql`
+export const insertNewChanges = compileSql<PlanValues>(value => sql`
   insert into changes
     (log_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at,
       payload)
-  with push as materialized (
-    select v.value ->> 0 as place, v.value ->> 1 as workspace_id, v.value ->> 2 as user_id, l.id as log_id, l.head,
-      l.horizon
-    from json_each(${value('pushes')}) v cross join logs l on l.workspace_id = v.value ->> 1
-  ), incoming as materialized (
-    select v.key as place, p.place as push, p.workspace_id, p.user_id, p.log_id, p.head, p.horizon,
-      v.value ->> 1 as table_name, v.value ->> 2 as pk, v.value ->> 3 as op, v.value ->> 4 as clock,
-      v.value ->> 5 as hlc,
-      v.value ->> 6 as device_id, v.value ->> 7 as cursor_name, v.value ->> 8 as op_id, v.value ->> 9 as owner_user_id,
-      v.value ->> 10 as payload_start, v.value ->> 11 as payload_bytes
-    from json_each(${value('ops')}) v cross join push p on p.place = v.value ->> 0
-  ), met as materialized (
-    select i.*, w.server_version as w_version, w.clock as w_clock, w.hlc as w_hlc, w.op_id as w_op_id,
-      w.owner_user_id as w_owner
-    from incoming i
-    left join records r on r.log_id = i.log_id and r.table_name = i.table_name and r.pk = i.pk
+  with met as materialized (
+    select v.key, v.value, l.*, w.server_version as won, w.clock, w.hlc, w.op_id, w.owner_user_id as owner
+    from json_each(${value('ops')}) v
+    cross join logs l on l.workspace_id = ${workspaceId}
+    left join records r on r.log_id = l.id and r.table_name = ${tableName} and r.pk = ${pk}
     left join changes w on w.log_id = r.log_id and w.server_version = r.server_version
-  ), unsettled as materialized (
-    select distinct push from met
-    where exists (select 1 from changes c where c.log_id = met.log_id and c.op_key = unhex(met.op_id, '-'))
-      or (w_owner is not null and w_owner is not user_id)
-      or (horizon > 0 and exists (
-        select 1 from device_cursors d where d.workspace_id = met.workspace_id and d.user_id = met.user_id
-          and d.device_id = met.cursor_name and d.cursor < met.horizon))
-  ), new as (
-    select *, head + row_number() over (partition by log_id order by place) as version from met
-    where push not in (select push from unsettled)
   )
-  select log_id, version, table_name, pk, op, clock, hlc, device_id, op_id, coalesce(w_owner, owner_user_id),
-    case when w_version is null then null
-      when (clock, hlc, op_id) > (w_clock, w_hlc, w_op_id) then w_version else version end,
-    coalesce(${value('now')}, unixepoch()), cast(substr(${value('payloads')}, payload_start, payload_bytes) as text)
-  from new order by place
-  returning op_id as "opId", server_version as "serverVersion", obsoletes, (
-    select w.op from records r cross join changes w on w.log_id = r.log_id and w.server_version = r.server_version
-    where r.log_id = changes.log_id and r.table_name = changes.table_name and r.pk = changes.pk) as was`)
+  select id, version, ${tableName}, ${pk}, ${op}, ${clock}, ${hlc}, ${deviceId}, ${opId}, coalesce(owner, ${owner}),
+    iif(won is null or (${clock}, ${hlc}, ${opId}) > (clock, hlc, op_id), won, version),
+    coalesce(${value('now')}, unixepoch()), cast(substr(${value('payloads')}, ${start}, ${bytes}) as text)
+  from (
+    select *, head + row_number() over (partition by id order by key) as version from met
+    where ${push} not in (
+      select ${push} from met
+      where owner <> ${userId}
+        or exists (select 1 from changes c where c.log_id = met.id and c.op_key = unhex(${opId}, '-'))
+        or horizon and exists (
+          select 1 from device_cursors d where d.workspace_id = met.workspace_id and d.user_id = ${userId}
+            and d.device_id = ${cursorName} and d.cursor < horizon)))`)
 
-/** The winner that the op `lostId` lost to. */
-export interface Loser extends Omit<WinnerRow, 'place'> { lostId: string }
+/** Of a group of one op, the most frequent one. */
+interface OneValues extends Omit<ValidOp, 'bytes'> {
+  workspaceId: string
+  userId: string
+  cursorName: string
+  now: number | null
+}
+
+export function toOneValues({ workspaceId, userId }: UserCaller, op: ValidOp, now: number | null): OneValues {
+  return { ...op, opId: idOf(op), workspaceId, userId, cursorName: cursorNameOf(op.deviceId), now }
+}
+
+/** As `insertNewChanges` for one op: planned in a third of the time. */
+export const insertOneChange = compileSql<OneValues>(value => sql`
+  insert into changes
+    (log_id, server_version, table_name, pk, op, clock, hlc, device_id, op_id, owner_user_id, obsoletes, created_at,
+      payload)
+  select id, head + 1, ${value('tableName')}, ${value('pk')}, ${value('operation')}, ${value('clock')}, ${value('hlc')},
+    ${value('deviceId')}, ${value('opId')}, coalesce(w.owner_user_id, ${value('ownerUserId')}),
+    iif(w.op_id is null or (${value('clock')}, ${value('hlc')}, ${value('opId')}) > (w.clock, w.hlc, w.op_id),
+      w.server_version, head + 1),
+    coalesce(${value('now')}, unixepoch()), ${value('payload')}
+  from logs l
+  left join records r on r.log_id = id and r.table_name = ${value('tableName')} and r.pk = ${value('pk')}
+  left join changes w on w.log_id = r.log_id and w.server_version = r.server_version
+  where l.workspace_id = ${value('workspaceId')} and (w.owner_user_id is null or w.owner_user_id = ${value('userId')})
+    and not exists (select 1 from changes c where c.log_id = id and c.op_key = unhex(${value('opId')}, '-'))
+    and not (horizon and exists (
+      select 1 from device_cursors d where d.workspace_id = l.workspace_id and d.user_id = ${value('userId')}
+        and d.device_id = ${value('cursorName')} and d.cursor < horizon))`)
+
+/** What has become of an op. */
+export interface Receipt {
+  opId: string
+  serverVersion: number
+  obsoletes: number | null
+  /** The operation of the winner that it met. */
+  was: SyncOperation | null
+  /** From here on that winner, where the op lost to it and there is room; else null. */
+  winnerId: string | null
+  clock: number
+  hlc: string
+  createdAt: number
+  payload: string | null
+}
 
 /**
- * As many of the first as `maxWinnerBytes` allow, in the whole group. A receipt has a row's payload twice, a delete's
- * not at all.
+ * What has become of each op that was logged. As many winners of the first as `maxWinnerBytes` allow, in the whole
+ * group: an answer has a row's payload twice, a delete's not at all.
  */
-export const selectLosers = compileSql<PlanValues, Loser>(value => sql`
-  select lost_id as "lostId", w.op, w.clock, w.hlc, w.op_id as "opId", w.created_at as "createdAt",
-    case w.op when 'put' then w.payload end as payload
+export const selectReceipts = compileSql<InWorkspaces, Receipt>(value => sql`
+  select n.op_id as "opId", version as "serverVersion", n.obsoletes, was, w.op_id as "winnerId", w.clock, w.hlc,
+    w.created_at as "createdAt", iif(was = 'put', w.payload, null) as payload
   from (
-    select c.op_id as lost_id, w.log_id, w.server_version,
-      sum(case w.op when 'put' then 2 * octet_length(w.payload) else 0 end)
+    select c.op_id, c.log_id, c.server_version as version, c.obsoletes, w.op as was, w.server_version as won,
+      sum(iif(c.obsoletes = c.server_version and w.op = 'put', 2 * octet_length(w.payload), 0))
         over (order by c.log_id, c.server_version) as bytes
-    from json_each(${value('workspaces')}) v cross join logs l on l.workspace_id = v.value
-    cross join changes c on c.log_id = l.id and c.server_version > l.head and c.obsoletes = c.server_version
-    cross join records r on r.log_id = c.log_id and r.table_name = c.table_name and r.pk = c.pk
-    cross join changes w on w.log_id = r.log_id and w.server_version = r.server_version) as lost
-  cross join changes w on w.log_id = lost.log_id and w.server_version = lost.server_version
-  where lost.bytes <= ${maxWinnerBytes}`)
+    from logs l cross join changes c on c.log_id = l.id and c.server_version > l.head
+    left join records r on r.log_id = c.log_id and r.table_name = c.table_name and r.pk = c.pk
+    left join changes w on w.log_id = r.log_id and w.server_version = r.server_version
+    where l.workspace_id in (select value from json_each(${value('workspaces')}))) n
+  left join changes w on n.obsoletes = version and bytes <= ${maxWinnerBytes} and w.log_id = n.log_id
+    and w.server_version = won`)
+
+/** The same for a group of one op. */
+export const selectOneReceipt = compileSql<{ workspaceId: string }, Receipt>(value => sql`
+  select c.op_id as "opId", c.server_version as "serverVersion", c.obsoletes, w.op as was,
+    iif(c.obsoletes = c.server_version, w.op_id, null) as "winnerId", w.clock, w.hlc, w.created_at as "createdAt",
+    iif(c.obsoletes = c.server_version and w.op = 'put', w.payload, null) as payload
+  from logs l cross join changes c on c.log_id = l.id and c.server_version > l.head
+  left join records r on r.log_id = c.log_id and r.table_name = c.table_name and r.pk = c.pk
+  left join changes w on w.log_id = r.log_id and w.server_version = r.server_version
+  where l.workspace_id = ${value('workspaceId')}`)
 
 /** Points each row to its winner. A change of a deleted row, also one that lost, is the newest under its tombstone. */
-export const pointRecords = compileSql<PlanValues>(value => sql`
+export const pointRecords = compileSql<InWorkspaces>(value => sql`
   insert into records (log_id, table_name, pk, server_version, tombstone_version, tombstone_at)
-  select c.log_id, c.table_name, c.pk,
-    case when c.obsoletes is c.server_version then r.server_version else c.server_version end,
-    case when c.obsoletes is c.server_version or c.op = 'delete' then c.server_version end,
-    case when c.obsoletes is c.server_version or c.op = 'delete' then c.created_at end
-  from json_each(${value('workspaces')}) v cross join logs l on l.workspace_id = v.value
-  cross join changes c on c.log_id = l.id and c.server_version > l.head
+  select c.log_id, c.table_name, c.pk, iif(c.obsoletes = c.server_version, r.server_version, c.server_version),
+    iif(c.obsoletes = c.server_version or c.op = 'delete', c.server_version, null),
+    iif(c.obsoletes = c.server_version or c.op = 'delete', c.created_at, null)
+  from logs l cross join changes c on c.log_id = l.id and c.server_version > l.head
   left join records r on r.log_id = c.log_id and r.table_name = c.table_name and r.pk = c.pk
-  where c.obsoletes is not c.server_version or r.tombstone_version is not null
+  where l.workspace_id in (select value from json_each(${value('workspaces')}))
+    and (c.obsoletes is not c.server_version or r.tombstone_version is not null)
   on conflict (log_id, table_name, pk) do update
     set server_version = excluded.server_version, tombstone_version = excluded.tombstone_version,
       tombstone_at = excluded.tombstone_at`)
 
 /** Last: from here on the group is part of the log. */
-export const moveHeads = compileSql<PlanValues>(value => sql`
-  update logs set head = head + new.count, used_rows = used_rows + new.count, used_bytes = used_bytes + new.bytes
-  from (
-    select c.log_id, count(*) as count, sum(${changeBytes}) as bytes
-    from json_each(${value('workspaces')}) v cross join logs l on l.workspace_id = v.value
-    cross join changes c on c.log_id = l.id and c.server_version > l.head
-    group by c.log_id) as new
-  where logs.id = new.log_id and logs.workspace_id in (select value from json_each(${value('workspaces')}))`)
+export const moveHeads = compileSql<InWorkspaces>(value => sql`
+  update logs set (head, used_rows, used_bytes) = (
+    select head + count(*), used_rows + count(*), used_bytes + coalesce(sum(${changeBytes}), 0)
+    from changes where log_id = id and server_version > head)
+  where workspace_id in (select value from json_each(${value('workspaces')}))`)

@@ -1,8 +1,9 @@
 /**
  * Pushes on a database that several servers share: all that wait are written by one plan, in one transaction and one
  * round trip. SQL gives the versions, decides the winners and answers with what became of each op. A push of which an
- * op is not new, belongs to another user or comes from a device behind the horizon is left out by the plan and then
- * decided alone, in memory as for a local file (merge.ts), in two round trips. Upholds P1 to P4 and P7 to P9.
+ * op is not new, belongs to another user or comes from a device behind the horizon is left out by the plan, as is the
+ * first of its workspace, and then decided alone, in memory as for a local file (merge.ts), in two round trips. Upholds
+ * P1 to P4 and P7 to P9.
  */
 import type { InStatement, ResultSet } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
@@ -14,10 +15,11 @@ import { compileSql, inParts } from '../../database/statement.ts'
 import type { UserCaller } from '../caller.ts'
 import { deferDevices } from '../deferred-devices.ts'
 import {
-  insertNewChanges, insertNewLogs, moveHeads, type NewChange, pointRecords, selectLosers, type Loser, toPlanValues,
+  insertNewChanges, insertOneChange, moveHeads, pointRecords, type Receipt, selectOneReceipt, selectReceipts,
+  toOneValues, toPlanValues,
 } from './group-plan.ts'
 import type { Left, Quotas, Usage } from '../quota.ts'
-import { idOf, keyOf, mergeOps, type PushOutcome, toRefusedReceipt } from './merge.ts'
+import { idOf, keyOf, mergeOps, type PushOutcome, toRefusedReceipt, type WinnerRow } from './merge.ts'
 import {
   addSeen,
   type BeforeRow,
@@ -26,6 +28,7 @@ import {
   selectBefore,
   selectDeferred,
   selectSeen,
+  selectWinners,
   toDeferred,
   toFound,
 } from './reads.ts'
@@ -51,10 +54,8 @@ export function createGroupedPushes(now: () => number | null, quotas: Quotas): G
     },
     startGroup: createGroup,
     plan(pushes) {
-      const values = toPlanValues(pushes, now())
-      return [
-        insertNewLogs(values), insertNewChanges(values), selectLosers(values), pointRecords(values), moveHeads(values),
-      ]
+      const workspaces = JSON.stringify([...new Set(pushes.map(({ caller }) => caller.workspaceId))])
+      return [...planInserts(pushes, workspaces, now()), pointRecords({ workspaces }), moveHeads({ workspaces })]
     },
     read(pushes, results) {
       const outcomes = readOutcomes(pushes, results)
@@ -80,6 +81,16 @@ export function createGroupedPushes(now: () => number | null, quotas: Quotas): G
       return decided
     },
   }
+}
+
+/** The inserts into the log, and the receipts. */
+function planInserts(pushes: readonly GroupedPush[], workspaces: string, now: number | null): InStatement[] {
+  const [{ caller, ops }] = pushes as [GroupedPush]
+  const [one, ...others] = ops.filter(isValidOp)
+  if (pushes.length > 1 || !one || others.length > 0) {
+    return [insertNewChanges(toPlanValues(pushes, now)), selectReceipts({ workspaces })]
+  }
+  return [insertOneChange(toOneValues(caller, one, now)), selectOneReceipt(caller)]
 }
 
 /** No two pushes of a group touch one row or have one op id: what the second would find is not there yet. */
@@ -117,15 +128,15 @@ function bytesOf(ops: readonly ValidOp[]): number {
 
 /** The outcome of each push that the plan has written; a push is written whole or not at all. */
 function readOutcomes(pushes: readonly GroupedPush[], results: readonly ResultSet[]): (PushOutcome | undefined)[] {
-  const changes = new Map((results[1]!.rows as unknown as NewChange[]).map(row => [row.opId, row]))
-  const losers = new Map((results[2]!.rows as unknown as Loser[]).map(row => [row.lostId, row]))
+  const logged = new Map((results[1]!.rows as unknown as Receipt[]).map(row => [row.opId, row]))
   return pushes.map(({ ops }) => {
     const first = ops.find(isValidOp)
-    if (!first || !changes.has(idOf(first))) return undefined
+    if (!first || !logged.has(idOf(first))) return undefined
     let head = 0
     const receipts = ops.map((op): PushResultItem => {
       if (!isValidOp(op)) return toRefusedReceipt({ opId: op.opId }, op.errorCode, op.error)
-      const { serverVersion, obsoletes, was } = changes.get(idOf(op))!
+      const row = logged.get(idOf(op))!
+      const { serverVersion, obsoletes, was } = row
       head = serverVersion
       const applied = obsoletes !== serverVersion
       const receipt: PushResultItem = {
@@ -137,16 +148,17 @@ function readOutcomes(pushes: readonly GroupedPush[], results: readonly ResultSe
         applied,
         wasExisting: was === 'put',
       }
-      const loser = applied ? undefined : losers.get(idOf(op))
-      return loser ? { ...receipt, ...toWinner(loser) } : receipt
+      return row.winnerId === null ? receipt : { ...receipt, ...toWinner(row, row.winnerId) }
     })
     return { receipts, head, superseded: [], isLogged: true }
   })
 }
 
-function toWinner({ op, clock, hlc, opId, createdAt, payload: text }: Loser): { payload?: unknown, winner: Winner } {
+function toWinner(
+  { was, clock, hlc, createdAt, payload: text }: Receipt, opId: string,
+): { payload?: unknown, winner: Winner } {
   const revision = { clock, hlc, opId }
-  if (op === 'delete') return { winner: { kind: 'delete', revision, serverDeletedAt: createdAt } }
+  if (was === 'delete') return { winner: { kind: 'delete', revision, serverDeletedAt: createdAt } }
   const payload = parseJson(text ?? 'null')
   return { payload, winner: { kind: 'put', payload, revision } }
 }
@@ -154,7 +166,7 @@ function toWinner({ op, clock, hlc, opId, createdAt, payload: text }: Loser): { 
 /** As `writeChecked` does for a local file. */
 function decideAlone(
   { caller, ops }: GroupedPush, left: Left, [, time, deferred, ...rest]: readonly ResultSet[],
-): { writes: InStatement[], result: PushOutcome, used: Usage } {
+): { writes: InStatement[], finish: (results: readonly ResultSet[]) => PushOutcome, used: Usage } {
   const valid = ops.filter(isValidOp)
   const parts = [...inParts(valid)]
   const rowOf = <Row>(result: ResultSet | undefined) => result?.rows[0] as Row | undefined
@@ -177,7 +189,14 @@ function decideAlone(
     }
     writes.push(updateHead({ ...inLog, head: merge.head, ...merge.used }))
   }
-  return { writes, result: { ...merge, isLogged: merge.log.length > 0 }, used: merge.used }
+  const outcome = { ...merge, isLogged: merge.log.length > 0 }
+  if (merge.superseded.length === 0) return { writes, finish: () => outcome, used: merge.used }
+  const select = selectWinners(caller.workspaceId, merge.superseded.map(one => one.winnerVersion))
+  return {
+    writes: [...writes, select],
+    finish: answers => ({ ...outcome, winners: answers[writes.length]!.rows as unknown as WinnerRow[] }),
+    used: merge.used,
+  }
 }
 
 const insertLog = compileSql<{ workspaceId: string }>(value => sql`

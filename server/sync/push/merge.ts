@@ -67,6 +67,8 @@ export interface Merge {
 export interface PushOutcome extends Pick<Merge, 'receipts' | 'head' | 'superseded'> {
   /** True where an op was logged. */
   isLogged: boolean
+  /** The winners of `superseded`, where they were read with it. */
+  winners?: readonly WinnerRow[]
 }
 
 export interface Tombstone {
@@ -75,6 +77,19 @@ export interface Tombstone {
   serverVersion: number
   /** The newest change of the key, winner or loser. */
   newestVersion: number
+}
+
+/** A winner that a receipt brings. */
+export interface WinnerRow {
+  /** The index of its version among those asked for. */
+  place: number
+  op: SyncOperation
+  clock: number
+  hlc: string
+  opId: string
+  createdAt: number
+  /** JSON text; null for a delete. */
+  payload: string | null
 }
 
 /** One name for a key within a workspace. Table names have no NUL, so it is unambiguous. */

@@ -6,14 +6,15 @@ import { parseJson } from '../../../shared/parse-json.ts'
 import type { PushBatch, PushResult, PushResultItem, Winner } from '../../../shared/protocol.ts'
 import { pushBatch, pushedOp } from '../../../shared/shapes.ts'
 import { readSyncSettings } from '../../config/sync.ts'
+import { readRows } from '../../database/statement.ts'
 import { createSyncError } from '../../errors.ts'
 import { countLimited } from '../../lib/limit-counts.ts'
 import { parseRequest } from '../../lib/parse-request.ts'
 import { createTurns } from '../../lib/turns.ts'
 import { assertScope, type UserCaller } from '../caller.ts'
 import type { EngineContext } from '../context.ts'
-import type { PushOutcome } from './merge.ts'
-import { readWinners, type WinnerRow } from './reads.ts'
+import type { PushOutcome, WinnerRow } from './merge.ts'
+import { selectWinners } from './reads.ts'
 import { isValidOp, type Refusal, validateOp, type ValidOp } from './validate.ts'
 import { writeOptimistic } from './write-ops.ts'
 
@@ -119,10 +120,11 @@ function withoutPuts(ops: (ValidOp | Refusal)[]): (ValidOp | Refusal)[] {
 
 /** After the commit: the writer need not wait, and a change stays what it was. */
 async function readSuperseding(
-  { database }: EngineContext, { workspaceId }: UserCaller, { superseded }: PushOutcome,
-): Promise<WinnerRow[]> {
-  if (superseded.length === 0) return []
-  return readWinners(database, workspaceId, superseded.map(one => one.winnerVersion)).catch((cause: unknown) => {
+  { database }: EngineContext, { workspaceId }: UserCaller, { superseded, winners }: PushOutcome,
+): Promise<readonly WinnerRow[]> {
+  if (winners || superseded.length === 0) return winners ?? []
+  const select = selectWinners(workspaceId, superseded.map(one => one.winnerVersion))
+  return readRows(database.read.$client, select).catch((cause: unknown) => {
     throw createSyncError(
       'DATABASE_UNAVAILABLE', 'The push was written, but its answer could not be read: send it again.', { cause },
     )

@@ -1,7 +1,7 @@
 /** The queries of a push. Their number does not depend on the number of ops. */
 import type { InValue } from '@libsql/core/api'
 import { sql } from 'drizzle-orm'
-import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
+import type { WriteTransaction } from '../../database/types.ts'
 import { compileRowsSql, compileSql, inParts, readRows, type Statement } from '../../database/statement.ts'
 import type { UserCaller } from '../caller.ts'
 import { cursorNameOf } from '../cursors.ts'
@@ -10,7 +10,7 @@ import { splitTexts } from '../json.ts'
 import { maxWinnerBytes } from '../../../shared/limits.ts'
 import { logOf } from '../log.ts'
 import type { ValidOp } from './validate.ts'
-import { idOf, keyOf, type StoredOp, type StoredState, type StoredWinner } from './merge.ts'
+import { idOf, keyOf, type StoredOp, type StoredState, type StoredWinner, type WinnerRow } from './merge.ts'
 
 /** `place` is the index of the op in the batch. */
 type SeenTuple = [place: number, serverVersion: number, tableName: string, pk: string, op: SyncOperation,
@@ -171,30 +171,16 @@ export function addSeen(seen: Map<string, StoredOp>, ops: readonly ValidOp[], ro
   })
 }
 
-export interface WinnerRow {
-  /** The index of its version among those asked for. */
-  place: number
-  op: SyncOperation
-  clock: number
-  hlc: string
-  opId: string
-  createdAt: number
-  /** JSON text; null for a delete. */
-  payload: string | null
-}
-
 /**
- * The winners at `versions`. Reads from the first on until `maxWinnerBytes` is reached. A winner that was cleaned up
+ * Selects the winners at `versions`, from the first on until `maxWinnerBytes` is reached. A winner that was cleaned up
  * meanwhile is missing.
  */
-export async function readWinners(
-  { read }: SyncDatabase, workspaceId: string, versions: readonly number[],
-): Promise<WinnerRow[]> {
-  return readRows(read.$client, selectWinners({ workspaceId, versions: JSON.stringify(versions) }))
+export function selectWinners(workspaceId: string, versions: readonly number[]): Statement<WinnerRow> {
+  return selectWinnersOf({ workspaceId, versions: JSON.stringify(versions) })
 }
 
 /** A receipt carries a put's payload twice, a delete's not at all. */
-const selectWinners = compileSql<InWorkspace & { versions: string }, WinnerRow>(value => sql`
+const selectWinnersOf = compileSql<InWorkspace & { versions: string }, WinnerRow>(value => sql`
   select fitting.place, c.op, c.clock, c.hlc, c.op_id as "opId", c.created_at as "createdAt",
     case c.op when 'put' then c.payload end as payload
   from (
