@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { getRequestHeader } from 'h3'
 import { expect, it, onTestFinished } from 'vitest'
 import { serveRoutes } from '../../helpers/http-server.ts'
+import { putOf } from '../../helpers/sync.ts'
 
 /** Sends all of a request but its last byte; `finish` sends that and gives the status. */
 async function hold(origin: string, route: string, body: object) {
@@ -42,6 +43,10 @@ it('refuses a change whose session ended while its body was on the way', { timeo
     [`POST /api/workspaces/${workspaceId}/invites`, { email: 'x@example.org', role: 'viewer' }],
     [`PATCH /api/workspaces/${workspaceId}/members/${userId}`, { role: 'owner' }],
     ['POST /api/invites/accept', { token: `${workspaceId}.${'a'.repeat(43)}` }],
+    [`POST /api/workspaces/${workspaceId}/invite-links`, { role: 'viewer' }],
+    ['POST /api/sync/push', { scope: { workspaceId }, ops: [putOf('late')] }],
+    ['POST /api/sync/update-cursor', { scope: { workspaceId }, deviceId: 'd', version: 0 }],
+    ['POST /api/sync/gc-tombstones', { scope: { workspaceId }, retentionSeconds: 3_600 }],
   ]
   const held = []
   for (const [route, body] of routes) held.push(await hold(origin, route, body))

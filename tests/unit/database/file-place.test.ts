@@ -89,12 +89,22 @@ it('says in its health that reads meet a damaged page', async () => {
   const before = await requireServer(path)
   for (let index = 0; index < 40; index++) await before.push(`row-${index}`, 20_000)
   await before.stop()
-  await damage(path)
+  await damage(path, 'changes')
   const server = await requireServer(path)
   expect((await server.pull()).status).toBe(503)
   expect(await server.health()).toMatchObject({ status: 503, body: { problem: 'DATABASE_UNAVAILABLE' } })
   expect(server.output().match(/Health answers 503/g)).toHaveLength(1)
   expect(server.output()).toMatch(/SQLITE_CORRUPT/)
+})
+
+// Seen red where the index was read: 503 for ever, with everything else served.
+it('stays healthy with a damaged index of a table that only its health reads', async () => {
+  const path = join(await makeTempFolder(), 'a.db')
+  await (await requireServer(path)).stop()
+  await damage(path, 'sqlite_autoindex___or3_layer_migrations_1')
+  const server = await requireServer(path)
+  expect(await server.push('a')).toMatchObject({ status: 200 })
+  expect(await server.health()).toMatchObject({ status: 200, body: { ready: true, problem: null } })
 })
 
 it('says in a sentence that a file was cut off', async () => {
@@ -111,10 +121,11 @@ function makeDatabase(path: string, journalMode: string) {
 }
 
 /** Overwrites the table's own pages, not its root or the schema: those that hold the log's rows. */
-async function damage(path: string) {
+async function damage(path: string, name: string) {
   const database = new DatabaseSync(path, { readOnly: true })
-  const pages = database.prepare(`select pageno from dbstat where name = 'changes' and pagetype = 'leaf'`).all() as { pageno: number }[]
+  const pages = database.prepare(`select pageno from dbstat where name = ? and pagetype = 'leaf'`).all(name) as { pageno: number }[]
   database.close()
+  expect(pages.length).toBeGreaterThan(0)
   const file = await open(path, 'r+')
   for (const { pageno } of pages) await file.write(Buffer.alloc(4_096, 0xff), 0, 4_096, (pageno - 1) * 4_096)
   await file.close()
