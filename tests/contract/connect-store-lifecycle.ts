@@ -126,6 +126,7 @@ export function describeConnectLifecycle(makeStore: () => Promise<ConnectStore>)
     await provision(store, 'early', {
       activationDeadlineAt: now + minute, limitPolicy: { scope: 'account', maxActiveEnvironments: 9 },
     })
+    await reserve(store, 'other work', { limitPolicy: { scope: 'account', maxActiveEnvironments: 9 } })
     const claim = (at: number) => store.claimNextEnvironmentLifecycle('w', at, at + 1)
     expect(await claim(now + minute - 1)).toBeNull()
     const late = now + 30 * minute
@@ -135,6 +136,7 @@ export function describeConnectLifecycle(makeStore: () => Promise<ConnectStore>)
       lifecycle_next_attempt_at: late,
       lifecycle_error: 'Activation deadline expired.', hostname: 'a.example.test',
     })
+    expect((await claim(late))!.id, 'after those').toBe('other work')
     expect(await claim(late)).toBeNull()
     const ended = await store.getAuthorizationByDeviceHash('device a', late, minute)
     expect(ended).toMatchObject({ status: 'expired' })

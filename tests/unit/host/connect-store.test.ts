@@ -2,7 +2,7 @@
 import { sql } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
 import { createConnectStore } from '../../../server/host/connect/store.ts'
-import { ada, approve, ask, host, minute, now, provision, reserve } from '../../contract/connect-fixtures.ts'
+import { ada, approve, ask, host, minute, now, provision, relay, reserve } from '../../contract/connect-fixtures.ts'
 import { describeConnectStore } from '../../contract/connect-store.ts'
 import { openTestDatabase } from '../../helpers/database.ts'
 import { recordStatements } from '../../helpers/query-plans.ts'
@@ -32,6 +32,26 @@ it('stores no readable code, wherever it comes', async () => {
     sql`select name from pragma_table_info('connect_authorizations')`,
   )
   expect(columns.filter(({ name }) => /display|_code$/.test(name))).toEqual([])
+})
+
+// No call of the store leads there, but an imported record may. Seen red without either check.
+it('completes nothing for a request that has ended, and ends one that its revocation left open', async () => {
+  const database = await openTestDatabase()
+  const store = createConnectStore(async () => database)
+  const setRequest = (status: string, ciphertext: string | null) => database.write(tx => tx.run(sql`
+    update connect_authorizations set status = ${status}, credential_ciphertext = ${ciphertext}`))
+  await reserve(store, 'a')
+  await store.saveEnvironmentRelayProgress('a', 'provisioning', 'first worker', relay('a'), now)
+  await setRequest('expired', null)
+  await expect(store.completeEnvironmentProvisioning('a', 'first worker', 'c', now))
+    .rejects.toMatchObject({ code: 'conflict' })
+  expect(await store.getEnvironmentByControlTokenHash('control a', ada)).toMatchObject({ status: 'provisioning' })
+
+  await store.abandonEnvironmentProvisioning('a', 'first worker', now)
+  await setRequest('approved', 'left')
+  expect(await store.completeEnvironmentRevocation('a', 'first worker', now)).toBe(true)
+  const request = await store.getAuthorizationByDeviceHash('device a', now, minute)
+  expect([request!.status, request!.credential_ciphertext]).toEqual(['expired', undefined])
 })
 
 it('finds its records by an index, whatever there is besides', async () => {
