@@ -41,13 +41,12 @@ it('is computed once a second, and anew where what is wrong has changed', async 
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + jumpedMs)
   onTestFinished(() => clock.mockRestore())
   const database = await openTestDatabase()
-  let problem: 'DATABASE_MOVED' | null = null
-  const activity = { get problem() { return problem }, isWritable: true, queued: 0, commits: 0, jobs: 0, busyWaits: 0 }
+  const activity = { problem: null as 'DATABASE_MOVED' | null, isWritable: true, queued: 0, commits: 0, jobs: 0, busyWaits: 0 }
   const engine = { ...engineOf(database), database: { ...database, activity } }
   const first = readRecentHealth(engine)
   expect(await first).toMatchObject({ status: 200 })
   expect(readRecentHealth(engine)).toBe(first)
-  problem = 'DATABASE_MOVED'
+  activity.problem = 'DATABASE_MOVED'
   const changed = readRecentHealth(engine)
   expect(await changed).toMatchObject({ status: 503 })
   expect(readRecentHealth(engine)).toBe(changed)
