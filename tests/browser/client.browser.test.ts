@@ -73,7 +73,6 @@ it('boots in two tabs at once, time after time, with one of them leading and bot
   }
 })
 
-// Seen red with a lock that a page keeps until the next one asks for it.
 it('boots 200 times in two tabs at once, and one of them leads within a second', { timeout: timeoutMs(240) }, async () => {
   const context = await openContext()
   const tabs = await Promise.all([pages.open(context), pages.open(context)])
@@ -120,12 +119,12 @@ it('goes on in memory when the store is deleted under the page, and says so', as
 
 /** What a private window, a policy of the company or a page without HTTPS may take away. Run in the page. */
 const deprivations = {
-  absent() {
+  absent: () => {
     Object.defineProperty(globalThis, 'indexedDB', { value: undefined })
     Object.defineProperty(navigator, 'locks', { value: undefined })
   },
   timeout: () => void (IDBOpenDBRequest.prototype.addEventListener = () => {}),
-  failed() {
+  failed: () => {
     IDBFactory.prototype.open = () => {
       throw new DOMException('The operation is insecure.', 'SecurityError')
     }

@@ -166,7 +166,6 @@ it('goes on in the second tab when the leading one is closed', async () => {
   expect([...second.complaints, ...other.complaints]).toEqual([])
 })
 
-// Seen red with a timer that each render on the server starts and nothing ends.
 it('renders 1,000 pages, the rows in each, and leaves nothing open on the server', { timeout: timeoutMs(120) }, async () => {
   const user = createUser()
   const tab = await openTab(await arrive(user), home())
