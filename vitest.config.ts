@@ -14,6 +14,7 @@ export default defineConfig({
     include: ['tests/{unit,property,e2e}/**/*.test.ts'],
     // Every test opens a real database file; two of them at once is what the machines we know can do.
     maxWorkers: 2,
-    testTimeout: 30_000,
+    // What starts processes takes half a minute on a busy machine; a test that hangs is still ended.
+    testTimeout: 60_000,
   },
 })
