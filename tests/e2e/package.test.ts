@@ -24,7 +24,7 @@ describe('the packed package', () => {
     const files = await listPackedFiles()
     const needed = ['package.json', 'nuxt.config.ts', 'README.md', 'LICENSE', 'modules/sync-layer.ts', 'server/index.ts', 'server/plugins/sync-layer.ts', 'server/database/schema/index.ts', 'drizzle/meta/_journal.json', 'drizzle/0000_initial.sql', 'server/api/sync/push.post.ts', 'client/index.ts', 'app/composables/useSyncedTable.ts', 'bin/or3-layer-sqlite.js']
     expect(files).toEqual(expect.arrayContaining(needed))
-    const allowed = /^(modules|server|app|client|shared|cli|drizzle)\/|^bin\/or3-layer-sqlite\.js$|^docs\/[\w-]+\.md$|^docs\/openapi\.json$|^docs\/examples\/[\w-]+\.(ts|js)$|^(package\.json|nuxt\.config\.ts|README\.md|SPEC\.md|CHANGELOG\.md|LICENSE)$/
+    const allowed = /^(modules|server|app|client|shared|cli|drizzle)\/|^bin\/or3-layer-sqlite\.js$|^docs\/[\w-]+\.md$|^docs\/openapi\.json$|^docs\/examples\/([\w-]+\.(ts|js)|Caddyfile)$|^(package\.json|nuxt\.config\.ts|README\.md|SPEC\.md|CHANGELOG\.md|LICENSE)$/
     expect(files.filter(file => !allowed.test(file) || file.includes('.test.'))).toEqual([])
   })
 

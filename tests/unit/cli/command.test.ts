@@ -117,7 +117,8 @@ it('leaves nothing usable when it is killed, and starts over', async () => {
 it('stops cleanly when it is asked to, and refuses a second import to one place', async () => {
   const { folder, from, to } = await makeOld(20_000)
   const first = start(['import', from, '--to', to])
-  await waitFor(join(dirname(to), 'new.db.importing-owner'))
+  // It is made once the place is locked.
+  await waitFor(join(dirname(to), 'new.db.importing.db'))
   first.child.kill('SIGSTOP')
   expect(await run(['import', from, '--to', to])).toMatchObject({ code: 1, stderr: expect.stringContaining('Another import to this place') })
   first.child.kill('SIGINT')
@@ -127,7 +128,7 @@ it('stops cleanly when it is asked to, and refuses a second import to one place'
 }, 60_000)
 
 async function waitFor(path: string) {
-  for (let tries = 0; tries < 500; tries++) {
+  for (let tries = 0; tries < 3_000; tries++) {
     if (await stat(path).then(() => true, () => false)) return
     await sleep(10)
   }
