@@ -23,6 +23,11 @@ const nowSeconds = () => Math.floor(Date.now() / 1000)
 export function write(place: { workspace: number, device: number }, local: LocalWrite): Command {
   return command('write', { ...place, ...local }, async (world) => {
     const { device } = at(world, place)
+    // Two writes of one row never have one revision: neither would give way to the other.
+    const { tableName, pk, clock, hlc, opId } = local
+    const revision = JSON.stringify([place.workspace, tableName, pk, clock, hlc, opId])
+    if (world.revisions.has(revision)) return
+    world.revisions.add(revision)
     writeLocally(device, local.tableName === 'notifications' ? { ...local, pk: `${local.pk}-${device.user}` } : local)
   })
 }

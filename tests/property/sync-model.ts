@@ -6,6 +6,9 @@ import type {
   PendingOp, PullResponse, PushResultItem, Revision, SnapshotItem, SyncChange,
 } from '../../shared/protocol.ts'
 
+/** A cursor that moved no more counts for two years (SPEC.md). */
+const cursorLifeSeconds = 2 * 365 * 86_400
+
 interface Logged {
   version: number
   op: PendingOp
@@ -135,6 +138,11 @@ export function snapshotModel(model: WorkspaceModel, user: string): SnapshotItem
 /** Reads the log on until something is young or ahead of a living device; what was made obsolete up to there goes. */
 export function cleanUpModel(model: WorkspaceModel, retentionSeconds: number, tombstonesToo: boolean, now: number): void {
   const cutoff = now - retentionSeconds
+  for (const [deviceId, { user, at }] of model.cursors) {
+    if (at >= now - cursorLifeSeconds) continue
+    model.cursors.delete(deviceId)
+    model.holds.delete(`${user}/${deviceId}`)
+  }
   const slowest = Math.min(...[...model.cursors.values()].filter(device => device.at >= cutoff).map(device => device.cursor), Infinity)
   const read = [...model.log.values()].filter(one => one.version > model.cleaned && one.version <= slowest)
   for (const one of read) {

@@ -13,6 +13,8 @@ export interface World {
   readonly adapter: Adapter
   /** By workspace, then by device. */
   readonly places: Place[][]
+  /** Of all writes so far. */
+  readonly revisions: Set<string>
   restart(): Promise<void>
   close(): Promise<void>
 }
@@ -34,6 +36,7 @@ export async function createWorld({ open }: Store): Promise<World> {
       const model = createWorkspaceModel()
       return devices.map(([deviceId, user]) => ({ workspaceId: `world-${worlds}-${index}`, model, device: createDevice(deviceId, user) }))
     }),
+    revisions: new Set(),
     async restart() {
       await opened.close()
       opened = await open()

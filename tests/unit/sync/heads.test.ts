@@ -26,14 +26,17 @@ it('guesses wrong after a transaction that was undone, and leaves no hole', asyn
     }),
     push('b'),
   ])
-  expect([a, b]).toEqual([{ status: 'fulfilled', value: [2, 3] }, { status: 'fulfilled', value: [4] }])
+  // Which of the two comes first is not promised.
+  const [[a1, a2], [b1]] = [a, b].map(one => one.status === 'fulfilled' ? one.value as number[] : []) as [number[], number[]]
+  const given = [['a', a1!], ['a-2', a2!], ['b', b1!]].sort(([, one], [, other]) => Number(one) - Number(other))
+  expect(given.map(([, version]) => version)).toEqual([2, 3, 4])
   await expect(database.write(async (tx) => {
     await tx.run(sql`update logs set head = 3`)
     await tx.run(sql`delete from changes where server_version = 4`)
     await tx.run(sql`delete from records where server_version = 4`)
   })).resolves.toBeUndefined()
   expect(await push('c', 'd')).toEqual([4, 5])
-  expect(await pulled()).toEqual([['first', 1], ['a', 2], ['a-2', 3], ['c', 4], ['d', 5]])
+  expect(await pulled()).toEqual([['first', 1], ...given.slice(0, 2), ['c', 4], ['d', 5]])
 })
 
 it('guesses wrong where the log has gone on without it', async () => {
