@@ -6,7 +6,7 @@ import { usePlayground } from './use-playground.ts'
 
 const playground = usePlayground()
 
-test('the sample reaches both devices whole; again it adds nothing; a device that forgot reads it all', async () => {
+test('the sample reaches both devices whole; again it adds nothing; a device that forgot reads it all', { timeout: 120_000 }, async () => {
   const { page, phone } = await playground.arrive()
   await page.getByTestId('import-sample').click()
   const done = page.locator('[data-testid="import-phase"][data-phase="done"]')

@@ -60,8 +60,8 @@ export async function runLive({ start, dbPath, listeners, stalledMs }: LiveOptio
   await crowd.listen(1)
   let hintsBeside = 0
   crowd.onHint(() => hintsBeside++)
-  // The first hints find buffers to fill; what counts is what comes after.
-  for (let count = 0; count < 200; count++) await crowd.push()
+  // The first hints find buffers to fill, and the first pushes a heap that grows; what counts is what comes after.
+  for (let count = 0; count < 1_000; count++) await crowd.push()
   const rssBefore = readRssMb(server.pid)
   const until = performance.now() + stalledMs
   while (performance.now() < until) await crowd.push()
