@@ -55,16 +55,18 @@ export async function runLive({ start, dbPath, listeners, stalledMs }: LiveOptio
   const mostPerSecond = countMost(devices.askedAt.slice(before).filter(at => at >= upAt))
   devices.stop()
 
-  const stalled = await stall(server, people, 100)
   const crowd = createCrowd(server.url, people)
   await crowd.listen(1)
   let hintsBeside = 0
   crowd.onHint(() => hintsBeside++)
-  // The first hints find buffers to fill, and the first pushes a heap that grows; what counts is what comes after.
-  for (let count = 0; count < 1_000; count++) await crowd.push()
+  const pushOn = async () => {
+    for (const until = performance.now() + stalledMs; performance.now() < until;) await crowd.push()
+  }
+  // The heap grows with the pushes alone, by 80 MB without a stalled reader; what counts is what these add.
+  await pushOn()
+  const stalled = await stall(server, people, 100)
   const rssBefore = readRssMb(server.pid)
-  const until = performance.now() + stalledMs
-  while (performance.now() < until) await crowd.push()
+  await pushOn()
   const grewMb = readRssMb(server.pid) - rssBefore
   await crowd.keep(0)
   stalled.forEach(socket => socket.destroy())
