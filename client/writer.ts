@@ -26,7 +26,7 @@ export interface Writer {
   swap(segments: Segment[], plan: () => Commit | undefined): Promise<boolean>
   /** Resolves when everything that was written before is stored. */
   settled(): Promise<void>
-  /** Takes in what another tab has stored and did not live to tell of. */
+  /** Loads what another tab has stored without telling of it, as one that was killed. */
   refresh(): Promise<void>
   /** Loads the store again. */
   reload(): Promise<void>

@@ -15,6 +15,7 @@ export async function runSync(device: SyncDevice, mustPull: boolean): Promise<Sy
   const report: SyncReport = { ok: false, pushed: 0, refused: 0, pulled: 0, snapshot: false }
   const { meta } = device.state
   try {
+    // An op of a tab that was killed before it told of it would wait in the store.
     if (mustPull) await device.writer.refresh()
     if (!meta.isComplete) await pullToHead(device, report)
     await pushOutbox(device, report)

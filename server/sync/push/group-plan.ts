@@ -89,6 +89,7 @@ interface OneValues extends Omit<ValidOp, 'bytes'> {
   now: number | null
 }
 
+/** The values of the plan for a push of one op; `now` in epoch seconds, null for the database's own clock. */
 export function toOneValues({ workspaceId, userId }: UserCaller, op: ValidOp, now: number | null): OneValues {
   return { ...op, opId: idOf(op), workspaceId, userId, cursorName: cursorNameOf(op.deviceId), now }
 }
