@@ -67,11 +67,14 @@ it('goes on with the connections that it has where no file descriptor is left', 
   expect(await server.push('a')).toEqual(accepted)
   const limit = (count: number) => execFileSync('prlimit', ['--pid', String(server.pid), `--nofile=${count}:`])
   limit(readdirSync(`/proc/${server.pid}/fd`).length)
-  expect(await server.push('b')).toEqual(accepted)
-  expect(await server.health()).toMatchObject({ status: 200, body: { problem: null } })
-  await expect(Promise.all(['c', 'd', 'e'].map(pk => server.push(pk)))).rejects.toThrow('fetch failed')
+  // fetch may take a new connection, which fails; then it has the old one.
+  await vi.waitFor(async () => expect(await server.push('b')).toEqual(accepted), 10_000)
+  await vi.waitFor(async () => expect(await server.health()).toMatchObject({ status: 200, body: { problem: null } }), 10_000)
+  const atOnce = await Promise.allSettled(['c', 'd', 'e'].map(pk => server.push(pk)))
+  expect(atOnce.some(one => one.status === 'rejected' && one.reason.message === 'fetch failed')).toBe(true)
   limit(500)
-  expect(await Promise.all(['f', 'g', 'h'].map(pk => server.push(pk)))).toEqual([accepted, accepted, accepted])
+  const all = () => Promise.all(['f', 'g', 'h'].map(pk => server.push(pk)))
+  await vi.waitFor(async () => expect(await all()).toEqual([accepted, accepted, accepted]), 10_000)
 })
 
 it.each(['1970-01-01T00:00:10Z', '2100-01-01T00:00:00Z'])('serves with a clock at %s, and what it wrote is there when that is right again', async (moment) => {
