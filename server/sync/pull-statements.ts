@@ -1,9 +1,9 @@
 /** The statements of a pull: each way to read a page, in each form of its changes. Upholds P3, P8 and P10. */
 import { type SQL, sql } from 'drizzle-orm'
 import { compileSql } from '../database/statement.ts'
-import { maxAnswerBytes } from '../../shared/limits.ts'
 import type { SyncOperation } from '../../shared/protocol.ts'
 import { isDeferred } from './deferred-devices.ts'
+import { fittingRows, rowBytes } from './fitting-rows.ts'
 import { logOf } from './log.ts'
 import { visibleTo } from './page-winners.ts'
 
@@ -43,15 +43,16 @@ interface PageValues {
   userId: string
   cursor: number
   limit: number
+  /** A page ends with the change that takes it beyond. */
+  maxBytes: number
   /** A JSON array. */
   tables: string | null
   table: string | null
 }
 
 type Values = (name: keyof PageValues) => SQL
-/** `columns` are those of `changes`. */
-type Source = (value: Values, columns?: SQL) => { rows: SQL, more: SQL }
-type PageStatement = ReturnType<typeof compileSql<PageValues, Page>>
+/** `rows` selects `columns` of `changes`, at most `limit` rows. */
+type Source = (value: Values) => { rows: (columns: SQL, limit: SQL) => SQL, more: SQL }
 
 const textStart = '{"serverVersion":'
 const maxVersionDigits = String(Number.MAX_SAFE_INTEGER).length
@@ -78,15 +79,15 @@ export function versionOfText(text: string): number {
 
 /** The ways to read a page's rows in version order, and to ask whether there is one more. */
 const sources = {
-  all: (value: Values, columns = pageColumns) => afterCursor(value, columns, sql``),
+  all: (value: Values) => afterCursor(value, sql``),
   /** The index on the table gives the order of the page. */
-  table: (value: Values, columns = pageColumns) => afterCursor(value, columns, sql`and table_name = ${value('table')}`),
+  table: (value: Values) => afterCursor(value, sql`and table_name = ${value('table')}`),
   /** A filter that names every table drops few rows, so each row of the log is checked. */
-  filtered: (value: Values, columns = pageColumns) => afterCursor(value, columns, sql`
+  filtered: (value: Values) => afterCursor(value, sql`
     and +table_name in (select value from json_each(${value('tables')}))`),
   /** Each table's next versions come from its index: at most `limit` of each table are read. */
-  tables: (value: Values, columns = pageColumns) => ({
-    rows: sql`
+  tables: (value: Values) => ({
+    rows: (columns: SQL, limit: SQL) => sql`
       select ${columns} from (
         select v.value as version from json_each(${value('tables')}) t cross join json_each((
           select json_group_array(server_version) from (
@@ -94,7 +95,7 @@ const sources = {
             where log_id = ${logOf(value('workspaceId'))} and table_name = t.value
               and server_version > ${value('cursor')} and ${visibleTo(value('userId'))}
             order by server_version limit ${value('limit')}))) v
-        order by version limit ${value('limit')}) as picked
+        order by version limit ${limit}) as picked
       cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.server_version = picked.version`,
     more: sql`
       select 1 from json_each(${value('tables')}) t
@@ -103,67 +104,39 @@ const sources = {
   }),
 } satisfies Record<string, Source>
 
-function afterCursor(value: Values, columns: SQL, filter: SQL) {
+function afterCursor(value: Values, filter: SQL) {
   const after = (version: SQL) => sql`from changes where log_id = ${logOf(value('workspaceId'))}
     and server_version > ${version} and ${visibleTo(value('userId'))} ${filter}`
   return {
-    rows: sql`select ${columns} ${after(sql`${value('cursor')}`)} order by server_version limit ${value('limit')}`,
+    rows: (columns: SQL, limit: SQL) =>
+      sql`select ${columns} ${after(sql`${value('cursor')}`)} order by server_version limit ${limit}`,
     more: sql`select 1 ${after(sql`page.last`)}`,
   }
 }
 
-/** The bytes of payloads of the next rows. SQLite takes a length from the row's header and reads no payload. */
-export const measures = mapSources(source => compileSql<PageValues, { bytes: number }>((name) => {
-  const { rows } = source(key => sql`${name(key)}`, sql.raw('octet_length(payload) as bytes'))
-  return sql`select coalesce(sum(bytes), 0) as bytes from (${rows}) limit 1`
-}))
+/** One for each way to read. */
+export type PageStatements = ReturnType<typeof compilePages>
 
-/** A text may take twice its length in JSON. */
-const rowBytes = sql.raw(`coalesce(octet_length(payload), 0) + 200
-  + 2 * (octet_length(pk) + octet_length(hlc) + octet_length(device_id) + octet_length(table_name))`)
+export const textStatements = compilePages(changeText)
+export const columnStatements = compilePages(changeColumns)
 
-/** Ends a page before it is too long for a database server. */
-function untilFull(rows: SQL): SQL {
-  return sql`
-    select ${pageColumns} from (
-      select ${pageColumns}, ${rowBytes} as bytes, sum(${rowBytes}) over (order by server_version) as bytes_so_far
-        from (${rows}))
-    where bytes_so_far - bytes < ${sql.raw(String(maxAnswerBytes))} order by server_version`
-}
-
-export type SourceName = keyof typeof sources
-
-/** The statements of one form. */
-export interface FormStatements {
-  statements: Record<SourceName, PageStatement>
-  /** For a database server, which bounds its answers: SQL ends a page before it is too long. */
-  boundedStatements: Record<SourceName, PageStatement>
-}
-
-export const textStatements = compileForm(changeText)
-export const columnStatements = compileForm(changeColumns)
-
-function compileForm(form: SQL): FormStatements {
-  return { statements: compilePages(form, false), boundedStatements: compilePages(form, true) }
-}
-
-function compilePages(form: SQL, isBounded: boolean): FormStatements['statements'] {
+function compilePages(form: SQL) {
   return mapSources(source => compileSql<PageValues, Page>((name) => {
     const value: Values = key => sql`${name(key)}`
     const { rows, more } = source(value)
-    const mayHaveMore = isBounded ? sql`1` : sql`page.count = ${value('limit')}`
+    const limit = fittingRows(sql`(${rows(rowBytes(), value('limit'))})`, value)
     return sql`
       select l.head, l.horizon, page.count, page.last, page.obsoleted, page.changes, page.payloads,
-        ${mayHaveMore} and exists (${more}) as more, ${isDeferred(value('workspaceId'), value('userId'))} as deferred
+        page.count > 0 and exists (${more}) as more, ${isDeferred(value('workspaceId'), value('userId'))} as deferred
       from (
         select count(*) as count, max(server_version) as last, max(obsoletes) as obsoleted, ${form}
-        from (${isBounded ? untilFull(rows) : rows})) as page
+        from (${rows(pageColumns, limit)})) as page
       left join logs l on l.workspace_id = ${value('workspaceId')}
       limit 1`
   }))
 }
 
-function mapSources<T>(map: (source: Source) => T): Record<SourceName, T> {
+function mapSources<T>(map: (source: Source) => T): Record<keyof typeof sources, T> {
   return {
     all: map(sources.all), table: map(sources.table), filtered: map(sources.filtered), tables: map(sources.tables),
   }

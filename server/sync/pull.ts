@@ -9,13 +9,11 @@ import { assertScope, type UserCaller } from './caller.ts'
 import type { EngineContext } from './context.ts'
 import { releaseDevices } from './deferred-devices.ts'
 import { splitTexts } from './json.ts'
-import { createPartSize } from './part-size.ts'
-import { maxPageTextLength } from '../../shared/limits.ts'
+import { maxAnswerBytes, maxPageTextLength, maxPartBytes, maxRowsPerRead } from '../../shared/limits.ts'
 import type { PullRequest, PullResponse, SyncChange } from '../../shared/protocol.ts'
 import { readGreatest } from './page-winners.ts'
 import {
-  columnStatements, type FormStatements, measures, type Page, type SourceName, type Stamp, textStatements,
-  versionOfText,
+  columnStatements, type Page, type PageStatements, type Stamp, textStatements, versionOfText,
 } from './pull-statements.ts'
 import { isEverySyncedTable } from './tables.ts'
 import { pullRequest } from '../../shared/shapes.ts'
@@ -23,7 +21,8 @@ import { parseRequest } from '../lib/parse-request.ts'
 import { createTurns } from '../lib/turns.ts'
 
 /** How an answer's changes are read: as JSON text, or as values. */
-interface Form<Item> extends FormStatements {
+interface Form<Item> {
+  statements: PageStatements
   toItems: (part: Page) => Item[]
   versionOf: (item: Item) => number
 }
@@ -47,23 +46,20 @@ async function readPage<Item>(context: EngineContext, caller: UserCaller, reques
   const { scope, cursor, limit, tables, history } = parseRequest(pullRequest, request, 'Invalid pull request')
   assertScope(caller, scope)
   const { database } = context
-  const isBounded = database.grouped !== null
+  // Each request to a database server counts: it reads as much at once as fits into one of its answers.
+  const [maxRows, maxBytes] = database.grouped ? [limit, maxAnswerBytes] : [maxRowsPerRead, maxPartBytes]
   const names = tables && [...new Set(tables)]
   const source = chooseSource(names)
   const { workspaceId, userId } = caller
   const values = { workspaceId, userId, tables: names ? JSON.stringify(names) : null, table: names?.[0] ?? null }
-  const statement = (isBounded ? form.boundedStatements : form.statements)[source]
+  const statement = form.statements[source]
   const readParts = async (client: Executor) => {
     const parts: Page[] = []
     const turns = createTurns()
-    const partSize = createPartSize(async (after: number, size) => {
-      const [part] = await readRows(client, measures[source]({ ...values, cursor: after, limit: size }))
-      return part!.bytes
-    })
     let [after, rest, textLength] = [cursor, limit, 0]
     for (let isDone = false; !isDone;) {
-      const size = isBounded ? rest : await partSize.next(after, rest)
-      const part = (await readRows(client, statement({ ...values, cursor: after, limit: size })))[0]!
+      const wanted = Math.min(rest, maxRows)
+      const part = (await readRows(client, statement({ ...values, cursor: after, limit: wanted, maxBytes })))[0]!
       parts.push(part)
       after = part.last ?? after
       rest -= part.count
@@ -87,7 +83,7 @@ async function readPage<Item>(context: EngineContext, caller: UserCaller, reques
   return { items, answer: toAnswer({ ...parts.at(-1)!, horizon }, cursor) }
 }
 
-function chooseSource(names: readonly string[] | undefined): SourceName {
+function chooseSource(names: readonly string[] | undefined): keyof PageStatements {
   if (names === undefined) return 'all'
   if (names.length === 1) return 'table'
   return isEverySyncedTable(names) ? 'filtered' : 'tables'
@@ -122,12 +118,12 @@ function toChange(
 }
 
 const asText: Form<string> = {
-  ...textStatements,
+  statements: textStatements,
   toItems: part => splitTexts(part.changes),
   versionOf: versionOfText,
 }
 const inColumns: Form<SyncChange> = {
-  ...columnStatements,
+  statements: columnStatements,
   toItems: toChanges,
   versionOf: change => change.serverVersion,
 }

@@ -1,10 +1,11 @@
 /** The statements of a snapshot, and the winners in what they answer. Upholds P6 and P8. */
 import { type Placeholder, type SQL, sql } from 'drizzle-orm'
 import { compileSql } from '../database/statement.ts'
-import { maxAnswerBytes, maxStepsBack } from '../../shared/limits.ts'
+import { maxStepsBack } from '../../shared/limits.ts'
 import type { SyncOperation } from '../../shared/protocol.ts'
 import { splitTexts } from './json.ts'
 import { logOf } from './log.ts'
+import { fittingRows, rowBytes } from './fitting-rows.ts'
 
 /** A record's winner in the log. */
 export interface Winner {
@@ -49,9 +50,10 @@ export const selectCounters = compileSql<{ workspaceId: string, now: number | nu
     coalesce(${value('now')}, unixepoch()) as now
   limit 1`)
 
-export interface RecordTexts extends Texts { found?: number }
+/** `found` of the `limit` rows asked for are there; the texts have those that `maxBytes` allow, at least one. */
+export interface RecordTexts extends Texts { found: number }
 
-interface RecordsValues extends Key { workspaceId: string, userId: string, limit: number }
+interface RecordsValues extends Key { workspaceId: string, userId: string, limit: number, maxBytes: number }
 
 export const recordsAfter = compileRecords(value => sql`(r.table_name, r.pk) > (${value('tableName')}, ${value('pk')})`)
 export const recordsOfTable = compileRecords(
@@ -59,31 +61,20 @@ export const recordsOfTable = compileRecords(
 )
 
 function compileRecords(after: (value: (name: keyof RecordsValues) => Placeholder) => SQL) {
-  const from = (value: (name: keyof RecordsValues) => Placeholder) => sql`
-    from records r
-    cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
-    where r.log_id = ${logOf(value('workspaceId'))} and ${after(value)}
-      and (c.owner_user_id is null or c.owner_user_id = ${value('userId')})
-    order by r.table_name, r.pk limit ${value('limit')}`
-  return {
-    read: compileSql<RecordsValues, RecordTexts>(value => sql`
-      select ${texts('stamp', 'payload')} from (
-        select json_array(${sql.raw(stampColumns)}, 0) as stamp, c.payload as payload ${from(value)}) as page
-      limit 1`),
-    readBounded: compileSql<RecordsValues, RecordTexts>(value => sql`
-      with page as materialized (select json_array(${sql.raw(stampColumns)}, 0) as stamp,
-        c.payload as payload ${from(value)}),
-      numbered as materialized (
-        select row_number() over () as place, stamp, payload,
-          octet_length(stamp) + coalesce(octet_length(payload), 0) as bytes from page)
-      select (select count(*) from page) as found, ${texts('stamp', 'payload')} from (
-        select stamp, payload from (select *, sum(bytes) over (order by place) - bytes as bytes_before from numbered)
-        where bytes_before < ${sql.raw(String(maxAnswerBytes))} order by place) as fitting
-      limit 1`),
-    /** How many bytes of payloads the next records have. */
-    measure: compileSql<RecordsValues, { bytes: number }>(value => sql`
-      select coalesce(sum(bytes), 0) as bytes from (select octet_length(c.payload) as bytes ${from(value)}) limit 1`),
-  }
+  return compileSql<RecordsValues, RecordTexts>((value) => {
+    const from = (limit: SQL) => sql`
+      from records r
+      cross join changes c on c.log_id = r.log_id and c.server_version = r.server_version
+      where r.log_id = ${logOf(value('workspaceId'))} and ${after(value)}
+        and (c.owner_user_id is null or c.owner_user_id = ${value('userId')})
+      order by r.table_name, r.pk limit ${limit}`
+    return sql`
+      with sizes as materialized (select ${rowBytes('c.')} ${from(sql`${value('limit')}`)})
+      select (select count(*) from sizes) as found, ${texts('stamp', 'payload')} from (
+        select json_array(${sql.raw(stampColumns)}, 0) as stamp, c.payload as payload
+        ${from(fittingRows(sql`sizes`, value))}) as page
+      limit 1`
+  })
 }
 
 function texts(stamp: string, payload: string): SQL {

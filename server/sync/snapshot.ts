@@ -12,8 +12,9 @@ import { parseJson } from '../../shared/parse-json.ts'
 import { assertScope, type UserCaller } from './caller.ts'
 import type { EngineContext } from './context.ts'
 import type { SnapshotItem, SnapshotRequest, SnapshotResponse } from '../../shared/protocol.ts'
-import { maxPageTextLength, maxRowsPerRead, maxRowsPerRewind, maxStepsBack } from '../../shared/limits.ts'
-import { createPartSize } from './part-size.ts'
+import {
+  maxAnswerBytes, maxPageTextLength, maxPartBytes, maxRowsPerRead, maxRowsPerRewind, maxStepsBack,
+} from '../../shared/limits.ts'
 import { compareCodePoints } from '../../shared/revision.ts'
 import {
   chainEnds, type Counters, type Key, recordsAfter, recordsOfTable, type RecordTexts, selectCounters, toWinners,
@@ -93,24 +94,15 @@ async function readPage(
   const isFull = () => rest === 0 || textLength >= maxPageTextLength || steps >= maxStepsBack
   let last: Key | undefined
   const turns = createTurns()
-  const partSize = createPartSize(async ({ table, after }: { table: string | undefined, after: Key }, limit) => {
-    const { measure } = table === undefined ? recordsAfter : recordsOfTable
-    const { workspaceId, userId } = caller
-    const [part] = await readRows(
-      database.read.$client, measure({ workspaceId, userId, tableName: after.tableName, pk: after.pk, limit }),
-    )
-    return part!.bytes
-  })
   for (const table of tablesFrom(position)) {
     let after = keyIn(table, position)
     for (let hasRest = true; hasRest;) {
       // A full page only asks whether another table has more.
-      const most = Math.min(rest, maxRowsPerRead)
-      const wanted = isFull() ? 0 : database.grouped === null ? await partSize.next({ table, after }, most) : most
-      const { records, found } = toRecords(first
-        ?? (await readRows(database.read.$client, selectRecords(database, caller, table, after, wanted + 1)))[0]!)
+      const wanted = isFull() ? 0 : Math.min(rest, maxRowsPerRead)
+      const records = first
+        ?? (await readRows(database.read.$client, selectRecords(database, caller, table, after, wanted + 1)))[0]!
       first = undefined
-      const part = records.slice(0, wanted)
+      const part = toWinners(records).slice(0, wanted)
       const rewound = await rewind(database, caller.workspaceId, part, position.highWatermark)
       winners.push(...rewound.winners)
       textLength += rewound.winners.reduce((sum, winner) => sum + winner.payload.length, 0)
@@ -118,7 +110,7 @@ async function readPage(
       rest -= part.length
       const key = part.at(-1)
       if (key) after = last = { tableName: key.tableName, pk: key.pk }
-      hasRest = found > part.length
+      hasRest = records.found > part.length
       if (hasRest && isFull()) return { winners, next: last }
       await turns.pause()
     }
@@ -142,15 +134,9 @@ function keyIn(table: string | undefined, position: Key): Key {
 function selectRecords(
   database: SyncDatabase, { workspaceId, userId }: UserCaller, table: string | undefined, after: Key, limit: number,
 ): Statement<RecordTexts> {
-  const { read, readBounded } = table === undefined ? recordsAfter : recordsOfTable
-  const statement = database.grouped === null ? read : readBounded
-  return statement({ workspaceId, userId, tableName: after.tableName, pk: after.pk, limit })
-}
-
-/** `found` may be more than fit into an answer of a database server. */
-function toRecords(part: RecordTexts): { records: Winner[], found: number } {
-  const records = toWinners(part)
-  return { records, found: part.found ?? records.length }
+  const statement = table === undefined ? recordsAfter : recordsOfTable
+  const maxBytes = database.grouped ? maxAnswerBytes : maxPartBytes
+  return statement({ workspaceId, userId, tableName: after.tableName, pk: after.pk, limit, maxBytes })
 }
 
 /**

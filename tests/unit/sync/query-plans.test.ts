@@ -17,12 +17,17 @@ async function makeRecordedAdapter() {
 /** What is read by a table function or made by a subquery is as large as the request, not as the database. */
 function findScans(plans: readonly Plan[]): string[] {
   return plans.flatMap(({ statement, steps }) => steps
-    .filter(step => /^SCAN (?!.*VIRTUAL TABLE)(?!(?:\d+ )?CONSTANT ROW)(?!\(subquery)(?!page$|picked$|chain$|fitting$|wanted$|found$)/.test(step))
+    .filter(step => /^SCAN (?!.*VIRTUAL TABLE)(?!(?:\d+ )?CONSTANT ROW)(?!\(subquery)(?!page$|picked$|chain$|fitting$|wanted$|found$|sizes$)/.test(step))
     .map(step => `${step} in ${statement}`))
 }
 
 function findSorts(plans: readonly Plan[]): string[] {
   return plans.filter(({ steps }) => steps.some(step => step.includes('TEMP B-TREE'))).map(plan => plan.statement)
+}
+
+/** The different steps with this text: a statement looks at the sizes of its rows before it reads them. */
+function kindsOf(plans: readonly Plan[], text: string): string[] {
+  return [...new Set(plans.flatMap(({ steps }) => steps.filter(step => step.includes(text))))]
 }
 
 it('pushes without a scan or a sort, in three or four statements of any size, and in few more where not all is new', async () => {
@@ -67,16 +72,14 @@ it('pulls by an index in its order, and with a filter sorts only the versions it
     await adapter.pull(event, { scope, cursor: 1, tables })
     const plans = await takePlans()
     expect(plans).toHaveLength(1)
-    expect(plans[0]!.steps.filter(step => step.includes('changes'))).toEqual([
-      expect.stringContaining('(log_id=? AND server_version>?)'), expect.stringContaining('(log_id=? AND server_version>?)'),
-    ])
+    expect(kindsOf(plans, 'changes')).toEqual([expect.stringContaining('(log_id=? AND server_version>?)')])
     expect([findScans(plans), findSorts(plans)]).toEqual([[], []])
   }
   await adapter.pull(event, { scope, cursor: 1, tables: ['kv', 'posts'] })
   const filtered = await takePlans()
   expect(findScans(filtered)).toEqual([])
-  expect(filtered[0]!.steps.filter(step => step.includes('changes_table'))).toHaveLength(2)
-  expect(filtered[0]!.steps.filter(step => step.includes('TEMP B-TREE'))).toEqual(['USE TEMP B-TREE FOR ORDER BY'])
+  expect(kindsOf(filtered, 'changes_table')).toHaveLength(2)
+  expect(kindsOf(filtered, 'TEMP B-TREE')).toEqual(['USE TEMP B-TREE FOR ORDER BY'])
 })
 
 it('finds what a page supersedes by the same indexes, and only where a key is there twice', async () => {
@@ -112,7 +115,7 @@ it('pages and rewinds a snapshot by keys', async () => {
     await adapter.snapshot(event, { ...request, pageToken: nextPageToken! })
     const plans = await takePlans()
     expect(plans.filter(plan => plan.statement.includes('recursive'))).toHaveLength(1)
-    expect(plans.flatMap(plan => plan.steps).filter(step => step.startsWith('SEARCH r '))).toEqual([expect.stringContaining(`(log_id=? AND ${bounds})`)])
+    expect(kindsOf(plans, 'SEARCH r ')).toEqual([expect.stringContaining(`(log_id=? AND ${bounds})`)])
     expect([findScans(plans), findSorts(plans)]).toEqual([[], []])
   }
 })
