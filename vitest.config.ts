@@ -11,7 +11,7 @@ const alias = {
 export default defineConfig({
   resolve: { alias },
   test: {
-    include: ['tests/{unit,property,e2e}/**/*.test.ts'],
+    include: ['tests/{unit,processes,property,e2e}/**/*.test.ts'],
     // Every test opens a real database file; two of them at once is what the machines we know can do.
     maxWorkers: 2,
     // What starts processes takes half a minute on a busy machine; a test that hangs is still ended.

@@ -4,10 +4,10 @@
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { addOldUser, createOldServer, type OldOp } from '../../fixtures/incumbent/old-database.ts'
-import { messageOf } from '../../helpers/sync.ts'
-import type { SyncChange } from '../../../shared/protocol.ts'
-import { makeOldFile, move, oldState, pullAll, resolve, snapshotAll, sorted } from './moved.ts'
+import { addOldUser, createOldServer, type OldOp } from '../fixtures/incumbent/old-database.ts'
+import { messageOf } from '../helpers/sync.ts'
+import type { SyncChange } from '../../shared/protocol.ts'
+import { makeOldFile, move, oldState, pullAll, resolve, snapshotAll, sorted } from '../unit/cli/moved.ts'
 
 const ws = 'w1'
 

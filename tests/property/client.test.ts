@@ -6,14 +6,14 @@
  */
 import fc from 'fast-check'
 import { expect, it, vi } from 'vitest'
-import { compareRevisions } from '../../../shared/revision.ts'
-import type { Revision } from '../../../shared/protocol.ts'
-import { startClock } from '../../helpers/sync.ts'
-import { runs, timeoutMs } from '../../property/scale.ts'
-import { createWorkspaceModel, pushModel, snapshotModel } from '../../property/sync-model.ts'
-import { clearDatabases, createBrowser, posts, until } from './devices.ts'
-import { type MortalTab, openMortalTab } from './mortal-tab.ts'
-import { type Faults, loseConnection, startServer, type TestServer } from './server.ts'
+import { compareRevisions } from '../../shared/revision.ts'
+import type { Revision } from '../../shared/protocol.ts'
+import { startClock } from '../helpers/sync.ts'
+import { runs, timeoutMs } from './scale.ts'
+import { createWorkspaceModel, pushModel, snapshotModel } from './sync-model.ts'
+import { clearDatabases, createBrowser, posts, until } from '../unit/client/devices.ts'
+import { type MortalTab, openMortalTab } from '../unit/client/mortal-tab.ts'
+import { type Faults, loseConnection, startServer, type TestServer } from '../unit/client/server.ts'
 
 const step = fc.record({
   browser: fc.nat(2),
