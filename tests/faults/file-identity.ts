@@ -1,6 +1,6 @@
 /**
  * T19: devices push while the file is taken away and brought back. What was acknowledged must be in the file. A file that
- * is replaced is the matter of tests/processes/database/file-identity.test.ts. Upholds P14.
+ * is replaced is the matter of tests/integration/database/file-identity.test.ts. Upholds P14.
  */
 import { rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
