@@ -22,11 +22,16 @@ export interface PageBounds {
 /** The versions that stay in the page, and the horizon when they were read. The log must exist. */
 export async function readGreatest(
   read: Executor,
-  source: keyof typeof statements,
+  source: SourceName,
   page: PageBounds,
 ): Promise<{ versions: Set<number>, horizon: number }> {
   const [row] = await readRows(read, statements[source](page))
-  return { versions: new Set(JSON.parse(row!.versions) as number[]), horizon: row!.horizon }
+  return { versions: toVersions(row!.versions), horizon: row!.horizon }
+}
+
+/** What `selectGreatest` selected. */
+export function toVersions(greatest: string): Set<number> {
+  return new Set(JSON.parse(greatest) as number[])
 }
 
 /** A change without an owner is visible to every member. */
@@ -34,36 +39,49 @@ export function visibleTo(userId: SQL): SQL {
   return sql`(owner_user_id is null or owner_user_id = ${userId})`
 }
 
-type Value = (name: keyof PageBounds) => SQL
+type Value = (name: keyof Omit<PageBounds, 'last'>) => SQL
+export type SourceName = 'all' | 'table' | 'filtered' | 'tables'
 
 /** As the page's rows are read: each form uses the same index. */
-const statements = {
-  all: compileGreatest(value => sql`changes where ${inPage(value)}`),
-  table: compileGreatest(value => sql`changes where ${inPage(value)} and table_name = ${value('table')}`),
-  filtered: compileGreatest(value => sql`
-    changes where ${inPage(value)} and +table_name in (select value from json_each(${value('tables')}))`),
-  tables: compileGreatest(value => sql`
-    json_each(${value('tables')}) t cross join changes where ${inPage(value)} and table_name = t.value`),
+const rowsOf: Record<SourceName, (value: Value, last: SQL) => SQL> = {
+  all: (value, last) => sql`changes where ${inPage(value, last)}`,
+  table: (value, last) => sql`changes where ${inPage(value, last)} and table_name = ${value('table')}`,
+  filtered: (value, last) => sql`
+    changes where ${inPage(value, last)} and +table_name in (select value from json_each(${value('tables')}))`,
+  tables: (value, last) => sql`
+    json_each(${value('tables')}) t cross join changes where ${inPage(value, last)} and table_name = t.value`,
 }
 
-function compileGreatest(rows: (value: Value) => SQL) {
+/** Selects the versions that stay in the page up to `last`, for `toVersions`. */
+export function selectGreatest(source: SourceName, value: Value, last: SQL): SQL {
+  return sql`
+    select json_group_array(server_version) as versions
+    from (
+      select server_version,
+        row_number() over (partition by table_name, pk order by clock desc, hlc desc, op_id desc) as place
+      from ${rowsOf[source](value, last)})
+    where place = 1`
+}
+
+const statements = {
+  all: compileGreatest('all'),
+  table: compileGreatest('table'),
+  filtered: compileGreatest('filtered'),
+  tables: compileGreatest('tables'),
+}
+
+function compileGreatest(source: SourceName) {
   return compileSql<PageBounds, { horizon: number, versions: string }>((name) => {
-    const value: Value = key => sql`${name(key)}`
+    const greatest = selectGreatest(source, key => sql`${name(key)}`, sql`${name('last')}`)
     return sql`
       select l.horizon, page.versions
-      from (
-        select json_group_array(server_version) as versions
-        from (
-          select server_version,
-            row_number() over (partition by table_name, pk order by clock desc, hlc desc, op_id desc) as place
-          from ${rows(value)})
-        where place = 1) as page
-      cross join logs l on l.workspace_id = ${value('workspaceId')}
+      from (${greatest}) as page
+      cross join logs l on l.workspace_id = ${name('workspaceId')}
       limit 1`
   })
 }
 
-function inPage(value: Value): SQL {
+function inPage(value: Value, last: SQL): SQL {
   return sql`log_id = ${logOf(value('workspaceId'))} and server_version > ${value('cursor')}
-    and server_version <= ${value('last')} and ${visibleTo(value('userId'))}`
+    and server_version <= ${last} and ${visibleTo(value('userId'))}`
 }

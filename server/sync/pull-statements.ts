@@ -5,7 +5,7 @@ import type { SyncOperation } from '../../shared/protocol.ts'
 import { isDeferred } from './deferred-devices.ts'
 import { fittingRows, rowBytes } from './fitting-rows.ts'
 import { logOf } from './log.ts'
-import { visibleTo } from './page-winners.ts'
+import { selectGreatest, type SourceName, visibleTo } from './page-winners.ts'
 
 /** A page, or a part of it. */
 export interface Page {
@@ -18,6 +18,8 @@ export interface Page {
   deferred: number
   /** The newest version that a change of the part made obsolete. A losing change makes itself obsolete. */
   obsoleted: number | null
+  /** Where the part made a change of its own obsolete, the versions that stay in it, for `toVersions`. */
+  greatest: string | null
   /**
    * For `splitTexts`: in text form the changes as JSON; in column form their stamps as JSON, with `payloads` beside.
    */
@@ -102,7 +104,7 @@ const sources = {
       cross join changes c on c.log_id = ${logOf(value('workspaceId'))} and c.table_name = t.value
         and c.server_version > page.last and ${visibleTo(value('userId'))}`,
   }),
-} satisfies Record<string, Source>
+} satisfies Record<SourceName, Source>
 
 function afterCursor(value: Values, filter: SQL) {
   const after = (version: SQL) => sql`from changes where log_id = ${logOf(value('workspaceId'))}
@@ -121,23 +123,21 @@ export const textStatements = compilePages(changeText)
 export const columnStatements = compilePages(changeColumns)
 
 function compilePages(form: SQL) {
-  return mapSources(source => compileSql<PageValues, Page>((name) => {
+  const compile = (source: SourceName) => compileSql<PageValues, Page>((name) => {
     const value: Values = key => sql`${name(key)}`
-    const { rows, more } = source(value)
+    const { rows, more } = sources[source](value)
     const limit = fittingRows(sql`(${rows(rowBytes(), value('limit'))})`, value)
     return sql`
       select l.head, l.horizon, page.count, page.last, page.obsoleted, page.changes, page.payloads,
+        iif(page.obsoleted > ${value('cursor')}, (${selectGreatest(source, value, sql`page.last`)}), null) as greatest,
         page.count > 0 and exists (${more}) as more, ${isDeferred(value('workspaceId'), value('userId'))} as deferred
       from (
         select count(*) as count, max(server_version) as last, max(obsoletes) as obsoleted, ${form}
         from (${rows(pageColumns, limit)})) as page
       left join logs l on l.workspace_id = ${value('workspaceId')}
       limit 1`
-  }))
-}
-
-function mapSources<T>(map: (source: Source) => T): Record<keyof typeof sources, T> {
+  })
   return {
-    all: map(sources.all), table: map(sources.table), filtered: map(sources.filtered), tables: map(sources.tables),
+    all: compile('all'), table: compile('table'), filtered: compile('filtered'), tables: compile('tables'),
   }
 }

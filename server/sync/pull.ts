@@ -11,7 +11,7 @@ import { releaseDevices } from './deferred-devices.ts'
 import { splitTexts } from './json.ts'
 import { maxAnswerBytes, maxPageTextLength, maxPartBytes, maxRowsPerRead } from '../../shared/limits.ts'
 import type { PullRequest, PullResponse, SyncChange } from '../../shared/protocol.ts'
-import { readGreatest } from './page-winners.ts'
+import { readGreatest, type SourceName, toVersions } from './page-winners.ts'
 import {
   columnStatements, type Page, type PageStatements, type Stamp, textStatements, versionOfText,
 } from './pull-statements.ts'
@@ -74,16 +74,19 @@ async function readPage<Item>(context: EngineContext, caller: UserCaller, reques
   let { horizon } = parts.at(-1)!
   // Where a key has two changes in the page, at least one of them is obsolete, and `obsoleted` tells so.
   if (!history && parts.some(({ obsoleted }) => (obsoleted ?? 0) > cursor)) {
-    const kept = await readGreatest(client, source, { ...values, cursor, last: after })
+    const [{ greatest }] = parts as [Page]
+    const kept = parts.length === 1 && greatest !== null
+      ? { versions: toVersions(greatest), horizon }
+      : await readGreatest(client, source, { ...values, cursor, last: after })
     items = items.filter(item => kept.versions.has(form.versionOf(item)))
-    // Changes that a clean-up dropped between the two reads are left out too: the answer is as of the later one.
+    // Changes that a clean-up dropped between two reads are left out too: the answer is as of the later one.
     horizon = kept.horizon
   }
   if (parts.at(-1)!.deferred === 1) await releaseDevices(database, caller, cursor < (horizon ?? 0))
   return { items, answer: toAnswer({ ...parts.at(-1)!, horizon }, cursor) }
 }
 
-function chooseSource(names: readonly string[] | undefined): keyof PageStatements {
+function chooseSource(names: readonly string[] | undefined): SourceName {
   if (names === undefined) return 'all'
   if (names.length === 1) return 'table'
   return isEverySyncedTable(names) ? 'filtered' : 'tables'

@@ -52,6 +52,12 @@ it('pulls, reads a page of a snapshot and knows a session in one', async () => {
   const { database, engine, count } = await openCounted()
   await engine.push(caller, { scope, ops: Array.from({ length: 20 }, (_, index) => putOf(`m${index}`)) })
   expect((await count(() => engine.pull(caller, { scope, cursor: 0 }))).requests).toBe(1)
+  // Of a row that is twice in the page the greatest change only.
+  await engine.push(caller, { scope, ops: [putOf('twice', { stamp: { clock: 1 } })] })
+  await engine.push(caller, { scope, ops: [putOf('twice', { stamp: { clock: 2 } })] })
+  const pulled = await count(() => engine.pull(caller, { scope, cursor: 0 }))
+  expect(pulled.requests).toBe(1)
+  expect(pulled.answer.changes.filter(({ pk }) => pk === 'twice')).toHaveLength(1)
   const page = await count(() => engine.snapshot(caller, { scope, pageSize: 10 }))
   expect(page.requests).toBe(1)
   const pageToken = page.answer.nextPageToken!

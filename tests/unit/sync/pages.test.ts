@@ -54,20 +54,21 @@ it('leaves out what a change of another part of the page supersedes, and nothing
 // Seen red with horizon and changes of two moments.
 it('leaves out what a clean-up drops while it is read, and says so by its horizon', async () => {
   const clock = startClock()
-  const { database, adapter } = await openWith(1, 'short')
+  const { database, adapter } = await openWith(200, 'short')
   await adapter.push(event, { scope, ops: [putOf('m0000', { stamp: { clock: 2 } }), deleteOf('gone')] })
   clock.advance(3_601)
   let reads = 0
   const client = delegate(database.read.$client, {
     async execute(statement: InStatement) {
-      if (reads++ === 1) await adapter.gcTombstones(event, { scope, retentionSeconds: 3_600 })
+      // Two parts, then what they supersede.
+      if (reads++ === 2) await adapter.gcTombstones(event, { scope, retentionSeconds: 3_600 })
       return database.read.$client.execute(statement)
     },
   })
   const between = adapterOf({ ...database, read: Object.assign(Object.create(database.read), { $client: client }) })
-  const page = await between.pull(event, { scope, cursor: 0 })
-  expect(page.changes.map(change => change.serverVersion)).toEqual([2])
-  expect(page).toMatchObject({ nextCursor: 3, hasMore: false, oldestRetainedVersion: 4, requiresSnapshot: true })
+  const page = await between.pull(event, { scope, cursor: 0, limit: 1_000 })
+  expect(page.changes.map(change => change.serverVersion)).toEqual(Array.from({ length: 200 }, (_, index) => index + 2))
+  expect(page).toMatchObject({ nextCursor: 202, hasMore: false, oldestRetainedVersion: 203, requiresSnapshot: true })
 })
 
 // Seen red with only the changes before the watermark found: the snapshot ended.
