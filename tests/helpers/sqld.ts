@@ -34,8 +34,10 @@ export interface Sqld {
   pid(): number
   /** SIGKILL, as a crash. */
   kill(): Promise<void>
-  /** Starts it again on the same ports and folder. */
-  start(): Promise<void>
+  /** Starts it again on the same ports and folder. It is told of its durability again, unless `forgets`. */
+  start(options?: { forgets?: boolean }): Promise<void>
+  /** Holds for sessions that are opened from then on. */
+  setDurability(durability: 'relaxed' | 'strong'): Promise<void>
   /** Halts the process (SIGSTOP) and lets it go on. */
   halt(): void
   goOn(): void
@@ -55,7 +57,7 @@ export async function startSqld({ durability = 'strong', blockWrites = false, re
   const killAtExit = () => child?.kill('SIGKILL')
   process.once('exit', killAtExit)
 
-  async function start() {
+  async function start({ forgets = false } = {}) {
     log = ''
     child = spawn(binary, [
       '--db-path', join(home, 'data'), '--no-welcome', '--http-listen-addr', `127.0.0.1:${http}`, '--admin-listen-addr', `127.0.0.1:${admin}`,
@@ -63,8 +65,10 @@ export async function startSqld({ durability = 'strong', blockWrites = false, re
     ], { cwd: home, stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (chunk: Buffer) => log = (log + chunk.toString()).slice(-4_000))
     await untilAnswers(`${httpUrl}/health`, child, () => log)
-    if (!replicaOf) await configure(admin!, durability, blockWrites)
+    if (!replicaOf && !forgets) await setDurability(durability)
   }
+
+  const setDurability = (mode: string) => configure(admin!, mode, blockWrites)
 
   async function kill() {
     if (!child || child.exitCode !== null || child.signalCode !== null) return
@@ -81,6 +85,7 @@ export async function startSqld({ durability = 'strong', blockWrites = false, re
     pid: () => child!.pid!,
     kill,
     start,
+    setDurability,
     halt: () => void child!.kill('SIGSTOP'),
     goOn: () => void child!.kill('SIGCONT'),
     async stop() {

@@ -20,6 +20,8 @@ export interface RemoteAddress {
 export interface RequestOptions {
   /** Runs the statements in one write transaction that is committed where all of them succeed, else undone. */
   inTransaction?: boolean
+  /** Begins a transaction by this statement, before the others. */
+  begin?: string
   /** Runs nothing where the session is in no transaction: the server ends one that takes too long. */
   onlyInTransaction?: boolean
   /** Ends the session within the same request. */
@@ -53,8 +55,11 @@ const connectMs = 5_000
 /** Of 128 connections that a server has. Each session is one; requests beyond these wait for one. */
 const maxPooledSessions = 8
 
-/** Opens no connection yet: the first request does, and each one after the connection was lost. */
-export function openRemoteConnection({ url, authToken }: RemoteAddress): RemoteConnection {
+/**
+ * Opens no connection yet: the first request does, and each one after the connection was lost. The first write
+ * transaction of each session runs `proof` too, and writes nothing where that fails.
+ */
+export function openRemoteConnection({ url, authToken }: RemoteAddress, proof?: InStatement): RemoteConnection {
   const isSocket = url.startsWith('ws')
   let connecting: Promise<HranaClient> | undefined
   let closed = false
@@ -92,6 +97,7 @@ export function openRemoteConnection({ url, authToken }: RemoteAddress): RemoteC
   async function openSession(): Promise<Session> {
     const client = await connect()
     const stream = client.openStream()
+    let isProven = proof === undefined
     async function ask<T>(request: () => Promise<T>): Promise<T> {
       requests++
       try {
@@ -105,8 +111,17 @@ export function openRemoteConnection({ url, authToken }: RemoteAddress): RemoteC
         throw mapped
       }
     }
+    /** What comes before the statements: a session that is proven once stays so. */
+    async function run(statements: readonly InStatement[], options: RequestOptions): Promise<ResultSet[]> {
+      const { inTransaction, begin = inTransaction ? beginToWrite : undefined } = options
+      const proves = begin === beginToWrite && !isProven
+      const first = [begin, proves ? proof : undefined].filter(statement => statement !== undefined)
+      const results = await runBatch(stream, [...first, ...statements], options)
+      isProven ||= proves
+      return results.slice(first.length)
+    }
     return {
-      send: (statements, options = {}) => ask(() => runBatch(stream, statements, options)),
+      send: (statements, options = {}) => ask(() => run(statements, options)),
       sendScript: sql => ask(() => stream.sequence(sql)),
       close: () => stream.close(),
     }
@@ -176,6 +191,9 @@ function isLost(error: unknown): boolean {
   return error instanceof LibsqlError && error.code === 'CONNECTION_LOST'
 }
 
+/** The lock comes with it. */
+const beginToWrite = 'BEGIN IMMEDIATE'
+
 /** One request. The last step undoes what was begun where any step failed; its own outcome does not matter. */
 async function runBatch(
   stream: Stream, statements: readonly InStatement[], options: RequestOptions,
@@ -194,7 +212,6 @@ async function runBatch(
     answer.catch(() => {})
     steps.push(answer)
   }
-  if (inTransaction) add('BEGIN IMMEDIATE')
   for (const statement of statements) add(statement)
   if (inTransaction) {
     add('COMMIT')
@@ -209,7 +226,7 @@ async function runBatch(
     if (!rows) throw new LibsqlError('The transaction has been rolled back', 'TRANSACTION_CLOSED')
     results.push(toResultSet(rows))
   }
-  return inTransaction ? results.slice(1, -1) : results
+  return inTransaction ? results.slice(0, -1) : results
 }
 
 function rollBackUnless(batch: Batch, committed: BatchStep) {

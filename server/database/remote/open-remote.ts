@@ -11,11 +11,12 @@ import type { RemoteConfig } from '../../config/database.ts'
 import { migrate } from '../local/open.ts'
 import type { Migrations, ReadDatabase, SyncDatabase } from '../types.ts'
 import { openRemoteConnection, type RemoteConnection } from './connection.ts'
+import { levels, requireLevel, selectLevel } from './durability.ts'
 import type { GroupedWrites } from './grouped-writes.ts'
 import { listenForWrites } from './listen-for-writes.ts'
 import { createRemoteClient, createSessionClient } from './remote-client.ts'
 import { RemoteDatabaseError } from './remote-database-error.ts'
-import { codeOf, isPassing, unauthorizedCode, unreachableCode } from './remote-error.ts'
+import { codeOf, isPassing, notDurable, unauthorizedCode, unreachableCode } from './remote-error.ts'
 import { createRemoteWriter } from './remote-writer.ts'
 import { assertPrimary, toHttpUrl } from './server-kind.ts'
 
@@ -50,13 +51,14 @@ export async function openRemoteDatabase(
   const busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
   const url = toHranaUrl(config.url)
   const name = new URL(url).host
-  const connection = openRemoteConnection({ url, authToken: config.authToken })
+  const level = levels.indexOf(config.synchronous)
+  const connection = openRemoteConnection({ url, authToken: config.authToken }, requireLevel(level))
   try {
     const deadline = performance.now() + (options.startTimeoutMs ?? defaultStartTimeoutMs)
     await untilReached(deadline, async () => {
       await assertPrimary(toHttpUrl(url), config.authToken)
       await assertWritable(url, config.authToken, name)
-      await assertDurable(connection, name, levels.indexOf(config.synchronous))
+      await assertDurable(connection, name, level)
       const session = await connection.openSession()
       try {
         await migrate(createSessionClient(session), migrations)
@@ -116,15 +118,15 @@ async function untilReached(deadline: number, work: () => Promise<void>) {
   }
 }
 
-const levels = ['OFF', 'NORMAL', 'FULL', 'EXTRA']
-
+/** A server that has just started may be told of its durability a moment later; a session would not hear of it. */
 async function assertDurable(connection: RemoteConnection, name: string, least: number) {
-  const [answer] = await connection.send(['PRAGMA synchronous'])
+  const session = await connection.openSession()
+  const [answer] = await session.send([selectLevel]).finally(() => session.close())
   const level = Number(answer!.rows[0]?.[0])
   if (level >= least) return
   throw new RemoteDatabaseError(`The database server ${name} may lose acknowledged writes at a power cut (PRAGMA `
     + `synchronous is ${levels[level] ?? level}): set its durability_mode to "strong" through its admin API, or `
-    + 'OR3_SQLITE_PRAGMA_SYNCHRONOUS=NORMAL to accept that.')
+    + 'OR3_SQLITE_PRAGMA_SYNCHRONOUS=NORMAL to accept that.', { cause: notDurable(undefined) })
 }
 
 /**

@@ -103,7 +103,7 @@ function openTransaction(session: Session, begin: string, ownsSession: boolean):
     if (ended) throw new LibsqlError('The transaction is closed', 'TRANSACTION_CLOSED')
     if (hasBegun) return session.send(statements, { onlyInTransaction: true })
     hasBegun = true
-    return (await session.send([begin, ...statements])).slice(1)
+    return session.send(statements, { begin })
   }
 
   async function end(statement: 'COMMIT' | 'ROLLBACK') {

@@ -4,6 +4,7 @@
  */
 import { ClientError, HttpServerError, ResponseError } from '@libsql/hrana-client'
 import { LibsqlError } from '@libsql/core/api'
+import { isLevelRefusal } from './durability.ts'
 
 /** No answer came: the connection broke, or the time was over. Whether the request took effect is not known. */
 const connectionLostCode = 'CONNECTION_LOST'
@@ -11,11 +12,17 @@ const connectionLostCode = 'CONNECTION_LOST'
 export const unreachableCode = 'UNREACHABLE'
 /** The server refuses the token. */
 export const unauthorizedCode = 'UNAUTHORIZED'
+/** The session would not flush a commit. */
+const notDurableCode = 'NOT_DURABLE'
 
-/** Codes after which the same request may succeed: the lock, the transaction or the connection was lost. */
+/**
+ * Codes after which the same request may succeed: the lock, the transaction or the connection was lost, or the server
+ * has started and is not set up yet.
+ */
 const passingCodes = new Set([
   'SQLITE_BUSY', 'SQLITE_LOCKED', 'SQLITE_INTERRUPT', 'TRANSACTION_BUSY', 'TRANSACTION_TIMEOUT',
   'STREAM_EXPIRED', 'STREAM_NOT_OPEN', 'TRANSACTION_CLOSED', 'PROXY_ERROR', connectionLostCode, unreachableCode,
+  notDurableCode,
 ])
 
 /** True where trying again may help. */
@@ -64,6 +71,12 @@ export function unreachable(cause: unknown): LibsqlError {
   return new LibsqlError('The database server cannot be reached', unreachableCode, undefined, undefined, toError(cause))
 }
 
+/** The error of a write on a session that would not flush it. Nothing was written. */
+export function notDurable(cause: unknown): LibsqlError {
+  return new LibsqlError('The database server may lose acknowledged writes at a power cut: set its durability_mode to '
+    + '"strong" through its admin API', notDurableCode, undefined, undefined, toError(cause))
+}
+
 function refusedToken(cause: Error): LibsqlError {
   return new LibsqlError('The database server refuses the token', unauthorizedCode, undefined, undefined, cause)
 }
@@ -71,6 +84,7 @@ function refusedToken(cause: Error): LibsqlError {
 function mapResponseError(error: ResponseError): LibsqlError {
   const code = error.code ?? 'UNKNOWN'
   if (code.startsWith('AUTH_')) return refusedToken(error)
+  if (isLevelRefusal(error)) return notDurable(error)
   // The server tells no extended code.
   const extended = /(?:UNIQUE|PRIMARY KEY) constraint failed/.test(error.message)
     ? 'SQLITE_CONSTRAINT_UNIQUE'

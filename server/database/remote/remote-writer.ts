@@ -112,8 +112,8 @@ export function createRemoteWriter(
   async function runAlone(kind: GroupedWrite<unknown, unknown>, one: Waiting) {
     try {
       const result = await untilServed([one], async (own) => {
-        const answers = await own.send(['BEGIN IMMEDIATE', ...kind.reads(one.item)])
-        const { writes, finish } = kind.decide(one.item, answers.slice(1))
+        const answers = await own.send(kind.reads(one.item), { begin: 'BEGIN IMMEDIATE' })
+        const { writes, finish } = kind.decide(one.item, answers)
         return finish(await own.send([...writes, 'COMMIT'], { onlyInTransaction: true, isLast }))
       })
       counts.commits++

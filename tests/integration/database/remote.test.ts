@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { createServer, connect, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
 import { openRemoteDatabase } from '../../../server/database/remote/open-remote.ts'
 import { ledgerTable } from '../../../server/database/migrate.ts'
@@ -112,6 +113,34 @@ it('answers with a retryable refusal while the server is away, and goes on when 
   await expect(database.read.select().from(users)).rejects.toThrow()
   await own.start()
   expect(await engine.push(caller, { scope, ops: [putOf('c')] })).toMatchObject({ serverVersion: 2 })
+}, 60_000)
+
+// Seen red: acknowledged at PRAGMA synchronous = NORMAL, by a server that looked at it as it started.
+it.each(['ws', 'http'])('acknowledges nothing over %s while the server, restarted, would not flush it', async (protocol) => {
+  const own = await startOwn({})
+  const database = await openRemoteTestDatabase({ url: own.wsUrl.replace('ws', protocol), busyTimeoutMs: 500 })
+  const engine = createSyncEngine(database)
+  const known = putOf('a')
+  await engine.push(caller, { scope, ops: [known] })
+  await own.kill()
+  await own.start({ forgets: true })
+  const refusal = { code: 'DATABASE_UNAVAILABLE', retryable: true }
+  for (const op of [putOf('b'), known]) await expect(engine.push(caller, { scope, ops: [op] })).rejects.toMatchObject(refusal)
+  await expect(database.write(tx => tx.delete(users))).rejects.toMatchObject(refusal)
+  expect(database.activity).toMatchObject({ isWritable: false, problem: 'DATABASE_UNAVAILABLE' })
+  expect((await engine.pull(caller, { scope, cursor: 0 })).changes).toHaveLength(1)
+  await own.setDurability('strong')
+  expect(await engine.push(caller, { scope, ops: [putOf('c')] })).toMatchObject({ serverVersion: 2 })
+  expect(database.activity).toMatchObject({ isWritable: true, problem: null })
+}, 60_000)
+
+// Seen red: it refused at once, and the process ended for good.
+it('waits at its start for a server that is not told of its durability yet', async () => {
+  const own = await startOwn({ durability: 'relaxed' })
+  const opening = openRemoteDatabase({ url: own.wsUrl, synchronous: 'FULL' }, migrations)
+  await sleep(300)
+  await own.setDurability('strong')
+  await (await opening).close()
 }, 60_000)
 
 it('gives a lease to one owner, until it ends', async () => {

@@ -1,7 +1,6 @@
 /**
  * The recipe of docs/several-servers.md: the database server that its commands start is one that the layer accepts, and the
- * compose file sets it up in the same way. Seen red before the recipe's
- * second command.
+ * compose file sets it up in the same way, for good. Seen red before the recipe's second command, and without namespaces.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, it, onTestFinished } from 'vitest'
 import { openRemoteDatabase } from '../../../server/database/remote/open-remote.ts'
 import { layerMigrations, makeTempFolder } from '../../helpers/database.ts'
-import { findPorts } from '../../helpers/sqld.ts'
+import { findPorts, startSqld } from '../../helpers/sqld.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const page = await readFile(`${root}/docs/several-servers.md`, 'utf8')
@@ -36,4 +35,15 @@ it('sets it up in the compose file as in the recipe', () => {
   const settings = [...page.matchAll(/^ +-d '(\{.*\})'$/gm)].map(([, json]) => JSON.parse(json!) as object)
   expect(settings).toHaveLength(2)
   expect(settings[1]).toEqual(settings[0])
+})
+
+it('keeps what it was told in the compose file, when it restarts', { timeout: 60_000 }, async () => {
+  const [, option] = /command: sqld .*(--\w+-namespaces)/.exec(page)!
+  const sqld = await startSqld({ args: [option!] })
+  onTestFinished(() => sqld.stop())
+  await sqld.kill()
+  await sqld.start({ forgets: true })
+  // As in the compose file, its name has no dot.
+  const database = await openRemoteDatabase({ url: sqld.wsUrl.replace('127.0.0.1', 'localhost'), synchronous: 'FULL' }, { layer: layerMigrations, app: [] }, { startTimeoutMs: 500 })
+  await database.close()
 })
