@@ -70,14 +70,16 @@ export function openRemoteConnection({ url, authToken }: RemoteAddress, proof?: 
 
   async function connect(): Promise<HranaClient> {
     if (closed) throw new LibsqlError('The client is closed', 'CLIENT_CLOSED')
-    const known = await connecting?.catch(() => undefined)
+    const last = connecting
+    const known = await last?.catch(() => undefined)
     if (known && !known.closed) return known
-    if (!connecting || known?.closed) {
+    // Of all that waited the first connects, and the others go with it.
+    if (connecting === last) {
       connecting = openClient()
       // Whoever waits gets the error; the next call connects again.
-      connecting.catch(() => connecting = undefined)
+      connecting.catch(() => {})
     }
-    return connecting
+    return connecting!
   }
 
   async function openClient(): Promise<HranaClient> {

@@ -143,6 +143,19 @@ it('waits at its start for a server that is not told of its durability yet', asy
   await (await opening).close()
 }, 60_000)
 
+// Seen red: each of them made a connection of its own, and all but the last were never closed.
+it('connects once for all that wait after a connection was lost', async () => {
+  const proxy = await startProxy(Number(new URL((await sqld()).wsUrl).port))
+  const database = await openRemoteTestDatabase({ url: proxy.url })
+  const readAtOnce = () => Promise.all(Array.from({ length: 8 }, () => database.read.select().from(users)))
+  await readAtOnce()
+  proxy.cutAll()
+  await sleep(100)
+  const before = proxy.connections
+  await readAtOnce()
+  expect(proxy.connections - before).toBe(1)
+}, 60_000)
+
 it('gives a lease to one owner, until it ends', async () => {
   const clock = startClock()
   const database = await openRemoteTestDatabase({ url: (await sqld()).wsUrl })
@@ -161,8 +174,10 @@ it('gives a lease to one owner, until it ends', async () => {
 /** Passes everything on; told so, it ends the next connection on which an answer comes instead of passing that on. */
 async function startProxy(port: number) {
   let isCutting = false
+  let connections = 0
   const sockets = new Set<Socket>()
   const server = createServer((client) => {
+    connections++
     const upstream = connect(port, '127.0.0.1')
     for (const socket of [client, upstream]) {
       sockets.add(socket)
@@ -179,11 +194,16 @@ async function startProxy(port: number) {
     })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
+  const cutAll = () => sockets.forEach(socket => socket.destroy())
   onTestFinished(() => {
-    for (const socket of sockets) socket.destroy()
+    cutAll()
     server.close()
   })
   return {
+    cutAll,
+    get connections() {
+      return connections
+    },
     url: `ws://127.0.0.1:${(server.address() as { port: number }).port}`,
     cutNextAnswer: () => void (isCutting = true),
   }
