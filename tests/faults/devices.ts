@@ -9,6 +9,8 @@ import {
 import type { PendingOp, PullResponse } from '../../shared/protocol.ts'
 import type { Ledger } from './ledger.ts'
 
+export type Url = string | (() => string)
+
 /** What is told of the ops that pass, such as a ledger. */
 export type Witness = Pick<Ledger, 'sent' | 'told'>
 
@@ -18,8 +20,11 @@ export interface Device {
   /** In the stamps of its ops. */
   readonly deviceId: string
   readonly store: SyncStore
-  /** Pushes what waits and pulls to the head. Throws where it got no answer, or one that is no success. */
-  sync(url: string, witness?: Witness): Promise<SyncReport>
+  /**
+   * Pushes what waits and pulls to the head. Throws where it got no answer, or one that is no success. A function is asked
+   * for the server of each request, as a load balancer is.
+   */
+  sync(url: Url, witness?: Witness): Promise<SyncReport>
 }
 
 const keysPerWorkspace = 40
@@ -45,7 +50,7 @@ export interface DeviceOptions {
 export async function openDevice(
   { user, workspaceId, deviceId }: Pick<Device, 'user' | 'workspaceId' | 'deviceId'>, { ignoreSnapshot = false }: DeviceOptions = {},
 ): Promise<Device> {
-  let way: Transport
+  let way: () => Transport
   let noted: Witness | undefined
   const client = createSyncClient({
     storage: createMemoryStorage(),
@@ -53,17 +58,17 @@ export async function openDevice(
     transport: {
       async push(batch) {
         noted?.sent(workspaceId, batch.ops)
-        const answer = await way.push(batch)
+        const answer = await way().push(batch)
         noted?.told(workspaceId, answer.results)
         return answer
       },
       async pull(request) {
-        const page = await way.pull(request)
+        const page = await way().pull(request)
         if (!ignoreSnapshot || !page.requiresSnapshot) return page
         return { ...page, changes: [], nextCursor: request.cursor, hasMore: false, requiresSnapshot: false }
       },
-      snapshot: request => way.snapshot(request),
-      updateCursor: request => way.updateCursor(request),
+      snapshot: request => way().snapshot(request),
+      updateCursor: request => way().updateCursor(request),
     },
   })
   const store = await client.open({ userId: user, workspaceId })
@@ -72,7 +77,7 @@ export async function openDevice(
   return {
     user, workspaceId, deviceId, store,
     async sync(url, witness) {
-      way = createHttpTransport({ baseUrl: url, headers: { 'x-demo-user': user } })
+      way = () => createHttpTransport({ baseUrl: typeof url === 'string' ? url : url(), headers: { 'x-demo-user': user } })
       noted = witness
       const report = await store.sync()
       if (!report) throw new Error(`${deviceId} may not sync: ${store.status.stopped}.`)
@@ -84,7 +89,7 @@ export async function openDevice(
 }
 
 /** Writes some ops and syncs. Throws where there was no answer. */
-export async function pushOnce(url: string, device: Device, witness: Witness, count = randomInt(1, maxOpsPerPush + 1)): Promise<SyncReport> {
+export async function pushOnce(url: Url, device: Device, witness: Witness, count = randomInt(1, maxOpsPerPush + 1)): Promise<SyncReport> {
   await device.store.importOps(Array.from({ length: count }, () => makeOp(device)))
   return device.sync(url, witness)
 }

@@ -35,6 +35,11 @@ const compileCache = join(tmpdir(), 'node-compile-cache')
 export const startRooms: StartServer = (dbPath, env) =>
   startProcess([fileURLToPath(new URL('rooms-server.ts', import.meta.url))], { NODE_COMPILE_CACHE: compileCache, OR3_SQLITE_DB_PATH: dbPath, ...env })
 
+/** The environment of a server whose clock is ahead of the machine's. */
+export function otherClock(aheadMs: number): Record<string, string> {
+  return { CLOCK_AHEAD_MS: String(aheadMs), NODE_OPTIONS: `--import=${new URL('other-clock.mjs', import.meta.url).href}` }
+}
+
 async function startProcess(args: string[], env: Record<string, string>): Promise<FaultyServer> {
   const child = spawn(process.execPath, ['--no-warnings', ...args], {
     cwd: tmpdir(),

@@ -31,8 +31,10 @@ export const serverScenarios: Record<string, Scenario> = {
   },
   async severalServers(folder, { serverKills, sqldKills, awayMs }) {
     const figures = await runSeveralServers({ start: startBuilt, folder, serverKills, sqldKills, awayMs, restarts: 6 })
-    const { missing, falseSnapshots, wrongAnswers, contradictions, longestRecoveryMs, servedWhileAway, acked } = figures
-    const wrong = missing + falseSnapshots + wrongAnswers.length + contradictions.length + servedWhileAway
+    const { missing, falseSnapshots, wrongAnswers, contradictions, failedInRestarts, servedWhileAway, foreignMoments } = figures
+    const answers = [wrongAnswers, contradictions, failedInRestarts].flat()
+    const wrong = missing + falseSnapshots + answers.length + servedWhileAway + foreignMoments
+    const { longestRecoveryMs, acked } = figures
     return { ok: isClean(figures) && wrong === 0 && longestRecoveryMs <= 5_000 && acked > serverKills, figures }
   },
   async crashPoints(folder, { crashesPerPoint }) {
