@@ -233,6 +233,8 @@ async function restartInTurn(world: World, restarts: number): Promise<string[]> 
 /** No answer comes, and no connection is refused: the worst kind of away. */
 async function measureAway(world: World, devices: readonly Device[], awayMs: number) {
   const { sqld, servers, figures, ledger } = world
+  // A server that starts gives up after 15 s.
+  await untilEachAcked(world)
   sqld.halt()
   const end = performance.now() + awayMs
   // What it had answered may be on its way.
