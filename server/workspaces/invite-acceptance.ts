@@ -6,7 +6,7 @@
 import { and, eq, isNull } from 'drizzle-orm'
 import type { ReadDatabase, SyncDatabase, WriteTransaction } from '../database/types.ts'
 import { invites, workspaceMembers, workspaces } from '../database/schema/index.ts'
-import { nowSeconds } from '../lib/clock.ts'
+import { readNow } from '../database/read-now.ts'
 import { revokeInvitesTo } from './invites.ts'
 import { isMembership, readRole } from './membership.ts'
 import { higherRole } from '../auth/roles.ts'
@@ -22,7 +22,7 @@ export async function validateInvite(
   database: SyncDatabase,
   input: InviteRef,
 ): Promise<{ ok: true, role: WorkspaceRole } | InviteRefused> {
-  const invite = await judgeInvite(database.read, input)
+  const invite = await judgeInvite(database.read, input, await readNow(database))
   return invite.ok ? { ok: true, role: invite.role } : invite
 }
 
@@ -33,11 +33,12 @@ export async function acceptInviteAndProvisionUser(
 ): Promise<{ ok: true, userId: string, role: WorkspaceRole, createdUser: boolean } | InviteRefused> {
   const account = readAccount(input)
   const profile = readProfile(input)
+  const now = await readNow(database)
   return database.write(async (tx) => {
-    const invite = await judgeInvite(tx, input)
+    const invite = await judgeInvite(tx, input, now)
     if (!invite.ok) return invite
     const { userId, created } = await ensureUser(tx, account, profile)
-    return { ok: true, userId, role: await join(tx, invite, userId), createdUser: created }
+    return { ok: true, userId, role: await join(tx, invite, userId, now), createdUser: created }
   })
 }
 
@@ -46,11 +47,12 @@ export async function consumeInvite(
   database: SyncDatabase,
   input: InviteRef & { acceptedUserId: string },
 ): Promise<{ ok: true, role: WorkspaceRole } | InviteRefused> {
+  const now = await readNow(database)
   return database.write(async (tx) => {
-    const invite = await judgeInvite(tx, input)
+    const invite = await judgeInvite(tx, input, now)
     if (!invite.ok) return invite
     await requireUser(tx, input.acceptedUserId)
-    return { ok: true, role: await join(tx, invite, input.acceptedUserId) }
+    return { ok: true, role: await join(tx, invite, input.acceptedUserId, now) }
   })
 }
 
@@ -58,6 +60,7 @@ export async function consumeInvite(
 async function judgeInvite(
   reader: Pick<ReadDatabase, 'select'>,
   { workspaceId, email, tokenHash }: InviteRef,
+  now: number,
 ): Promise<UsableInvite | InviteRefused> {
   const invite = await reader
     .select({
@@ -76,7 +79,7 @@ async function judgeInvite(
   if (normalizeEmail(invite.email) !== normalizeEmail(email)) return { ok: false, reason: 'email_mismatch' }
   if (invite.status === 'accepted') return { ok: false, reason: 'already_used' }
   if (invite.status === 'revoked') return { ok: false, reason: 'revoked' }
-  if (invite.status === 'expired' || invite.expiresAt <= nowSeconds()) return { ok: false, reason: 'expired' }
+  if (invite.status === 'expired' || invite.expiresAt <= now) return { ok: false, reason: 'expired' }
   return { ok: true, id: invite.id, workspaceId, email: invite.email, role: invite.role }
 }
 
@@ -84,9 +87,10 @@ async function judgeInvite(
  * Uses the invite up, and with it the others to its address, so that none of them raises the member again later. The
  * active workspace stays; a newcomer's first session finds this one, their only one.
  */
-async function join(tx: WriteTransaction, invite: UsableInvite, userId: string): Promise<WorkspaceRole> {
+async function join(
+  tx: WriteTransaction, invite: UsableInvite, userId: string, now: number,
+): Promise<WorkspaceRole> {
   const { workspaceId } = invite
-  const now = nowSeconds()
   const held = await readRole(tx, { workspaceId, userId })
   const role = held ? higherRole(held, invite.role) : invite.role
   if (!held) await tx.insert(workspaceMembers).values({ workspaceId, userId, role, createdAt: now })

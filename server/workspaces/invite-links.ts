@@ -9,6 +9,7 @@ import type { SyncDatabase, WriteTransaction } from '../database/types.ts'
 import { inviteLinks, workspaceMembers, workspaces } from '../database/schema/index.ts'
 import { createSyncError } from '../errors.ts'
 import { isAtLeast, workspaceRoles } from '../auth/roles.ts'
+import { readNow } from '../database/read-now.ts'
 import { nowSeconds } from '../lib/clock.ts'
 import { readRole, requireRole } from './membership.ts'
 import type {
@@ -25,7 +26,7 @@ const maxLinks = 100
  */
 export async function createInviteLink(database: SyncDatabase, input: NewInviteLink): Promise<{ linkId: string }> {
   const { workspaceId, createdByUserId, role, maxUses, expiresAt, tokenHash } = input
-  const now = nowSeconds()
+  const now = await readNow(database)
   return database.write(async (tx) => {
     await requireLinkRight(tx, { workspaceId, userId: createdByUserId }, role)
     await tx.delete(inviteLinks).where(and(eq(inviteLinks.workspaceId, workspaceId), isOver(now)))
@@ -45,6 +46,7 @@ export async function createInviteLink(database: SyncDatabase, input: NewInviteL
 export async function listInviteLinks(
   database: SyncDatabase, { workspaceId }: { workspaceId: string },
 ): Promise<WorkspaceInviteLink[]> {
+  const now = await readNow(database)
   return database.read.select({
     id: inviteLinks.id,
     role: inviteLinks.role,
@@ -57,7 +59,7 @@ export async function listInviteLinks(
     .from(inviteLinks)
     .where(and(
       eq(inviteLinks.workspaceId, workspaceId), isNull(inviteLinks.revokedAt),
-      gt(inviteLinks.expiresAt, nowSeconds()), lt(inviteLinks.uses, inviteLinks.maxUses),
+      gt(inviteLinks.expiresAt, now), lt(inviteLinks.uses, inviteLinks.maxUses),
     ))
     .orderBy(desc(inviteLinks.createdAt), desc(sql`${inviteLinks}.rowid`))
     .limit(maxLinks)
@@ -88,14 +90,15 @@ export async function acceptInviteLink(
   const account = readAccount(input)
   const profile = readProfile(input)
   const { workspaceId, tokenHash } = input
+  const now = await readNow(database)
   return database.write(async (tx) => {
-    const link = await findUsable(tx, workspaceId, tokenHash)
+    const link = await findUsable(tx, workspaceId, tokenHash, now)
     if (!link.ok) return link
     const { userId } = await ensureUser(tx, account, profile)
     const held = await readRole(tx, { workspaceId, userId })
     if (held) return { ok: true, userId, role: held }
     if (link.isUsedUp) return { ok: false, reason: 'used_up' }
-    await tx.insert(workspaceMembers).values({ workspaceId, userId, role: link.role, createdAt: nowSeconds() })
+    await tx.insert(workspaceMembers).values({ workspaceId, userId, role: link.role, createdAt: now })
     await tx.update(inviteLinks).set({ uses: sql`${inviteLinks.uses} + 1` })
       .where(and(eq(inviteLinks.workspaceId, workspaceId), eq(inviteLinks.id, link.id)))
     return { ok: true, userId, role: link.role }
@@ -114,7 +117,7 @@ interface UsableLink { ok: true, id: string, role: WorkspaceRole, isUsedUp: bool
 
 /** A link into a deleted workspace is not found. One whose maker may not make it any more counts as revoked. */
 async function findUsable(
-  tx: WriteTransaction, workspaceId: string, tokenHash: string,
+  tx: WriteTransaction, workspaceId: string, tokenHash: string, now: number,
 ): Promise<UsableLink | { ok: false, reason: LinkRefusal }> {
   const link = await tx.select({
     id: inviteLinks.id,
@@ -132,7 +135,7 @@ async function findUsable(
   if (!link) return { ok: false, reason: 'not_found' }
   const makersRole = await readRole(tx, { workspaceId, userId: link.createdByUserId })
   if (link.revokedAt !== null || !mayMake(makersRole, link.role)) return { ok: false, reason: 'revoked' }
-  if (link.expiresAt <= nowSeconds()) return { ok: false, reason: 'expired' }
+  if (link.expiresAt <= now) return { ok: false, reason: 'expired' }
   return { ok: true, id: link.id, role: link.role, isUsedUp: link.uses >= link.maxUses }
 }
 

@@ -10,6 +10,7 @@ import type { SyncDatabase, WriteTransaction } from '../database/types.ts'
 import { invites, users } from '../database/schema/index.ts'
 import { compileSql } from '../database/statement.ts'
 import { createSyncError } from '../errors.ts'
+import { readNow } from '../database/read-now.ts'
 import { nowSeconds } from '../lib/clock.ts'
 import { requireRole } from './membership.ts'
 import { isAtLeast, workspaceRoles } from '../auth/roles.ts'
@@ -48,7 +49,7 @@ export async function createInvite(database: SyncDatabase, input: NewInvite): Pr
     throw createSyncError('INVALID_REQUEST', 'An invite needs the hash of a token and an end in epoch seconds.')
   }
   const id = randomUUID()
-  const createdAt = nowSeconds()
+  const createdAt = await readNow(database)
   return database.write(async (tx) => {
     await requireInviteRight(tx, { workspaceId, userId: invitedByUserId }, role)
     const taken = await tx.select({ id: invites.id }).from(invites)
@@ -72,7 +73,7 @@ export async function listInvites(
   database: SyncDatabase,
   { workspaceId, status, limit = defaultListLimit }: { workspaceId: string, status?: InviteStatus, limit?: number },
 ): Promise<WorkspaceInvite[]> {
-  const now = nowSeconds()
+  const now = await readNow(database)
   const overdue = and(isPendingIn(workspaceId), lte(invites.expiresAt, now))
   const found = await database.read.select({ id: invites.id }).from(invites).where(overdue).limit(1)
   if (found.length > 0) {

@@ -9,6 +9,7 @@ import type { SyncDatabase, WriteTransaction } from '../database/types.ts'
 import { users, workspaceMembers, workspaces } from '../database/schema/index.ts'
 import { compileSql, readRows } from '../database/statement.ts'
 import { createSyncError } from '../errors.ts'
+import { readNow } from '../database/read-now.ts'
 import { nowSeconds } from '../lib/clock.ts'
 import { nameWorkspace, plainName } from './default-name.ts'
 import { isLivingWorkspaceOfMember, moveActiveAway, requireRole } from './membership.ts'
@@ -154,9 +155,10 @@ export async function updateWorkspace(
 
 /** Owners. Everyone whose active workspace it was goes on in their oldest other one. Throws NOT_FOUND, FORBIDDEN. */
 export async function removeWorkspace(database: SyncDatabase, input: WorkspaceRef): Promise<void> {
+  const deletedAt = await readNow(database)
   await database.write(async (tx) => {
     await requireRole(tx, input, 'owner', 'Only an owner may delete a workspace.')
-    await tx.update(workspaces).set({ deletedAt: nowSeconds() }).where(eq(workspaces.id, input.workspaceId))
+    await tx.update(workspaces).set({ deletedAt }).where(eq(workspaces.id, input.workspaceId))
     await moveActiveAway(tx, input.workspaceId)
   })
   rightsChanges.tell({ workspaceId: input.workspaceId })

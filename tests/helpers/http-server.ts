@@ -92,10 +92,15 @@ const believeHeader: AuthProvider = {
   },
 }
 
-interface ServeOptions { provider?: AuthProvider, limits?: SyncSettingsInput }
+interface ServeOptions {
+  provider?: AuthProvider
+  limits?: SyncSettingsInput
+  /** Of a database server, by whose clock all goes; a file of its own where it is left out. */
+  databaseUrl?: string | undefined
+}
 
-export async function serveRoutes({ provider = believeHeader, limits = { rateLimits: false } }: ServeOptions = {}) {
-  const database = await openLayer(limits)
+export async function serveRoutes({ provider = believeHeader, limits = { rateLimits: false }, databaseUrl }: ServeOptions = {}) {
+  const database = await openLayer(limits, databaseUrl)
   const store = createAuthWorkspaceStore(useSyncDatabase)
   registerAuthWorkspaceStore({ id: 'sqlite', create: () => createAuthWorkspaceStore(useSyncDatabase) })
   registerAuthProvider({ id: 'test', create: () => provider })
@@ -150,10 +155,10 @@ export async function serveRoutes({ provider = believeHeader, limits = { rateLim
 }
 
 /** The layer as the server's start opens it, for the routes that ask for it themselves. */
-async function openLayer(limits: SyncSettingsInput): Promise<SyncDatabase> {
+async function openLayer(limits: SyncSettingsInput, url: string | undefined): Promise<SyncDatabase> {
   const env = { OR3_SQLITE_DB_PATH: `${await makeTempFolder()}/sync.db`, OR3_SQLITE_PRAGMA_SYNCHRONOUS: 'NORMAL' }
   configureSync(limits)
-  startLayer(() => readDatabaseConfig(env), { layer: layerMigrations, app: [] }, (sentence) => {
+  startLayer(() => url === undefined ? readDatabaseConfig(env) : { url, synchronous: 'FULL' }, { layer: layerMigrations, app: [] }, (sentence) => {
     throw new Error(sentence)
   })
   onTestFinished(async () => {

@@ -8,6 +8,7 @@ import { changeRole, endMembership } from '../../workspaces/members.ts'
 import { moveActiveAway, readRole, requireMember } from '../../workspaces/membership.ts'
 import type { WorkspaceRole } from '../../workspaces/store/types.ts'
 import { createWorkspace } from '../../workspaces/workspaces.ts'
+import { readNow } from '../../database/read-now.ts'
 import { nowSeconds } from '../../lib/clock.ts'
 import type { SyncDatabase, WriteTransaction } from '../../database/types.ts'
 import { users, workspaceMembers, workspaces } from '../../database/schema/index.ts'
@@ -68,7 +69,7 @@ async function softDeleteWorkspace(
   database: SyncDatabase,
   { workspaceId, deletedAt }: { workspaceId: string, deletedAt: number },
 ): Promise<void> {
-  const moment = Number.isSafeInteger(deletedAt) && deletedAt > 0 ? deletedAt : nowSeconds()
+  const moment = Number.isSafeInteger(deletedAt) && deletedAt > 0 ? deletedAt : await readNow(database)
   await database.write(async (tx) => {
     const { isDeleted } = await requireWorkspace(tx, workspaceId)
     if (isDeleted) return

@@ -3,7 +3,7 @@
  * again. The workspace itself goes last, so that a run that was ended goes on where it stopped. Upholds P15.
  */
 import { sql } from 'drizzle-orm'
-import { nowSeconds } from '../../lib/clock.ts'
+import { readNow } from '../../database/read-now.ts'
 import type { SyncDatabase } from '../../database/types.ts'
 
 /** A chunk holds the writer for some milliseconds; a row of the largest payloads has 64 pages. */
@@ -19,7 +19,7 @@ const byWorkspace = [
 
 /** Removes what is left of them. Returns how many are gone now. */
 export async function purgeDeletedWorkspaces(database: SyncDatabase, retentionSeconds: number): Promise<number> {
-  const cutoff = nowSeconds() - retentionSeconds
+  const cutoff = await readNow(database) - retentionSeconds
   const due = await database.read.all<{ id: string }>(sql`select id from workspaces where ${isOver(cutoff)}`)
   let purged = 0
   for (const { id } of due) if (await purge(database, id, cutoff)) purged++

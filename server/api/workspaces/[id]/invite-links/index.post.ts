@@ -1,8 +1,9 @@
 /** Makes an invite link. The token is in this answer and nowhere else. */
 import type { CreatedInviteLink } from '../../../../../shared/answers.ts'
+import { readNow } from '../../../../database/read-now.ts'
 import { requireStore } from '../../../../auth/session.ts'
 import { defineAuthHandler, readChangeBody, requireChangingUser } from '../../../../http/auth-handler.ts'
-import { nowSeconds } from '../../../../lib/clock.ts'
+import { useSyncDatabase } from '../../../../layer.ts'
 import { createInviteToken } from '../../../../workspaces/invite-token.ts'
 import { inviteLinkBody, readIdParam } from '../../../../workspaces/shapes.ts'
 
@@ -11,7 +12,7 @@ export default defineAuthHandler(async (event): Promise<CreatedInviteLink> => {
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const { role, maxUses, expiresInSeconds } = await readChangeBody(event, inviteLinkBody)
   const { token, tokenHash } = createInviteToken(workspaceId)
-  const expiresAt = nowSeconds() + expiresInSeconds
+  const expiresAt = await readNow(await useSyncDatabase()) + expiresInSeconds
   const { linkId } = await requireStore().createInviteLink({
     workspaceId, createdByUserId: user.id, role, maxUses, expiresAt, tokenHash,
   })

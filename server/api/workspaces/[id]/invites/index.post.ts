@@ -1,7 +1,8 @@
 /** Invites an email address. The token is in this answer and nowhere else; bringing it there is the app's affair. */
 import type { CreatedInvite } from '../../../../../shared/answers.ts'
-import { nowSeconds } from '../../../../lib/clock.ts'
+import { readNow } from '../../../../database/read-now.ts'
 import { defineAuthHandler, readChangeBody, requireChangingUser } from '../../../../http/auth-handler.ts'
+import { useSyncDatabase } from '../../../../layer.ts'
 import { createInviteToken } from '../../../../workspaces/invite-token.ts'
 import { requireStore } from '../../../../auth/session.ts'
 import { inviteBody, readIdParam } from '../../../../workspaces/shapes.ts'
@@ -11,7 +12,7 @@ export default defineAuthHandler(async (event): Promise<CreatedInvite> => {
   const workspaceId = readIdParam(event, 'id', 'workspace')
   const { email, role, expiresInSeconds } = await readChangeBody(event, inviteBody)
   const { token, tokenHash } = createInviteToken(workspaceId)
-  const expiresAt = nowSeconds() + expiresInSeconds
+  const expiresAt = await readNow(await useSyncDatabase()) + expiresInSeconds
   const { inviteId } = await requireStore().createInvite({
     workspaceId, email, role, invitedByUserId: user.id, expiresAt, tokenHash,
   })
