@@ -11,9 +11,9 @@ import type { Revision } from '../../shared/protocol.ts'
 import { startClock } from '../helpers/sync.ts'
 import { runs, timeoutMs } from './scale.ts'
 import { createWorkspaceModel, pushModel, snapshotModel } from './sync-model.ts'
-import { clearDatabases, createBrowser, posts, until } from '../unit/client/devices.ts'
-import { type MortalTab, openMortalTab } from '../unit/client/mortal-tab.ts'
-import { type Faults, loseConnection, startServer, type TestServer } from '../unit/client/server.ts'
+import { clearDatabases, createBrowser, posts, until } from '../integration/client/devices.ts'
+import { type MortalTab, openMortalTab } from '../integration/client/mortal-tab.ts'
+import { type Faults, loseConnection, startServer, type TestServer } from '../integration/client/server.ts'
 
 const step = fc.record({
   browser: fc.nat(2),

@@ -5,9 +5,9 @@
 import { expect, it } from 'vitest'
 import { startClock } from '../../helpers/sync.ts'
 import { timeoutMs } from '../../property/scale.ts'
-import { createBrowser, fingerprint, openLeading, posts, until } from '../../unit/client/devices.ts'
-import { openMortalTab } from '../../unit/client/mortal-tab.ts'
-import { startServer } from '../../unit/client/server.ts'
+import { createBrowser, fingerprint, openLeading, posts, until } from './devices.ts'
+import { openMortalTab } from './mortal-tab.ts'
+import { startServer } from './server.ts'
 
 const week = 7 * 24 * 60 * 60
 const count = 5_000

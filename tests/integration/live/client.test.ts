@@ -1,7 +1,7 @@
 /** The client's live connection: a stream, waiting pulls behind it, polling behind those. Promise P11. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { has, percentile, posts, serveDevices, until } from '../../unit/live/devices.ts'
+import { has, percentile, posts, serveDevices, until } from './devices.ts'
 
 it('shows another device\'s edit at once, and polls no more', async () => {
   const { openDevice, openProxy } = await serveDevices()

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { createHttpTransport, type Transport } from '../../../client/index.ts'
 import { createChance } from '../../helpers/chance.ts'
-import { posts, serveDevices, until } from '../../unit/live/devices.ts'
+import { posts, serveDevices, until } from './devices.ts'
 
 const runMs = 9_000
 

@@ -1,8 +1,8 @@
 import { renameSync } from 'node:fs'
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { count, eq, like, sql } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { readDatabaseConfig } from '../../../server/config/database.ts'
 import { createLocalClient } from '../../../server/database/local/client.ts'
@@ -10,9 +10,7 @@ import { openDatabase } from '../../../server/database/local/open.ts'
 import { assertPragmas } from '../../../server/database/local/pragmas.ts'
 import { proveWritable } from '../../../server/database/local/prove-writable.ts'
 import { users } from '../../../server/database/schema/index.ts'
-import { startChild } from '../../helpers/child.ts'
 import { layerMigrations, makeTempFolder, openTestDatabase, type TestDatabase } from '../../helpers/database.ts'
-import { watchLoop } from '../../helpers/loop-watch.ts'
 
 const insert = (database: TestDatabase, id: string, displayName?: string) =>
   database.write(tx => tx.insert(users).values({ id, displayName, createdAt: 1 }))
@@ -144,50 +142,4 @@ it.each([
   }
   expect(await database.read.$count(users)).toBe(2)
   expect(await database.local!.truncateWal()).toBe(true)
-})
-
-describe('the write-ahead log', () => {
-  const sizeOf = (database: TestDatabase) => stat(`${database.path}-wal`).then(({ size }) => size / 2 ** 20)
-
-  // A kept statement that stood in the middle of its rows would hold the log from being used again.
-  // Seen red without the keeper: 56 MB.
-  it('stays small under writes and reads, and is empty after closing', async () => {
-    const database = await openTestDatabase()
-    let largest = 0
-    for (let round = 0; round < 120; round++) {
-      await Promise.all([
-        ...Array.from({ length: 100 }, (_, index) => insert(database, `${round}-${index}`, 'x'.repeat(4_000))),
-        database.read.select().from(users).where(like(users.id, `${round}-%`)),
-        database.read.select().from(users).limit(1),
-        database.read.all(sql`SELECT id FROM users LIMIT 1`),
-        database.read.select({ n: count() }).from(users).groupBy(users.createdAt),
-        database.read.select().from(users).where(eq(users.id, 'nobody')).get(),
-      ])
-      await expect(database.read.all(sql`SELECT id, 9007199254740993 FROM users`)).rejects.toThrow()
-      largest = Math.max(largest, await sizeOf(database))
-    }
-    expect(largest).toBeGreaterThan(1)
-    expect(largest).toBeLessThan(16)
-    await database.close()
-    expect(await sizeOf(database)).toBe(0)
-  })
-})
-
-describe('without a write-ahead log', () => {
-  // Seen red with no timeout for the reading connection: the read failed at once.
-  it('reads and writes wait for a process that holds the file, and the loop turns', async () => {
-    const database = await openTestDatabase({ env: { OR3_SQLITE_PRAGMA_JOURNAL_MODE: 'delete' } })
-    await insert(database, 'a')
-    const holder = startChild('helpers/lock-holder.ts', [database.path, 'hold'])
-    await holder.line()
-    const watch = watchLoop()
-    const read = async () => database.read.$count(users)
-    const work = [read(), insert(database, 'b'), read()]
-    await sleep(300)
-    expect(watch.stop()).toBeLessThan(250)
-    await holder.end()
-    const [first] = await Promise.all(work)
-    expect(first).toBeGreaterThanOrEqual(1)
-    expect(await database.read.$count(users)).toBe(2)
-  })
 })

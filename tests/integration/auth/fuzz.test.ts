@@ -6,7 +6,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { putOf } from '../../helpers/sync.ts'
-import { expectInvariants } from './invariants.ts'
+import { expectInvariants } from '../../unit/auth/invariants.ts'
 import { type Answer, driverText, routeNames, serveRoutes } from '../../helpers/http-server.ts'
 
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 40)

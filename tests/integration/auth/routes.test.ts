@@ -1,7 +1,7 @@
 /** What the routes about users and workspaces answer, over HTTP. */
 import { eq } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
-import { expectInvariants } from './invariants.ts'
+import { expectInvariants } from '../../unit/auth/invariants.ts'
 import { invites } from '../../../server/database/schema/index.ts'
 import { createInviteToken } from '../../../server/workspaces/invite-token.ts'
 import { routeNames, serveRoutes, type SessionAnswer } from '../../helpers/http-server.ts'

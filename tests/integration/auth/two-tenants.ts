@@ -5,7 +5,7 @@
 import { sql } from 'drizzle-orm'
 import { expect } from 'vitest'
 import type { SyncDatabase } from '../../../server/database/types.ts'
-import { expectInvariants } from './invariants.ts'
+import { expectInvariants } from '../../unit/auth/invariants.ts'
 import { type Answer, driverText, serveRoutes } from '../../helpers/http-server.ts'
 
 export const MARKER = 'secret-of-b'

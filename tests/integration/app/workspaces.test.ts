@@ -8,7 +8,7 @@ import type { PullResponse } from '../../../shared/protocol.ts'
 import { countLiveListeners } from '../../../server/http/live/live.ts'
 import { serveRoutes } from '../../helpers/http-server.ts'
 import { type Post, posts, until } from '../client/devices.ts'
-import { loadPage, openBrowser } from './page.ts'
+import { loadPage, openBrowser } from '../../unit/client/app-page.ts'
 
 /** Ann's own workspace, and `count` more of hers. */
 async function start(count = 1) {

@@ -6,7 +6,7 @@
  * the role check out of `setMemberRole` and `GET …/invites`, a 403 in place of the stranger's 404.
  */
 import { describe, expect, it } from 'vitest'
-import { expectInvariants } from './invariants.ts'
+import { expectInvariants } from '../../unit/auth/invariants.ts'
 import { routeNames } from '../../helpers/http-server.ts'
 import {
   createWorld, expectNoHint, expectSame, expectUnchanged, type Ids, INVITED, OWNER, UNKNOWN, type World,

@@ -3,7 +3,7 @@
  * maker's role not read, a member's role raised by a link, a link that outlives a removal, the workspace not opened.
  */
 import { expect, it } from 'vitest'
-import { expectInvariants } from './invariants.ts'
+import { expectInvariants } from '../../unit/auth/invariants.ts'
 import { nameWorkspace, namedAfterOwner, plainName } from '../../../server/workspaces/default-name.ts'
 import { createAuthWorkspaceStore } from '../../../server/host/auth-store.ts'
 import { startClock } from '../../contract/auth-store-helpers.ts'
