@@ -10,6 +10,8 @@ export interface ListOptions<Row> {
   where?: ((row: Row) => boolean) | undefined
   /** The order, as for `Array.prototype.sort`; a pure function. Equal rows, and all without it, are ordered by key. */
   sort?: ((a: Row, b: Row) => number) | undefined
+  /** Only the first rows, at most so many: a change of a long list then costs no copy of it. */
+  limit?: number | undefined
 }
 
 export interface List<Row> {
@@ -37,7 +39,7 @@ const manyChanges = 16
 /** Creates a list of `rows`; `key` is the field of the primary key. */
 export function createList(
   rows: readonly JsonObject[],
-  { where = () => true, sort }: ListOptions<JsonObject>,
+  { where = () => true, sort, limit }: ListOptions<JsonObject>,
   key: string,
   onClose: (list: LiveList) => void,
 ): LiveList {
@@ -48,8 +50,17 @@ export function createList(
     const [left, right] = [a[key] as string, b[key] as string]
     return left < right ? -1 : left > right ? 1 : 0
   }
+  /** All rows of the list, and those that are shown of them. */
   let held: JsonObject[] = []
+  let shown: readonly JsonObject[] = held
 
+  /** True where what is shown has changed. */
+  const show = (): boolean => {
+    const next = limit === undefined ? held : held.slice(0, limit)
+    const isSame = limit !== undefined && next.length === shown.length && next.every((row, at) => row === shown[at])
+    if (!isSame) shown = next
+    return !isSame
+  }
   const findPlace = (list: readonly JsonObject[], row: JsonObject): number => {
     let [low, high] = [0, list.length]
     while (low < high) {
@@ -60,7 +71,8 @@ export function createList(
     return low
   }
   const takeFew = (gone: JsonObject[], come: JsonObject[]) => {
-    const next = held.slice()
+    // The array that is shown stays as it is.
+    const next = limit === undefined ? held.slice() : held
     for (const row of gone) {
       const guess = findPlace(next, row)
       const place = next[guess] === row ? guess : next.indexOf(row)
@@ -83,7 +95,7 @@ export function createList(
 
   const list: LiveList = {
     get rows() {
-      return held
+      return shown
     },
     take(changes) {
       const gone = changes.flatMap(({ before }) => before && where(before) ? [before] : [])
@@ -91,10 +103,11 @@ export function createList(
       if (gone.length === 0 && come.length === 0) return false
       if (changes.length < manyChanges) takeFew(gone, come)
       else takeMany(new Set(gone), come)
-      return true
+      return show()
     },
     reset(all) {
       held = all.filter(where).sort(compare)
+      show()
     },
     notify: listeners.tell,
     subscribe: listeners.add,

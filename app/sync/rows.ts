@@ -4,10 +4,10 @@ import { presentRow } from '../../client/shape.ts'
 import type { JsonObject } from '../../shared/protocol.ts'
 import type { RowOf, SyncedTable } from '../../shared/synced-table.ts'
 
-/** The rows that `where` picks, in the order of `sort`. */
-export function pickRows<Row>(rows: readonly Row[], { where, sort }: ListOptions<Row>): Row[] {
+/** The rows that `where` picks, in the order of `sort`, as many as `limit` says. */
+export function pickRows<Row>(rows: readonly Row[], { where, sort, limit }: ListOptions<Row>): Row[] {
   const picked = where ? rows.filter(where) : [...rows]
-  return sort ? picked.sort(sort) : picked
+  return (sort ? picked.sort(sort) : picked).slice(0, limit)
 }
 
 /**

@@ -79,8 +79,10 @@ function createOurs(): Engine {
       return list.rows.length
     },
     async watch(show) {
-      const first = () => show(list.rows.slice(0, shownRows))
-      list.subscribe(first)
+      list.close()
+      const shown = store.table(table).list({ sort: byRank, limit: shownRows })
+      const first = () => show(shown.rows)
+      shown.subscribe(first)
       first()
     },
     write: row => void store.table(table).put(row),

@@ -16,9 +16,9 @@ import { weighClient } from '../helpers/client-weight.ts'
 
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } } })
 const runs = values.quick ? 1 : 5
-const rounds = values.quick ? 3 : 10
+const rounds = values.quick ? 2 : 10
 const writesARound = values.quick ? 20 : 30
-const changesARound = values.quick ? 10 : 20
+const changesARound = values.quick ? 6 : 20
 const names = ['ours', 'dexie', 'tinybase'] as const
 type Name = (typeof names)[number]
 type ByEngine<T> = Record<Name, T>

@@ -44,13 +44,14 @@ describe('a list', () => {
   it('equals a filter and a sort from scratch, after any changes', () => {
     const row = fc.record({ id: fc.constantFrom(...'abcdefghij'), rank: fc.nat(3), done: fc.boolean() })
     const batch = fc.array(fc.tuple(row, fc.boolean()), { minLength: 1, maxLength: 30 })
-    fc.assert(fc.property(fc.array(batch, { maxLength: 8 }), (batches) => {
+    fc.assert(fc.property(fc.array(batch, { maxLength: 8 }), fc.nat(12), (batches, limit) => {
       const rows = new Map<string, { id: string, rank: number, done: boolean } & JsonObject>()
       const options = {
         where: (one: JsonObject) => !one['done'],
         sort: (a: JsonObject, b: JsonObject) => Number(a['rank']) - Number(b['rank']),
       }
       const list = createList([], options, 'id', () => {})
+      const short = createList([], { ...options, limit }, 'id', () => {})
       for (const changes of batches) {
         const before = new Map(rows)
         for (const [one, isPut] of changes) {
@@ -59,11 +60,19 @@ describe('a list', () => {
         }
         const ids = new Set(changes.map(([{ id }]) => id))
         const told = Array.from(ids, pk => ({ pk, before: before.get(pk), after: rows.get(pk) }))
-        list.take(told.filter(one => one.before !== one.after))
+        const changed = told.filter(one => one.before !== one.after)
+        list.take(changed)
+        const [shown, copy] = [short.rows, [...short.rows]]
+        const hasChanged = short.take(changed)
         const expected = [...rows.values()]
           .filter(one => !one.done)
           .sort((a, b) => a.rank - b.rank || (a.id < b.id ? -1 : 1))
         expect(list.rows).toEqual(expected)
+        expect(short.rows).toEqual(expected.slice(0, limit))
+        // What an app holds stays as it is, and is the list as long as nothing of it changed.
+        expect(shown).toEqual(copy)
+        expect(short.rows === shown).toBe(!hasChanged)
+        expect(hasChanged).toBe(copy.length !== short.rows.length || copy.some((one, at) => one !== short.rows[at]))
       }
     }), runs(200))
   })
