@@ -15,11 +15,15 @@ export async function runSync(device: SyncDevice, mustPull: boolean): Promise<Sy
   const report: SyncReport = { ok: false, pushed: 0, refused: 0, pulled: 0, snapshot: false }
   const { meta } = device.state
   try {
-    // An op of a tab that was killed before it told of it would wait in the store.
-    if (mustPull) await device.writer.refresh()
-    if (!meta.isComplete) await pullToHead(device, report)
+    const isIdle = device.state.outbox.size === 0
+    const pullsFirst = !meta.isComplete || (mustPull && isIdle)
+    await Promise.all([
+      // An op of a tab that was killed before it told of it would wait in the store. No pull waits for this look.
+      mustPull && device.writer.refresh(),
+      pullsFirst && pullToHead(device, report),
+    ])
     await pushOutbox(device, report)
-    if (mustPull || report.snapshot || hasForeignChanges(device)) await pullToHead(device, report)
+    if ((mustPull && !isIdle) || report.snapshot || hasForeignChanges(device)) await pullToHead(device, report)
     await reportCursor(device, report.snapshot)
     report.ok = true
   }

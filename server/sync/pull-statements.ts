@@ -18,7 +18,9 @@ export interface Page {
   deferred: number
   /** The newest version that a change of the part made obsolete. A losing change makes itself obsolete. */
   obsoleted: number | null
-  /** Where the part made a change of its own obsolete, the versions that stay in it, for `toVersions`. */
+  /**
+   * The versions that stay in the part, for `toVersions`, where it made a change of its own obsolete; not with history.
+   */
   greatest: string | null
   /**
    * For `splitTexts`: in text form the changes as JSON; in column form their stamps as JSON, with `payloads` beside.
@@ -47,6 +49,8 @@ interface PageValues {
   limit: number
   /** A page ends with the change that takes it beyond. */
   maxBytes: number
+  /** 1 where the page keeps what it supersedes. */
+  history: 0 | 1
   /** A JSON array. */
   tables: string | null
   table: string | null
@@ -129,7 +133,7 @@ function compilePages(form: SQL) {
     const limit = fittingRows(sql`(${rows(rowBytes(), value('limit'))})`, value)
     return sql`
       select l.head, l.horizon, page.count, page.last, page.obsoleted, page.changes, page.payloads,
-        iif(page.obsoleted > ${value('cursor')}, (${selectGreatest(source, value, sql`page.last`)}), null) as greatest,
+        iif(not ${value('history')} and page.obsoleted > ${value('cursor')}, (${selectGreatest(source, value, sql`page.last`)}), null) as greatest,
         page.count > 0 and exists (${more}) as more, ${isDeferred(value('workspaceId'), value('userId'))} as deferred
       from (
         select count(*) as count, max(server_version) as last, max(obsoletes) as obsoleted, ${form}

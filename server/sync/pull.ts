@@ -51,7 +51,8 @@ async function readPage<Item>(context: EngineContext, caller: UserCaller, reques
   const names = tables && [...new Set(tables)]
   const source = chooseSource(names)
   const { workspaceId, userId } = caller
-  const values = { workspaceId, userId, tables: names ? JSON.stringify(names) : null, table: names?.[0] ?? null }
+  const named = { tables: names ? JSON.stringify(names) : null, table: names?.[0] ?? null }
+  const values = { workspaceId, userId, ...named, maxBytes, history: history ? 1 as const : 0 as const }
   const statement = form.statements[source]
   const readParts = async (client: Executor) => {
     const parts: Page[] = []
@@ -59,7 +60,7 @@ async function readPage<Item>(context: EngineContext, caller: UserCaller, reques
     let [after, rest, textLength] = [cursor, limit, 0]
     for (let isDone = false; !isDone;) {
       const wanted = Math.min(rest, maxRows)
-      const part = (await readRows(client, statement({ ...values, cursor: after, limit: wanted, maxBytes })))[0]!
+      const part = (await readRows(client, statement({ ...values, cursor: after, limit: wanted })))[0]!
       parts.push(part)
       after = part.last ?? after
       rest -= part.count

@@ -9,6 +9,8 @@ import { createChance } from '../../helpers/chance.ts'
 import { posts, serveDevices, until } from './devices.ts'
 
 const runMs = 9_000
+/** A lost hint is made up for by the next stream: one is cut after five seconds at most, and is soon back. */
+const longestMs = 8_000
 
 /** How many rows a device lacks at the end, and how long it took until none lacked them. */
 async function runFaults(breakTransport: (transport: Transport) => Transport) {
@@ -35,7 +37,7 @@ async function runFaults(breakTransport: (transport: Transport) => Transport) {
   }
   await until(() => writer.status.pending === 0, 10_000)
   const missing = () => readers.map(({ store }) => ids.filter(id => !store.table(posts).get(id)).length)
-  const convergedMs = await until(() => missing().every(count => count === 0), 5_000).catch(() => undefined)
+  const convergedMs = await until(() => missing().every(count => count === 0), longestMs).catch(() => undefined)
   return { missing: missing(), convergedMs, cuts: readers.reduce((sum, { proxy }) => sum + proxy.streams, 0) }
 }
 
@@ -59,10 +61,10 @@ function skipToHint(transport: Transport): Transport {
 }
 
 // Seen red where the loop took a hint's head for its cursor (`requestPull`).
-it('misses nothing, and is equal within five seconds', async () => {
+it('misses nothing, and is equal with the next stream', async () => {
   const figures = await runFaults(transport => transport)
   expect(figures.missing).toEqual([0, 0, 0])
-  expect(figures.convergedMs).toBeLessThan(5_000)
+  expect(figures.convergedMs).toBeLessThan(longestMs)
   expect(figures.cuts).toBeGreaterThan(5)
 }, 60_000)
 
