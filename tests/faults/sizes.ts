@@ -36,7 +36,7 @@ export const quick: Sizes = {
 
 /** Within ten minutes: what a change is checked with. */
 const whole: Sizes = {
-  kills: 100, serverKills: 20, sqldKills: 12, awayMs: 6_000, crashesPerPoint: 5, busyMs: 60_000, diskCycles: 20, fileRounds: 20,
+  kills: 100, serverKills: 30, sqldKills: 20, awayMs: 6_000, crashesPerPoint: 5, busyMs: 60_000, diskCycles: 20, fileRounds: 20,
   restores: 10, rows: 20_000,
   loadMs: 10_000, idleClients: 1_000, attackMs: 5_000, togetherMs: 60_000, listeners: 1_000, stalledMs: 20_000,
 }
