@@ -1,6 +1,7 @@
 /**
- * A filtered and sorted list of a table's rows, kept up to date change by change: a change costs a binary search and a
- * copy of the array, not another pass of the filter. `rows` is a new array exactly when the list has changed.
+ * A filtered and sorted list of a table's rows, kept up to date change by change: a change costs a binary search and,
+ * without a `limit`, a copy of the array, not another pass of the filter. `rows` is a new array exactly when the list
+ * has changed.
  */
 import type { JsonObject } from '../shared/protocol.ts'
 import { createListeners } from './listeners.ts'
@@ -26,7 +27,7 @@ export interface List<Row> {
 export interface RowChange { pk: string, before: JsonObject | undefined, after: JsonObject | undefined }
 
 export interface LiveList extends List<JsonObject> {
-  /** Takes the changes in; true where the list has changed. */
+  /** Takes the changes in; true where `rows` has changed. */
   take(changes: readonly RowChange[]): boolean
   /** Starts over from all rows. */
   reset(rows: readonly JsonObject[]): void

@@ -102,9 +102,9 @@ export const maxSnapshotPageSize = 1_000
 
 /** A page that has grown so long, in UTF-16 units, ends before it is full: clients go on from where it ended. */
 export const maxPageTextLength = 4 * 1024 * 1024
-/** Payload bytes read by one statement: SQLite makes one text of them, which holds the event loop for some 20 ms. */
+/** Bytes of rows read by one statement: SQLite makes one text of them, which holds the event loop for some 20 ms. */
 export const maxPartBytes = 1024 * 1024
-/** Rows of a snapshot read by one statement. */
+/** Rows of a pull or a snapshot read by one statement. */
 export const maxRowsPerRead = 128
 /** Rows of a snapshot followed back by one statement: 4 MiB of the largest payloads. */
 export const maxRowsPerRewind = 16

@@ -57,16 +57,20 @@ export function useSyncedTable<Table extends SyncedTable>(
   watch([store, followed], ([found, id]) => {
     close()
     close = () => {}
-    opened.value = found?.table(table)
-    if (!found || !opened.value) {
+    const stored = opened.value = found?.table(table)
+    if (!found || !stored) {
       rows.value = pickRows(renderedOf(id), options)
       return
     }
-    const list = opened.value.list(options)
+    const list = stored.list(options)
+    const isKnown = (row: Readonly<Row>) => {
+      const pk = readKey(row, table.primaryKey)
+      return stored.get(pk) !== undefined || stored.isPending(pk)
+    }
     const show = () => {
       rows.value = found.status.isComplete
         ? list.rows
-        : mergeRendered(renderedOf(found), list.rows, row => readKey(row, table.primaryKey), options)
+        : mergeRendered(renderedOf(found), list.rows, isKnown, options)
     }
     const stops = [list.subscribe(show), found.subscribe(show), () => list.close()]
     close = () => stops.forEach(stop => stop())

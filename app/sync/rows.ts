@@ -7,7 +7,8 @@ import type { RowOf, SyncedTable } from '../../shared/synced-table.ts'
 /** The rows that `where` picks, in the order of `sort`, as many as `limit` says. */
 export function pickRows<Row>(rows: readonly Row[], { where, sort, limit }: ListOptions<Row>): Row[] {
   const picked = where ? rows.filter(where) : [...rows]
-  return (sort ? picked.sort(sort) : picked).slice(0, limit)
+  if (sort) picked.sort(sort)
+  return limit === undefined ? picked : picked.slice(0, limit)
 }
 
 /**
@@ -15,10 +16,9 @@ export function pickRows<Row>(rows: readonly Row[], { where, sort, limit }: List
  * workspace takes longer than the first write.
  */
 export function mergeRendered<Row extends object>(
-  rendered: readonly Row[], stored: readonly Row[], keyOf: (row: Row) => string, options: ListOptions<Row>,
+  rendered: readonly Row[], stored: readonly Row[], isKnown: (row: Row) => boolean, options: ListOptions<Row>,
 ): Row[] {
-  const known = new Set(stored.map(keyOf))
-  return pickRows([...stored, ...rendered.filter(row => !known.has(keyOf(row)))], options)
+  return pickRows([...stored, ...rendered.filter(row => !isKnown(row))], options)
 }
 
 /** A row's key as text. */

@@ -32,7 +32,13 @@ export async function pullToHead(device: SyncDevice, report: SyncReport): Promis
     if (page.nextCursor < cursor || (page.hasMore && page.nextCursor === cursor)) {
       throw createBreach('does not move the cursor on')
     }
-    await device.writer.update(() => planPage(device, page, cursor))
+    let isTaken = false
+    await device.writer.update(() => {
+      isTaken = meta.cursor === cursor
+      return isTaken ? planPage(device, page) : undefined
+    })
+    // Another tab went on, or back to a snapshot, while this page was on its way.
+    if (!isTaken) continue
     for (const version of device.ownAhead) if (version <= meta.cursor) device.ownAhead.delete(version)
     report.pulled += page.changes.length
     await foldTail(device)
@@ -40,10 +46,8 @@ export async function pullToHead(device: SyncDevice, report: SyncReport): Promis
   }
 }
 
-function planPage(device: SyncDevice, page: PullResponse, from: number): Commit | undefined {
+function planPage(device: SyncDevice, page: PullResponse): Commit | undefined {
   const { meta } = device.state
-  // Another tab went on, or back to a snapshot, while this page was on its way.
-  if (meta.cursor !== from) return undefined
   const planned = new Map<string, PlannedEntry>()
   const putFailures: FailureRecord[] = []
   for (const change of keepLatestOfEachAuthor(page.changes)) {

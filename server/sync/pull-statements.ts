@@ -19,7 +19,7 @@ export interface Page {
   /** The newest version that a change of the part made obsolete. A losing change makes itself obsolete. */
   obsoleted: number | null
   /**
-   * The versions that stay in the part, for `toVersions`, where it made a change of its own obsolete; not with history.
+   * The versions that stay in the part, for `toVersions`: where they are wanted, and one made another of it obsolete.
    */
   greatest: string | null
   /**
@@ -49,8 +49,7 @@ interface PageValues {
   limit: number
   /** A page ends with the change that takes it beyond. */
   maxBytes: number
-  /** 1 where the page keeps what it supersedes. */
-  history: 0 | 1
+  wantsGreatest: 0 | 1
   /** A JSON array. */
   tables: string | null
   table: string | null
@@ -133,7 +132,8 @@ function compilePages(form: SQL) {
     const limit = fittingRows(sql`(${rows(rowBytes(), value('limit'))})`, value)
     return sql`
       select l.head, l.horizon, page.count, page.last, page.obsoleted, page.changes, page.payloads,
-        iif(not ${value('history')} and page.obsoleted > ${value('cursor')}, (${selectGreatest(source, value, sql`page.last`)}), null) as greatest,
+        iif(${value('wantsGreatest')} and page.obsoleted > ${value('cursor')},
+          (${selectGreatest(source, value, sql`page.last`)}), null) as greatest,
         page.count > 0 and exists (${more}) as more, ${isDeferred(value('workspaceId'), value('userId'))} as deferred
       from (
         select count(*) as count, max(server_version) as last, max(obsoletes) as obsoleted, ${form}

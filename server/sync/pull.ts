@@ -51,8 +51,9 @@ async function readPage<Item>(context: EngineContext, caller: UserCaller, reques
   const names = tables && [...new Set(tables)]
   const source = chooseSource(names)
   const { workspaceId, userId } = caller
-  const named = { tables: names ? JSON.stringify(names) : null, table: names?.[0] ?? null }
-  const values = { workspaceId, userId, ...named, maxBytes, history: history ? 1 as const : 0 as const }
+  const values = {
+    workspaceId, userId, tables: names ? JSON.stringify(names) : null, table: names?.[0] ?? null, maxBytes,
+  }
   const statement = form.statements[source]
   const readParts = async (client: Executor) => {
     const parts: Page[] = []
@@ -60,7 +61,9 @@ async function readPage<Item>(context: EngineContext, caller: UserCaller, reques
     let [after, rest, textLength] = [cursor, limit, 0]
     for (let isDone = false; !isDone;) {
       const wanted = Math.min(rest, maxRows)
-      const part = (await readRows(client, statement({ ...values, cursor: after, limit: wanted })))[0]!
+      // Only of a page of one part: what others supersede is known when all are read.
+      const wantsGreatest = !history && parts.length === 0 ? 1 : 0
+      const part = (await readRows(client, statement({ ...values, cursor: after, limit: wanted, wantsGreatest })))[0]!
       parts.push(part)
       after = part.last ?? after
       rest -= part.count

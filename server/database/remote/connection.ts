@@ -76,7 +76,7 @@ export function openRemoteConnection({ url, authToken }: RemoteAddress, proof?: 
     // Of all that waited the first connects, and the others go with it.
     if (connecting === last) {
       connecting = openClient()
-      // Whoever waits gets the error; the next call connects again.
+      // The caller gets the error; the next call connects again.
       connecting.catch(() => {})
     }
     return connecting!
@@ -113,10 +113,10 @@ export function openRemoteConnection({ url, authToken }: RemoteAddress, proof?: 
         throw mapped
       }
     }
-    /** What comes before the statements: a session that is proven once stays so. */
+    /** Sends the statements after BEGIN, and after the proof where the session has none yet. */
     async function run(statements: readonly InStatement[], options: RequestOptions): Promise<ResultSet[]> {
       const { inTransaction, begin = inTransaction ? beginToWrite : undefined } = options
-      const proves = begin === beginToWrite && !isProven
+      const proves = begin !== undefined && !begin.endsWith('READONLY') && !isProven
       const first = [begin, proves ? proof : undefined].filter(statement => statement !== undefined)
       const results = await runBatch(stream, [...first, ...statements], options)
       isProven ||= proves

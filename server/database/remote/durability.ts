@@ -17,7 +17,7 @@ export function requireLevel(least: number): string {
   return `select iif((${selectLevel}) >= ${least}, 1, json_extract('{}', '${mark}'))`
 }
 
-/** True for the error of `requireLevel`: SQLite names the path that is none. */
+/** True for the error of `requireLevel`: `json_extract` fails on a path without `$`, and its error quotes the path. */
 export function isLevelRefusal(error: Error): boolean {
   return error.message.includes(`'${mark}'`)
 }

@@ -64,6 +64,28 @@ describe('two tabs', () => {
     expect(first.table(posts).get('p1')).toMatchObject({ title: 'stored, not told' })
   })
 
+  // Seen red: the page was dropped, and the run ended as if it had read to the head.
+  it('read to the head where one went on and did not live to tell of it', async () => {
+    const server = await startServer()
+    const profile = createBrowser()
+    const first = await openTab(server.transportOf(), { profile, locks: null }).open(id)
+    await first.sync()
+    const second = await openMortalTab({ transport: server.transportOf(), profile, locks: null })
+    const other = await openLeading(server.transportOf())
+    const put = async (pk: string) => {
+      other.table(posts).put({ id: pk, title: 'x' })
+      await other.sync()
+    }
+    await put('p1')
+    // After the look at the store comes the page.
+    second!.dieAt(1, false)
+    void second!.store.sync()
+    await until(() => second!.isDead)
+    await put('p2')
+    expect(await first.sync()).toMatchObject({ ok: true, pulled: 1 })
+    expect(['p1', 'p2'].map(pk => first.table(posts).get(pk)?.title)).toEqual(['x', 'x'])
+  })
+
   it('go on within a second when the leading one dies', async () => {
     const server = await startServer()
     const profile = createBrowser()
