@@ -95,6 +95,12 @@ async function trackChannels<T>(channels: BroadcastChannel[], work: () => Promis
       super(name)
       channels.push(this)
     }
+
+    /** What a dead tab still has under way says nothing more. */
+    override close() {
+      this.postMessage = () => {}
+      super.close()
+    }
   }
   try {
     return await work()
