@@ -167,7 +167,7 @@ it('ends when it is told to, and leaves nothing behind', async () => {
   let complaint = ''
   command.stderr!.on('data', (text: string) => complaint += text)
   const ended = once(command, 'close')
-  await expect.poll(() => readdir(folder).catch(() => []), { interval: 5, timeout: 10_000 }).not.toEqual([])
+  await expect.poll(() => readdir(folder).catch(() => []), { interval: 5, timeout: 40_000 }).not.toEqual([])
   command.kill('SIGTERM')
   expect(await ended).toEqual([1, null])
   expect(complaint).toMatch(/was stopped/)
