@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { appendFile, mkdtemp, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** A folder whose disk can be filled. */
 export interface SmallDisk {
@@ -128,6 +129,8 @@ export async function runDiskFull({ disk, cycles, write, readIds, deleteAll, isR
     }
     const whileFull = new Set(await readIds())
     await disk.empty()
+    // The server looks once a second how much room there is.
+    for (let turn = 0; turn < 30 && !await isHealthy(); turn++) await sleep(100)
     if (!await isHealthy()) figures.wrongHealth++
     const before = refused.length
     for (let turn = 0; turn < 5; turn++) await attempt(`${cycle}-after-${turn}`, 100)

@@ -7,6 +7,7 @@ import { sql } from 'drizzle-orm'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { isError } from 'h3'
 import { readDatabaseConfig } from '../../server/config/database.ts'
+import { configureSync } from '../../server/config/sync.ts'
 import { openDatabase } from '../../server/database/local/open.ts'
 import type { SyncDatabase } from '../../server/database/types.ts'
 import { readHealth } from '../../server/operations/health.ts'
@@ -60,6 +61,8 @@ export async function fillDisk(cycles: number, tell: (answer: Promise<unknown>) 
     await tx.run(sql.raw(`PRAGMA max_page_count = ${extra === undefined ? 2 ** 30 : page!.page_count + extra}`))
   })
   const disk = await makeSmallDisk(limitPages)
+  // The end of the disk itself is met: it is smaller than the reserve.
+  configureSync({ diskReserveBytes: 1 })
   try {
     database = await openLayer(join(disk.folder, `${randomUUID()}.db`))
     const { push } = createPusher(database)
@@ -84,6 +87,7 @@ export async function fillDisk(cycles: number, tell: (answer: Promise<unknown>) 
     return { ...figures, ...uneven }
   }
   finally {
+    configureSync()
     await disk.remove()
   }
 }
