@@ -58,9 +58,9 @@ export function createList(
   /** True where what is shown has changed. */
   const show = (): boolean => {
     const next = limit === undefined ? held : held.slice(0, limit)
-    const isSame = limit !== undefined && next.length === shown.length && next.every((row, at) => row === shown[at])
-    if (!isSame) shown = next
-    return !isSame
+    if (limit !== undefined && next.length === shown.length && next.every((row, at) => row === shown[at])) return false
+    shown = next
+    return true
   }
   const findPlace = (list: readonly JsonObject[], row: JsonObject): number => {
     let [low, high] = [0, list.length]
@@ -72,7 +72,7 @@ export function createList(
     return low
   }
   const takeFew = (gone: JsonObject[], come: JsonObject[]) => {
-    // The array that is shown stays as it is.
+    // Without a limit the app holds this array: a copy is changed.
     const next = limit === undefined ? held.slice() : held
     for (const row of gone) {
       const guess = findPlace(next, row)

@@ -1,8 +1,8 @@
 /**
  * `npm run bench:live [-- --json] [--quick]`: how soon a change is on another device, what a listener costs, and what idle
  * devices cost with hints and with polling. The built playground, its clients on the same machine; the first row in a real
- * Chromium with the real client. The last line is one JSON object. The first latency
- * counts from the push's answer, which follows its commit; the others from the moment a push is sent.
+ * Chromium with the real client. The last line is one JSON object. `commitToList` counts from the push's answer, which
+ * follows its commit; the other latencies from the moment a push is sent.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'

@@ -61,7 +61,7 @@ async function kill(page: Page): Promise<void> {
 
 it('boots in two tabs at once, time after time, with one of them leading and both with all rows', { timeout: timeoutMs(120) }, async () => {
   const context = await openContext()
-  const boots = scaled(10)
+  const boots = scaled(20)
   for (let round = 0; round < boots; round++) {
     const [first, second] = await Promise.all([pages.open(context), pages.open(context)])
     await Promise.all([first, second].map((tab, at) => tab.evaluate(id => window.app.put(id, 'saved'), `w${round}-${at}`)))

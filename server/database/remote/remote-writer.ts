@@ -17,6 +17,7 @@ import type { RemoteConnection, Session } from './connection.ts'
 import type { GroupedWrite, GroupedWrites } from './grouped-writes.ts'
 import { createRemoteClient } from './remote-client.ts'
 import { isOutcomeUnknown, isPassing } from './remote-error.ts'
+import { beginToWrite } from './run-batch.ts'
 
 export interface RemoteWriter extends GroupedWrites {
   write<T>(job: WriteJob<T>): Promise<T>
@@ -112,7 +113,7 @@ export function createRemoteWriter(
   async function runAlone(kind: GroupedWrite<unknown, unknown>, one: Waiting) {
     try {
       const result = await untilServed([one], async (own) => {
-        const answers = await own.send(kind.reads(one.item), { begin: 'BEGIN IMMEDIATE' })
+        const answers = await own.send(kind.reads(one.item), { begin: beginToWrite })
         const { writes, finish } = kind.decide(one.item, answers)
         return finish(await own.send([...writes, 'COMMIT'], { onlyInTransaction: true, isLast }))
       })

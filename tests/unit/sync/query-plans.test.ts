@@ -105,6 +105,8 @@ it('finds what a page supersedes by the same indexes, in the same statement', as
     expect(plans).toHaveLength(1)
     expect(findScans(plans)).toEqual([])
     expect(kindsOf(plans, 'SEARCH changes')).toContainEqual(expect.stringContaining(`(log_id=? AND ${bounds})`))
+    await adapter.pull(event, { scope, cursor: 1, ...tables && { tables: [...tables] } })
+    expect(await takePlans()).toHaveLength(1)
   }
 })
 
