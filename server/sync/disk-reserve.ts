@@ -41,8 +41,8 @@ export function createDiskReserve({ local }: SyncDatabase): DiskReserve {
       if (local === null) return false
       if (performance.now() - readAt < freshMs) return isShort()
       const looking = look(dirname(local.path))
-      // The first answer is waited for; later ones are of a second ago.
-      return free === Infinity ? looking.then(isShort) : isShort()
+      // Where there was room the look goes on beside the push. Nothing is refused by an answer that has grown old.
+      return free === Infinity || isShort() ? looking.then(isShort) : false
     },
   }
 }
