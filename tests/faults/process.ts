@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { makeOneFile } from '../helpers/one-file.ts'
 
 export interface FaultyServer {
   url: string
@@ -33,7 +34,7 @@ const compileCache = join(tmpdir(), 'node-compile-cache')
 
 /** The rooms of the layer in a server of these tests, which can be told to be faulty. */
 export const startRooms: StartServer = (dbPath, env) =>
-  startProcess([fileURLToPath(new URL('rooms-server.ts', import.meta.url))], { NODE_COMPILE_CACHE: compileCache, OR3_SQLITE_DB_PATH: dbPath, ...env })
+  startProcess([makeOneFile(fileURLToPath(new URL('rooms-server.ts', import.meta.url)))], { NODE_COMPILE_CACHE: compileCache, OR3_SQLITE_DB_PATH: dbPath, ...env })
 
 /** The environment of a server whose clock is ahead of the machine's. */
 export function otherClock(aheadMs: number): Record<string, string> {

@@ -1,10 +1,10 @@
 /** What a process takes of the machine, as Linux counts it. Each throws where there is no such process. */
 import { readFileSync } from 'node:fs'
 
-/** Its memory, in MiB. */
+/** Its memory, in MiB: 0 for one that has ended and that nobody has asked about yet. */
 export function readRssMb(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1024)
+  return Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024)
 }
 
 /** Milliseconds of CPU that a process has used, its own and the kernel's for it, as Linux counts them: in steps of 10. */

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 import type { PushResult } from '../../shared/protocol.ts'
+import { makeOneFile } from './one-file.ts'
 import { putOf } from './sync.ts'
 
 export interface SpawnOptions {
@@ -29,7 +30,7 @@ const scope = { workspaceId: 'workspace-of-ada' }
 
 /** Starts a server on the file; a string is what one said that refused to start. */
 export async function spawnServer(dbPath: string, { env = {}, through = [] }: SpawnOptions = {}): Promise<SpawnedServer | string> {
-  const [command, ...args] = [...through, process.execPath, '--no-warnings', script]
+  const [command, ...args] = [...through, process.execPath, '--no-warnings', makeOneFile(script)]
   const child = spawn(command!, args, { env: { ...process.env, ...env, OR3_SQLITE_DB_PATH: dbPath }, stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => printed += chunk.toString())
