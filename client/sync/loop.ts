@@ -92,14 +92,16 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
     mustPull = false
     if (pulls) pullDueAt = performance.now() + paceMs * (0.9 + random() / 5)
     share({ isSyncing: true })
+    const wantedBefore = wantedHead
     const report = await runSync(device, pulls)
     if (!report.ok && pulls) mustPull = true
+    // What was heard before a snapshot may be of the log that it takes the place of; what came since then counts.
+    if (report.snapshot && wantedHead === wantedBefore) wantedHead = 0
     learn(report)
     onRun(report)
     return report
   }
-  const learn = ({ ok, snapshot, error }: SyncReport) => {
-    if (snapshot) wantedHead = 0
+  const learn = ({ ok, error }: SyncReport) => {
     if (meta.cursor >= wantedHead) hintRounds = 0
     else if (ok && ++hintRounds > maxHintRounds) wantedHead = hintRounds = 0
     if (ok) {

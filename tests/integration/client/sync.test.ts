@@ -225,6 +225,26 @@ describe('the loop', () => {
     expect(store.status.cursor).toBe(1)
   })
 
+  // Seen red: the snapshot made it forget what it had heard meanwhile, and the next slow poll found it.
+  it('remembers a hint that comes after its first snapshot was read, in the same run', async () => {
+    const server = await startServer()
+    const other = await openLeading(server.transportOf())
+    await other.sync()
+    let goOn: (() => void) | undefined
+    const transport = server.transportOf('user-1', { before: async (route) => {
+      if (route === 'updateCursor') await new Promise<void>(resolve => (goOn = resolve))
+    } })
+    other.table(posts).put({ id: 'p0', title: 'before' })
+    await other.sync()
+    const store = await openLeading(transport, { isAutomatic: true, paceMs: 60_000 })
+    await until(() => goOn !== undefined)
+    other.table(posts).put({ id: 'p1', title: 'after the pull, and before the run has ended' })
+    await other.sync()
+    store.hint(other.status.head)
+    goOn!()
+    await until(() => store.table(posts).get('p1') !== undefined)
+  })
+
   it('takes a snapshot where it is told to, keeps what waits, and reports its cursor at once', async () => {
     const server = await startServer()
     const transport = server.transportOf()
