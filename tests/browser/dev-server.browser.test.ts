@@ -1,11 +1,11 @@
-/** The tab in Nuxt DevTools, on the dev server of the to-do app: what the open page holds, and its switch for offline. */
+/** `nuxt dev` of the to-do app: the layer's tab in Nuxt DevTools, and what a reload of the server does to live streams. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, it, onTestFinished } from 'vitest'
+import { beforeAll, expect, it, onTestFinished } from 'vitest'
 import { buildFixture, testedTodo } from '../e2e/builds.ts'
 import { launchBrowser } from './playground-page.ts'
 import { findFreePort } from '../helpers/free-port.ts'
@@ -13,8 +13,16 @@ import { openBrowser, openTab } from './todo-page.ts'
 
 const startMs = 120_000
 
+let url: string
+let folder: string
+
+beforeAll(async () => {
+  const server = await startDevServer()
+  ;({ url, folder } = server)
+  return server.stop
+}, 2 * startMs)
+
 it('shows replica and outbox of the open page, and takes it offline and back', async () => {
-  const url = await startDevServer()
   const browser = await launchBrowser()
   onTestFinished(() => browser.close())
   const context = await openBrowser(browser, url, 'ada')
@@ -37,8 +45,36 @@ it('shows replica and outbox of the open page, and takes it offline and back', a
   expect(tab.complaints.filter(complaint => /hydration/i.test(complaint))).toEqual([])
 }, 400_000)
 
-/** `nuxt dev` in the app's folder. Answers with its address. */
-async function startDevServer(): Promise<string> {
+it('ends a live stream by the time the reloaded server answers', async () => {
+  const headers = { cookie: 'name=ada' }
+  const { session } = await fetch(`${url}api/auth/session`, { headers })
+    .then(answer => answer.json()) as { session: { workspace: { id: string } } }
+  const openStream = async () => {
+    const answer = await fetch(`${url}api/sync/live?workspaceId=${session.workspace.id}`, { headers })
+    const reader = answer.body!.getReader()
+    expect(new TextDecoder().decode((await reader.read()).value)).toContain('event: hello')
+    return reader
+  }
+  const reader = await openStream()
+  let hasEnded = false
+  void (async () => {
+    while (!await reader.read().then(({ done }) => done, () => true));
+    hasEnded = true
+  })()
+  const routes = join(folder, 'server/api')
+  onTestFinished(() => rm(routes, { recursive: true, force: true }))
+  await mkdir(routes, { recursive: true })
+  await writeFile(join(routes, 'reloaded.get.ts'), `export default defineEventHandler(() => 'reloaded')`)
+  // A request that the server takes just before it is replaced may never get an answer.
+  const ask = () => fetch(`${url}api/reloaded`, { signal: AbortSignal.timeout(2_000) }).then(answer => answer.text(), () => '')
+  const end = performance.now() + startMs
+  while (await ask() !== 'reloaded' && performance.now() < end) await delay(20)
+  expect(hasEnded).toBe(true)
+  await (await openStream()).cancel()
+}, 2 * startMs)
+
+/** `nuxt dev` in the app's folder, with its address. */
+async function startDevServer() {
   const { folder } = await buildFixture(testedTodo)
   const data = await mkdtemp(join(tmpdir(), 'or3-dev-'))
   const port = await findFreePort()
@@ -49,16 +85,17 @@ async function startDevServer(): Promise<string> {
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  onTestFinished(async () => {
+  const stop = async () => {
     // With the processes that it has started.
     process.kill(-child.pid!, 'SIGTERM')
     await once(child, 'exit')
     await rm(data, { recursive: true, force: true })
-  })
+  }
   const url = `http://127.0.0.1:${port}/`
   for (const end = performance.now() + startMs; performance.now() < end; await delay(250)) {
     const html = await fetch(url).then(answer => answer.text(), () => '')
-    if (html.includes('What is to be done?')) return url
+    if (html.includes('What is to be done?')) return { url, folder, stop }
   }
+  await stop()
   throw new Error(`The dev server does not answer:\n${output}`)
 }
