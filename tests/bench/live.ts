@@ -2,7 +2,8 @@
  * `npm run bench:live [-- --json] [--quick]`: how soon a change is on another device, what a listener costs, and what idle
  * devices cost with hints and with polling. The built playground, its clients on the same machine; the first row in a real
  * Chromium with the real client. The last line is one JSON object. `commitToList` counts from the push's answer, which
- * follows its commit; the other latencies from the moment a push is sent.
+ * follows its commit; the other latencies from the moment a push is sent. `pushMs` has what the writer sees, who shares
+ * his processors with all listeners here, and by `meanInServerMs` what the server itself takes for a push.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
@@ -25,7 +26,7 @@ const first = await startBuilt(path)
 const people = await meetPeople(first.url, Math.max(sizes.listeners, sizes.idleListeners))
 await first.stop()
 addMembers(path, people)
-const server = await startBuilt(path)
+const server = await startBuilt(path, { OR3_SQLITE_METRICS: 'true' })
 const say = (line: string) => process.stderr.write(`${line}\n`)
 try {
   const list = await measureList(server.url, sizes.edits)
@@ -49,14 +50,14 @@ try {
 
   const heard: number[] = []
   crowd.onHint(ms => heard.push(ms))
-  const took: { alone: number[], beside: number[] } = { alone: [], beside: [] }
+  const [alone, beside] = [createTally(), createTally()]
   for (let round = 0; round < sizes.rounds; round++) {
     await crowd.listen(sizes.listeners)
-    took.beside.push(...await measurePushes(crowd, sizes.writeSeconds))
+    await beside.add(() => measurePushes(crowd, sizes.writeSeconds))
     await crowd.keep(0)
-    took.alone.push(...await measurePushes(crowd, sizes.writeSeconds))
+    await alone.add(() => measurePushes(crowd, sizes.writeSeconds))
   }
-  const pushMs = { alone: summarize(took.alone), beside1000: summarize(took.beside) }
+  const pushMs = { alone: alone.summarize(), beside1000: beside.summarize() }
   const listeners1000 = summarize(heard)
   say(`hints to ${sizes.listeners}: ${JSON.stringify(listeners1000)}; a push ${JSON.stringify(pushMs)}`)
 
@@ -80,6 +81,27 @@ async function measureIdle(begin: () => { requests(): number, stop(): Promise<vo
   await polls.stop()
   const toMinute = (value: number) => Math.round(value * 60 / sizes.idleSeconds)
   return { requests: toMinute(requests), cpuMs: toMinute(cpuMs) }
+}
+
+/** The times of pushes, and what the server counts for them. */
+function createTally() {
+  const took: number[] = []
+  const inServer = { seconds: 0, pushes: 0 }
+  const read = async () => {
+    const metrics = await fetch(new URL('/api/metrics', server.url)).then(answer => answer.text())
+    const find = (what: string) => Number(new RegExp(`^or3_sync_request_seconds_${what}{operation="push"} (\\S+)$`, 'm').exec(metrics)?.[1] ?? 0)
+    return { seconds: find('sum'), pushes: find('count') }
+  }
+  return {
+    async add(work: () => Promise<number[]>) {
+      const before = await read()
+      took.push(...await work())
+      const after = await read()
+      inServer.seconds += after.seconds - before.seconds
+      inServer.pushes += after.pushes - before.pushes
+    },
+    summarize: () => ({ ...summarize(took), meanInServerMs: Number((inServer.seconds / inServer.pushes * 1_000).toPrecision(3)) }),
+  }
 }
 
 /** Until what was needed to open them is gone. */

@@ -76,7 +76,10 @@ export function createLiveListeners({ onCommit, onRightsChange }: LiveFeeds): Li
       if (workspaceId === undefined || listener.workspaceId === workspaceId) listener.onDoubt()
     }
   }
-  /** After all that the same commit has settled, such as the end of a membership; and once for a group of pushes. */
+  /**
+   * After all that the same commit has settled, such as the end of a membership; and once for a group of pushes. Their
+   * answers go first: h3 sends them in the next turn of the loop, so the hints wait for the one after it.
+   */
   const openChannel = (workspaceId: string): Channel => {
     const channel: Channel = { listeners: new Set(), stop: () => {}, due: undefined }
     const flush = () => {
@@ -93,7 +96,7 @@ export function createLiveListeners({ onCommit, onRightsChange }: LiveFeeds): Li
       if (channel.due) channel.due.head = Math.max(channel.due.head, head)
       else {
         channel.due = { head, toldAt: performance.now() }
-        setImmediate(flush)
+        setImmediate(() => setImmediate(flush))
       }
     }, workspaceId)
     channels.set(workspaceId, channel)
