@@ -44,6 +44,7 @@ export interface AbuseFigures {
 
 const maxRssMb = 700
 const maxP95Ms = 250
+const maxWaitMs = 10_000
 /** A heap as on a small machine. */
 const heap = '--max-old-space-size=512'
 
@@ -82,7 +83,8 @@ async function bear(server: FaultyServer, names: readonly string[], ms: number):
   while (performance.now() < until && failed.length < 5) {
     const sentAt = performance.now()
     const waitedBefore = readWaited()
-    await request(server, victim, took.length).catch((error: unknown) => failed.push(describe(error)))
+    await Promise.race([request(server, victim, took.length), refuseLate()])
+      .catch((error: unknown) => failed.push(describe(error)))
     const tookMs = performance.now() - sentAt
     tookWaiting.push(tookMs)
     // The attackers and whatever else runs here have the same processors; on the attackers' own machines they would not.
@@ -95,6 +97,12 @@ async function bear(server: FaultyServer, names: readonly string[], ms: number):
   await Promise.all(children.filter(child => child.exitCode === null && child.signalCode === null).map(child => once(child, 'exit')))
   if (failed.length === 0) await makeRoom(server, victim).catch((error: unknown) => failed.push(describe(error)))
   return { rssMb, p95Ms: p95Of(took), p95WaitingMs: p95Of(tookWaiting), requests: took.length, failed }
+}
+
+/** Without the budgets a request may take minutes. */
+async function refuseLate(): Promise<never> {
+  await sleep(maxWaitMs, undefined, { ref: false })
+  throw new Error(`no answer within ${maxWaitMs} ms`)
 }
 
 /** `fetch` says only in the cause why it failed. */

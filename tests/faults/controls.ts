@@ -74,10 +74,6 @@ export const sharedControls: Record<string, Scenario> = {
     // A device that comes after the others is told nothing; which one does is chance. That versions come twice is not.
     return { ok: silent + duplicates > 0, figures: { silent, duplicates, diverged } }
   },
-  async fullToldAsSuccess() {
-    const { lost, acked } = await fillDisk(2, answer => answer.catch(() => {}))
-    return { ok: lost > 0, figures: { lost, acked } }
-  },
 }
 
 export const loneControls: Record<string, Scenario> = {
@@ -99,6 +95,10 @@ export const localControls: Record<string, Scenario> = {
   async waitsInDriver(folder, { busyMs }) {
     const { longestStopMs, holds } = await runPlainClient(folder, { timeout: 1_000, holdMs: [100, 200], busyMs })
     return { ok: longestStopMs > 50, figures: { longestStopMs, holds } }
+  },
+  async fullToldAsSuccess() {
+    const { lost, acked } = await fillDisk(2, answer => answer.catch(() => {}))
+    return { ok: lost > 0, figures: { lost, acked } }
   },
   async faultSwallowed(folder) {
     const tell = <T>(answer: Promise<T>, ops: ReturnType<typeof makeOp>[]) => answer.catch(() => {

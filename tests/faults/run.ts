@@ -28,8 +28,8 @@ const failed: string[] = []
 const figuresOf: Record<string, object> = {}
 const foundBy: Record<string, object> = {}
 try {
-  // Two may be waited for at once; what measures latencies has the machine for itself.
-  const lanes = Math.max(2, availableParallelism())
+  // They wait much for processes that start; what measures latencies has the machine for itself.
+  const lanes = availableParallelism() + 1
   const shared = [...tasksOf(sharedScenarios, figuresOf), ...tasksOf(sharedControls, foundBy)]
   await Promise.all(Array.from({ length: lanes }, () => runEach(shared)))
   await runEach([...tasksOf(loneScenarios, figuresOf), ...tasksOf(loneControls, foundBy)])

@@ -23,7 +23,10 @@ export type Scenario = (folder: string, sizes: Sizes) => Promise<Outcome>
 /** Twice what the server lets it grow to while readers come and go. */
 export const maxWalBytes = 64 * 2 ** 20
 
-/** Most with a server of their own, none with a latency to measure: several of them may go on at once. */
+/**
+ * Most with a server of their own, none with a latency to measure: several of them may go on at once. The layer in this
+ * process has one set of settings, so `diskFull` is the only one of them that uses it.
+ */
 export const sharedScenarios: Record<string, Scenario> = {
   async killLoop(folder, { kills }) {
     const figures = await runKillLoop({ start: startBuilt, dbPath: join(folder, 'kill.db'), kills })
