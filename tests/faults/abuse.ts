@@ -95,7 +95,9 @@ async function bear(server: FaultyServer, names: readonly string[], ms: number):
   }
   for (const child of children) child.kill('SIGKILL')
   await Promise.all(children.filter(child => child.exitCode === null && child.signalCode === null).map(child => once(child, 'exit')))
-  if (failed.length === 0) await makeRoom(server, victim).catch((error: unknown) => failed.push(describe(error)))
+  if (failed.length === 0) {
+    await Promise.race([makeRoom(server, victim), refuseLate()]).catch((error: unknown) => failed.push(describe(error)))
+  }
   return { rssMb, p95Ms: p95Of(took), p95WaitingMs: p95Of(tookWaiting), requests: took.length, failed }
 }
 

@@ -24,7 +24,7 @@ import { runSeveralServers } from './several-servers.ts'
 const mostKills = 20
 const mostBusyMs = 2_000
 
-export const sharedControls: Record<string, Scenario> = {
+export const serverControls: Record<string, Scenario> = {
   async ackBeforeCommit(folder) {
     const start = (path: string) => startRooms(path, { ACK_EARLY: '1' })
     const { lost, acked, kills } = await runKillLoop({ start, dbPath: join(folder, 'early.db'), kills: mostKills })

@@ -8,8 +8,8 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { localControls, loneControls, sharedControls } from './controls.ts'
-import { localScenarios, loneScenarios, type Scenario, sharedScenarios } from './scenarios.ts'
+import { localControls, loneControls, serverControls } from './controls.ts'
+import { localScenarios, loneScenarios, type Scenario, serverScenarios } from './scenarios.ts'
 import { quick, readSizes } from './sizes.ts'
 
 const { values, positionals } = parseArgs({
@@ -17,7 +17,7 @@ const { values, positionals } = parseArgs({
 })
 const sizes = values.quick ? quick : readSizes()
 const names = Object.keys({
-  ...sharedScenarios, ...loneScenarios, ...localScenarios, ...sharedControls, ...loneControls, ...localControls,
+  ...serverScenarios, ...loneScenarios, ...localScenarios, ...serverControls, ...loneControls, ...localControls,
 })
 const unknown = positionals.filter(name => !names.includes(name))
 if (unknown.length > 0) throw new Error(`There is no ${unknown.join(', ')}: choose from ${names.join(', ')}.`)
@@ -28,10 +28,10 @@ const failed: string[] = []
 const figuresOf: Record<string, object> = {}
 const foundBy: Record<string, object> = {}
 try {
-  // They wait much for processes that start; what measures latencies has the machine for itself.
-  const lanes = availableParallelism() + 1
-  const shared = [...tasksOf(sharedScenarios, figuresOf), ...tasksOf(sharedControls, foundBy)]
-  await Promise.all(Array.from({ length: lanes }, () => runEach(shared)))
+  // Two servers may be waited for at once; who measures this process has the machine for himself.
+  const lanes = Math.max(2, availableParallelism())
+  const inServers = [...tasksOf(serverScenarios, figuresOf), ...tasksOf(serverControls, foundBy)]
+  await Promise.all(Array.from({ length: lanes }, () => runEach(inServers)))
   await runEach([...tasksOf(loneScenarios, figuresOf), ...tasksOf(loneControls, foundBy)])
   await runEach([...tasksOf(localScenarios, figuresOf), ...tasksOf(localControls, foundBy)])
   const tookSeconds = secondsSince(startedAt)

@@ -23,11 +23,8 @@ export type Scenario = (folder: string, sizes: Sizes) => Promise<Outcome>
 /** Twice what the server lets it grow to while readers come and go. */
 export const maxWalBytes = 64 * 2 ** 20
 
-/**
- * Most with a server of their own, none with a latency to measure: several of them may go on at once. The layer in this
- * process has one set of settings, so `diskFull` is the only one of them that uses it.
- */
-export const sharedScenarios: Record<string, Scenario> = {
+/** With a server of their own: several of them may go on at once. */
+export const serverScenarios: Record<string, Scenario> = {
   async killLoop(folder, { kills }) {
     const figures = await runKillLoop({ start: startBuilt, dbPath: join(folder, 'kill.db'), kills })
     return { ok: isClean(figures) && figures.kills === kills && figures.acked > kills, figures }
@@ -59,11 +56,6 @@ export const sharedScenarios: Record<string, Scenario> = {
     const figures = await runLimits(startBuilt, join(folder, 'limits.db'), { loadMs, idleClients, cuts: 20 })
     const { walBytes, rssMb, rssIdleMb } = figures
     return { ok: isClean(figures) && figures.acked > 0 && walBytes < maxWalBytes && rssIdleMb < rssMb + 100, figures }
-  },
-  async diskFull(_folder, { diskCycles }) {
-    const figures = await fillDisk(diskCycles, answer => answer)
-    const { lost, ghosts, duplicates, holes, stuck, failures, wrongHealth, refused, acked } = figures
-    return { ok: lost + ghosts + duplicates + holes + stuck + failures.length + wrongHealth === 0 && refused > 0 && acked > 0, figures }
   },
 }
 
@@ -98,6 +90,11 @@ export const localScenarios: Record<string, Scenario> = {
     const ok = isClean(all) && all.failures.length === 0 && all.holds >= Math.min(100, busyMs / 100) && all.acked > 0
     return { ok, isShort: all.longestStopMs < 50, figures: all }
   })),
+  async diskFull(_folder, { diskCycles }) {
+    const figures = await fillDisk(diskCycles, answer => answer)
+    const { lost, ghosts, duplicates, holes, stuck, failures, wrongHealth, refused, acked } = figures
+    return { ok: lost + ghosts + duplicates + holes + stuck + failures.length + wrongHealth === 0 && refused > 0 && acked > 0, figures }
+  },
   async nthCall(folder) {
     const figures = await runNthCall({ folder, migrations })
     return { ok: isClean(figures) && figures.swallowed.length + figures.stuck.length === 0 && (figures.failed['push'] ?? 0) > 3, figures }
