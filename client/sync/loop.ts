@@ -95,7 +95,7 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
     const wantedBefore = wantedHead
     const report = await runSync(device, pulls)
     if (!report.ok && pulls) mustPull = true
-    // What was heard before a snapshot may be of the log that it takes the place of; what came since then counts.
+    // A snapshot may come from a restored server: the heads heard before the run are of its old log. Newer ones count.
     if (report.snapshot && wantedHead === wantedBefore) wantedHead = 0
     learn(report)
     onRun(report)

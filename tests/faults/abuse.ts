@@ -79,12 +79,12 @@ async function bear(server: FaultyServer, names: readonly string[], ms: number):
   const tookWaiting: number[] = []
   const readWaited = () => readWaitedMs(server.pid) + readWaitedMs(process.pid)
   const failed: string[] = []
+  const note = (work: Promise<void>) => Promise.race([work, refuseLate()]).catch((error: unknown) => failed.push(describe(error)))
   const until = performance.now() + ms
   while (performance.now() < until && failed.length < 5) {
     const sentAt = performance.now()
     const waitedBefore = readWaited()
-    await Promise.race([request(server, victim, took.length), refuseLate()])
-      .catch((error: unknown) => failed.push(describe(error)))
+    await note(request(server, victim, took.length))
     const tookMs = performance.now() - sentAt
     tookWaiting.push(tookMs)
     // The attackers and whatever else runs here have the same processors; on the attackers' own machines they would not.
@@ -95,9 +95,7 @@ async function bear(server: FaultyServer, names: readonly string[], ms: number):
   }
   for (const child of children) child.kill('SIGKILL')
   await Promise.all(children.filter(child => child.exitCode === null && child.signalCode === null).map(child => once(child, 'exit')))
-  if (failed.length === 0) {
-    await Promise.race([makeRoom(server, victim), refuseLate()]).catch((error: unknown) => failed.push(describe(error)))
-  }
+  if (failed.length === 0) await note(makeRoom(server, victim))
   return { rssMb, p95Ms: p95Of(took), p95WaitingMs: p95Of(tookWaiting), requests: took.length, failed }
 }
 

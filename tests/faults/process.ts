@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { makeOneFile } from '../helpers/one-file.ts'
 
@@ -29,12 +28,9 @@ export const startBuilt: StartServer = (dbPath, env) => startProcess([`${process
   NUXT_OR3_SQLITE_LIMITS_RATE_LIMITS: 'false', OR3_SQLITE_DB_PATH: dbPath, OR3_SQLITE_PRAGMA_SYNCHRONOUS: 'FULL', ...env,
 })
 
-/** Node's own place for it: a quarter of a start goes into TypeScript otherwise. */
-const compileCache = join(tmpdir(), 'node-compile-cache')
-
 /** The rooms of the layer in a server of these tests, which can be told to be faulty. */
 export const startRooms: StartServer = (dbPath, env) =>
-  startProcess([makeOneFile(fileURLToPath(new URL('rooms-server.ts', import.meta.url)))], { NODE_COMPILE_CACHE: compileCache, OR3_SQLITE_DB_PATH: dbPath, ...env })
+  startProcess([makeOneFile(new URL('rooms-server.ts', import.meta.url))], { OR3_SQLITE_DB_PATH: dbPath, ...env })
 
 /** The environment of a server whose clock is ahead of the machine's. */
 export function otherClock(aheadMs: number): Record<string, string> {

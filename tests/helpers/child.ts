@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { makeOneFile } from './one-file.ts'
 
 export interface Child {
@@ -15,7 +14,7 @@ export interface Child {
 
 /** Starts `file` (a path relative to `tests/`) with `args`. */
 export function startChild(file: string, args: readonly string[], env: Record<string, string> = {}): Child {
-  const path = makeOneFile(fileURLToPath(new URL(`../${file}`, import.meta.url)))
+  const path = makeOneFile(new URL(`../${file}`, import.meta.url))
   const child = spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } })
   const exited = once(child, 'exit')
   let complaint = ''

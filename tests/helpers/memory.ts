@@ -1,7 +1,7 @@
 /** What a process takes of the machine, as Linux counts it. Each throws where there is no such process. */
 import { readFileSync } from 'node:fs'
 
-/** Its memory, in MiB: 0 for one that has ended and that nobody has asked about yet. */
+/** Its memory, in MiB: 0 for a process that has ended and that its parent has not waited for yet. */
 export function readRssMb(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   return Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024)

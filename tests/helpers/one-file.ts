@@ -5,14 +5,18 @@
 import { mkdirSync, renameSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import process from 'node:process'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { buildSync } from 'esbuild'
 
 const folder = fileURLToPath(new URL('../../node_modules/.cache/or3-tests', import.meta.url))
 const made = new Map<string, string>()
 
-/** Bundles the program at `path` once for this process, and tells where it is. In all of it `import.meta.url` is that of `path`. */
-export function makeOneFile(path: string): string {
+/**
+ * Bundles a program, once for this process, and returns the path of the bundle. `import.meta.url` is `program` in all of
+ * it.
+ */
+export function makeOneFile(program: URL): string {
+  const path = fileURLToPath(program)
   const known = made.get(path)
   if (known) return known
   const outfile = join(folder, `${basename(path, '.ts')}.mjs`)
@@ -22,7 +26,7 @@ export function makeOneFile(path: string): string {
     entryPoints: [path], outfile: own, bundle: true, platform: 'node', format: 'esm', target: 'node22', logLevel: 'error',
     // A native module, which looks for its binary beside itself.
     external: ['libsql'],
-    define: { 'import.meta.url': JSON.stringify(pathToFileURL(path).href) },
+    define: { 'import.meta.url': JSON.stringify(program.href) },
     // Packages in CommonJS ask for Node's own modules by it.
     banner: { js: `import { createRequire } from 'node:module'; const require = createRequire(${JSON.stringify(outfile)})` },
   })

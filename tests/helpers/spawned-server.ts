@@ -1,7 +1,6 @@
 /** The layer in a process of its own, without a build: what happens to its file, and to whom it belongs, is the test's. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 import type { PushResult } from '../../shared/protocol.ts'
 import { makeOneFile } from './one-file.ts'
@@ -24,13 +23,13 @@ export interface SpawnedServer {
   stop(signal?: NodeJS.Signals): Promise<void>
 }
 
-const script = fileURLToPath(new URL('../faults/rooms-server.ts', import.meta.url))
+const program = new URL('../faults/rooms-server.ts', import.meta.url)
 const headers = { 'content-type': 'application/json', 'x-demo-user': 'ada' }
 const scope = { workspaceId: 'workspace-of-ada' }
 
 /** Starts a server on the file; a string is what one said that refused to start. */
 export async function spawnServer(dbPath: string, { env = {}, through = [] }: SpawnOptions = {}): Promise<SpawnedServer | string> {
-  const [command, ...args] = [...through, process.execPath, '--no-warnings', makeOneFile(script)]
+  const [command, ...args] = [...through, process.execPath, '--no-warnings', makeOneFile(program)]
   const child = spawn(command!, args, { env: { ...process.env, ...env, OR3_SQLITE_DB_PATH: dbPath }, stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => printed += chunk.toString())

@@ -77,8 +77,9 @@ export function createLiveListeners({ onCommit, onRightsChange }: LiveFeeds): Li
     }
   }
   /**
-   * After all that the same commit has settled, such as the end of a membership; and once for a group of pushes. Their
-   * answers go first: h3 sends them in the next turn of the loop, so the hints wait for the one after it.
+   * Hints go out once for a group of pushes, and after everything else that the commit starts, such as the end of a
+   * membership. The answers of the pushes go first: h3 sends them in the next turn of the loop, hints follow in the
+   * turn after it.
    */
   const openChannel = (workspaceId: string): Channel => {
     const channel: Channel = { listeners: new Set(), stop: () => {}, due: undefined }

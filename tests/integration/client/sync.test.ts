@@ -229,7 +229,6 @@ describe('the loop', () => {
   it('remembers a hint that comes after its first snapshot was read, in the same run', async () => {
     const server = await startServer()
     const other = await openLeading(server.transportOf())
-    await other.sync()
     let goOn: (() => void) | undefined
     const transport = server.transportOf('user-1', { before: async (route) => {
       if (route === 'updateCursor') await new Promise<void>(resolve => (goOn = resolve))
