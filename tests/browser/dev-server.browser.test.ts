@@ -9,6 +9,7 @@ import { beforeAll, expect, it, onTestFinished } from 'vitest'
 import { buildFixture, testedTodo } from '../e2e/builds.ts'
 import { launchBrowser } from './playground-page.ts'
 import { findFreePort } from '../helpers/free-port.ts'
+import { readLive } from '../helpers/live-stream.ts'
 import { openBrowser, openTab } from './todo-page.ts'
 
 const startMs = 120_000
@@ -50,17 +51,11 @@ it('ends a live stream by the time the reloaded server answers', async () => {
   const { session } = await fetch(`${url}api/auth/session`, { headers })
     .then(answer => answer.json()) as { session: { workspace: { id: string } } }
   const openStream = async () => {
-    const answer = await fetch(`${url}api/sync/live?workspaceId=${session.workspace.id}`, { headers })
-    const reader = answer.body!.getReader()
-    expect(new TextDecoder().decode((await reader.read()).value)).toContain('event: hello')
-    return reader
+    const stream = await readLive(new URL(url).origin, { workspaceId: session.workspace.id }, headers)
+    await stream.next(({ type }) => type === 'hello')
+    return stream
   }
-  const reader = await openStream()
-  let hasEnded = false
-  void (async () => {
-    while (!await reader.read().then(({ done }) => done, () => true));
-    hasEnded = true
-  })()
+  const stream = await openStream()
   const routes = join(folder, 'server/api')
   onTestFinished(() => rm(routes, { recursive: true, force: true }))
   await mkdir(routes, { recursive: true })
@@ -69,8 +64,9 @@ it('ends a live stream by the time the reloaded server answers', async () => {
   const ask = () => fetch(`${url}api/reloaded`, { signal: AbortSignal.timeout(2_000) }).then(answer => answer.text(), () => '')
   const end = performance.now() + startMs
   while (await ask() !== 'reloaded' && performance.now() < end) await delay(20)
-  expect(hasEnded).toBe(true)
-  await (await openStream()).cancel()
+  expect(stream.closedAt).toBeDefined()
+  const next = await openStream()
+  next.close()
 }, 2 * startMs)
 
 /** `nuxt dev` in the app's folder, with its address. */
