@@ -1,6 +1,6 @@
 /**
  * One run of the sync: push the outbox, pull to the head, tell the server how far this device has read. Where nothing
- * waits to be pushed it pulls first, and looks meanwhile for what other tabs have stored.
+ * waits to be pushed it pulls first, and then looks for what other tabs have stored.
  * What the transport throws ends the run; whatever was settled before stays settled.
  */
 import { TransportError } from '../transport.ts'
@@ -18,11 +18,9 @@ export async function runSync(device: SyncDevice, mustPull: boolean): Promise<Sy
   try {
     const isIdle = device.state.outbox.size === 0
     const pullsFirst = !meta.isComplete || (mustPull && isIdle)
-    await Promise.all([
-      // An op of a tab that was killed before it told of it would wait in the store.
-      mustPull && device.writer.refresh(),
-      pullsFirst && pullToHead(device, report),
-    ])
+    if (pullsFirst) await pullToHead(device, report)
+    // An op of a tab that was killed before it told of it would wait in the store. What a hint tells of comes first.
+    if (mustPull) await device.writer.refresh()
     await pushOutbox(device, report)
     if ((mustPull && !isIdle) || report.snapshot || hasForeignChanges(device)) await pullToHead(device, report)
     await reportCursor(device, report.snapshot)
