@@ -1,6 +1,7 @@
 /**
  * `npm run bench:client [-- --json] [-- --quick]`: the client's weight, and its work beside Dexie and TinyBase in a real
- * Chromium, each run in a fresh browser on the files of the one before. The last line of `--json` is one object.
+ * Chromium, each run in a fresh browser on the files of the one before. `floor` is the least that a start of ours can take:
+ * the same texts read and parsed, and nothing else. The last line of `--json` is one object.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -8,6 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
@@ -16,28 +18,32 @@ import { weighClient } from '../helpers/client-weight.ts'
 
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } } })
 const runs = values.quick ? 1 : 5
-const rounds = values.quick ? 2 : 10
-const writesARound = values.quick ? 20 : 30
-const changesARound = values.quick ? 6 : 20
+const writes = values.quick ? 30 : 60
+const changes = values.quick ? 20 : 40
+/** Before those that count, so that no engine is measured before its code is compiled. */
+const warmUps = 10
 const names = ['ours', 'dexie', 'tinybase'] as const
 type Name = (typeof names)[number]
 type ByEngine<T> = Record<Name, T>
+/** A browser that has just started keeps two processors busy for about so long, in milliseconds. */
+const settleMs = 1_200
 
 const folder = await mkdtemp(join(tmpdir(), 'or3-bench-client-'))
 const server = await servePage()
 const url = `http://localhost:${(server.address() as AddressInfo).port}/`
 try {
   const { gzipBytes } = await weighClient()
-  const small = await measure(20_000, (page, rows) => (
-    page.evaluate(([count, among]) => window.bench.writes(count, among), [writesARound, rows] as const)
+  const small = await measure(20_000, writes, (page, count, rows) => (
+    page.evaluate(([count, among]) => window.bench.writes(count, among), [count, rows] as const)
   ))
-  const large = await measure(100_000, (page, rows) => (
-    page.evaluate(([count, among]) => window.bench.changes(count, among), [changesARound, rows] as const)
+  const large = await measure(100_000, changes, (page, count, rows) => (
+    page.evaluate(([count, among]) => window.bench.changes(count, among), [count, rows] as const)
   ))
   for (const name of names) {
     console.log(`${name}: 20,000 rows in ${small.starts[name]} ms, 100,000 in ${large.starts[name]} ms; `
       + `write to screen ${format(small.spreads[name])}; remote change ${format(large.spreads[name])}`)
   }
+  console.log(`floor of ours: 20,000 rows in ${small.starts.floor} ms, 100,000 in ${large.starts.floor} ms`)
   const { ours, ...others } = small.spreads
   console.log(`our client, composables and live connection: ${gzipBytes} bytes gzipped`)
   const start = { rows20k: small.starts, rows100k: large.starts }
@@ -66,37 +72,41 @@ function format({ p50Ms, p99Ms }: Spread): string {
 }
 
 /**
- * Fills a disk for each engine; starts from it, each time in a browser that was not running; then lets all of them
- * `work`, in turn. What the machine does beside falls on all alike.
+ * Fills a disk for each engine; then, in turn, starts from it and lets it `work` so many times, each time in a browser
+ * that was not running and is the only one.
  */
-async function measure(rows: number, work: (page: Page, rows: number) => Promise<number[]>) {
+async function measure(
+  rows: number, count: number, work: (page: Page, count: number, rows: number) => Promise<number[]>,
+) {
   const profileOf = (name: Name) => join(folder, `${name}-${rows}`)
-  const open = (name: Name) => openPage(profileOf(name), name)
-  const start = (page: Page) => page.evaluate(count => window.bench.start(count), rows)
+  const open = async (name: Name) => {
+    const page = await openPage(profileOf(name), name)
+    await sleep(settleMs)
+    return page
+  }
   await Promise.all(names.map(async (name) => {
-    const page = await open(name)
+    const page = await openPage(profileOf(name), name)
     await page.evaluate(count => window.bench.fill(count), rows)
     await page.context().close()
   }))
   const starts = makeLists()
-  const pages = {} as ByEngine<Page>
+  const times = makeLists()
+  const floors: number[] = []
   for (let run = 0; run < runs; run++) {
+    const bare = await open('ours')
+    floors.push(await bare.evaluate(() => window.bench.readFloor()))
+    await bare.context().close()
     for (const name of names) {
-      pages[name] = await open(name)
-      starts[name].push(await start(pages[name]))
-      // The browsers of the last run stay open for the work.
-      if (run < runs - 1) await pages[name].context().close()
+      const page = await open(name)
+      starts[name].push(await page.evaluate(count => window.bench.start(count), rows))
+      await work(page, warmUps, rows)
+      times[name].push(...await work(page, count, rows))
+      await page.context().close()
     }
   }
-  const times = makeLists()
-  for (let round = 0; round < rounds; round++) {
-    for (const name of names) times[name].push(...await work(pages[name], rows))
-  }
-  for (const name of names) {
-    await pages[name].context().close()
-    await rm(profileOf(name), { recursive: true, force: true })
-  }
-  return { starts: mapEngines(name => Math.round(spread(starts[name]).p50Ms)), spreads: mapEngines(name => spread(times[name])) }
+  await Promise.all(names.map(name => rm(profileOf(name), { recursive: true, force: true })))
+  const middle = (all: readonly number[]) => Math.round(spread(all).p50Ms)
+  return { starts: { ...mapEngines(name => middle(starts[name])), floor: middle(floors) }, spreads: mapEngines(name => spread(times[name])) }
 }
 
 function mapEngines<T>(make: (name: Name) => T): ByEngine<T> {
