@@ -42,7 +42,7 @@ const afterWriteMs = 10
 const firstBackOffMs = 1_000
 const maxBackOffMs = 60_000
 const stopWaitMs = 1_000
-/** A hint that no pull reaches, as of a server that is being restored, must not make it pull in a circle. */
+/** A hint that no pull reaches, as of the log before a restore, must not make it pull in a circle. */
 const maxHintRounds = 5
 
 /** Creates the loop of one store; it does nothing before `start`. */
@@ -92,11 +92,8 @@ export function createSyncLoop({ device, isAutomatic, random, share, onRun, ...o
     mustPull = false
     if (pulls) pullDueAt = performance.now() + paceMs * (0.9 + random() / 5)
     share({ isSyncing: true })
-    const wantedBefore = wantedHead
     const report = await runSync(device, pulls)
     if (!report.ok && pulls) mustPull = true
-    // A snapshot may come from a restored server: the heads heard before the run are of its old log. Newer ones count.
-    if (report.snapshot && wantedHead === wantedBefore) wantedHead = 0
     learn(report)
     onRun(report)
     return report

@@ -10,6 +10,8 @@ export interface ClientPages {
   readonly url: string
   /** A page of `context` that has opened its store and leads, or follows another that does. */
   open(context: BrowserContext, options?: PageOptions): Promise<Page>
+  /** Opens it in an empty page. */
+  load(page: Page, options?: PageOptions): Promise<void>
   close(): Promise<void>
 }
 
@@ -31,13 +33,17 @@ export async function startClientPages(): Promise<ClientPages> {
     executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
   })
+  const load = async (page: Page, { rows = 0, isAutomatic = false }: PageOptions = {}) => {
+    await page.goto(`${url}?rows=${rows}&automatic=${isAutomatic ? 1 : ''}`)
+    await page.waitForFunction(() => 'app' in window)
+  }
   return {
     browser,
     url,
-    async open(context, { rows = 0, isAutomatic = false } = {}) {
+    load,
+    async open(context, options) {
       const page = await context.newPage()
-      await page.goto(`${url}?rows=${rows}&automatic=${isAutomatic ? 1 : ''}`)
-      await page.waitForFunction(() => 'app' in window)
+      await load(page, options)
       return page
     },
     async close() {

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
-import { fileURLToPath } from 'node:url'
+import { buildPlayground } from '../e2e/builds.ts'
 import { makeOneFile } from '../helpers/one-file.ts'
 
 export interface FaultyServer {
@@ -21,12 +21,16 @@ export interface FaultyServer {
 export type StartServer = (dbPath: string, env?: Record<string, string>) => Promise<FaultyServer>
 
 const startMs = 180_000
-const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** The built playground; `OR3_FAULTS_OUTPUT` names another `.output` folder. */
-export const startBuilt: StartServer = (dbPath, env) => startProcess([`${process.env['OR3_FAULTS_OUTPUT'] ?? `${root}.playground/.output`}/server/index.mjs`], {
-  NUXT_OR3_SQLITE_LIMITS_RATE_LIMITS: 'false', OR3_SQLITE_DB_PATH: dbPath, OR3_SQLITE_PRAGMA_SYNCHRONOUS: 'FULL', ...env,
-})
+let built: ReturnType<typeof buildPlayground> | undefined
+
+/** The playground, built anew where its sources have changed. */
+export const startBuilt: StartServer = async (dbPath, env) => {
+  const { output } = await (built ??= buildPlayground())
+  return startProcess([`${output}/server/index.mjs`], {
+    NUXT_OR3_SQLITE_LIMITS_RATE_LIMITS: 'false', OR3_SQLITE_DB_PATH: dbPath, OR3_SQLITE_PRAGMA_SYNCHRONOUS: 'FULL', ...env,
+  })
+}
 
 /** The rooms of the layer in a server of these tests, which can be told to be faulty. */
 export const startRooms: StartServer = (dbPath, env) =>

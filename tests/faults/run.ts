@@ -1,7 +1,7 @@
 /**
- * `npm run test:faults [-- --json] [--quick] [NAME …]`: the fault runs and their controls, after `npm run build`. Ends
- * with 1 where one was not as promised, or a control found nothing. `OR3_FAULTS_SCALE=10` is a night's size. The last
- * line of `--json` is one object with every figure.
+ * `npm run test:faults [-- --json] [--quick] [NAME …]`: the fault runs and their controls. Ends with 1 where one was not as
+ * promised, or a control found nothing. `OR3_FAULTS_SCALE=10` is a night's size. The last line of `--json` is one object
+ * with every figure.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
