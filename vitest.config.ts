@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** What an app imports, for the examples of the docs and for the composables. */
 const alias = {
@@ -19,11 +20,20 @@ const bundled = [
 /** Compares with the driver itself, by the class of its errors: a bundle would have a class of its own. */
 const withDriver = 'tests/integration/database/local-client.test.ts'
 
+/** Where no run before says how long each file takes, the longest come first: they build apps or start processes. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification) => /\/(?:e2e|property|cli)\/|remote/.test(moduleId)
+    return (await super.sort(files)).toSorted((a, b) => Number(isLong(b)) - Number(isLong(a)))
+  }
+}
+
 export default defineConfig({
   resolve: { alias },
   test: {
     // Every test opens a real database file; two of them at once is what the machines we know can do.
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     // What starts processes takes half a minute on a busy machine; a test that hangs is still ended.
     testTimeout: 60_000,
     // The processes that tests start read the same modules again and again: a quarter of their start.

@@ -74,13 +74,18 @@ export function createList(
   const takeFew = (gone: JsonObject[], come: JsonObject[]) => {
     // Without a limit the app holds this array: a copy is changed.
     const next = limit === undefined ? held.slice() : held
-    for (const row of gone) {
+    held = next
+    const placeOf = (row: JsonObject) => {
       const guess = findPlace(next, row)
-      const place = next[guess] === row ? guess : next.indexOf(row)
+      return next[guess] === row ? guess : next.indexOf(row)
+    }
+    const from = gone.length === 1 && come.length === 1 ? placeOf(gone[0]!) : -1
+    if (from >= 0) return moveRow(next, from, findPlace(next, come[0]!), come[0]!)
+    for (const row of gone) {
+      const place = placeOf(row)
       if (place >= 0) next.splice(place, 1)
     }
     for (const row of come) next.splice(findPlace(next, row), 0, row)
-    held = next
   }
   const takeMany = (gone: Set<JsonObject>, come: JsonObject[]) => {
     const left = held.filter(row => !gone.has(row))
@@ -116,4 +121,12 @@ export function createList(
   }
   list.reset(rows)
   return list
+}
+
+/** One row has changed: what lies between its old place and the new one moves by one, and the rest stays. */
+function moveRow(list: JsonObject[], from: number, to: number, row: JsonObject): void {
+  let at = from
+  for (; at < to - 1; at++) list[at] = list[at + 1]!
+  for (; at > to; at--) list[at] = list[at - 1]!
+  list[at] = row
 }

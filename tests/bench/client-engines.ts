@@ -37,7 +37,8 @@ function createOurs(): Engine {
   const id = { userId: 'u1', workspaceId: 'w1' }
   const log: SyncChange[] = []
   let count = 0
-  let clock = 1
+  /** Above those of earlier pages. */
+  let clock = Math.round(performance.timeOrigin)
   const item = (at: number): SnapshotItem => {
     const payload = makeRow(at)
     return { kind: 'row', tableName: 'rows', pk: payload.id, payload: { ...payload }, revision: { clock: 1, hlc: '0mk3n1abc:000:00000000', opId: payload.id } }
