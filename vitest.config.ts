@@ -20,7 +20,7 @@ const bundled = [
 /** Compares with the driver itself, by the class of its errors: a bundle would have a class of its own. */
 const withDriver = 'tests/integration/database/local-client.test.ts'
 
-/** Where no run before says how long each file takes, the longest come first: they build apps or start processes. */
+/** What builds apps or starts processes takes longest, and comes first: at the end it would keep one worker alone. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const isLong = ({ moduleId }: TestSpecification) => /\/(?:e2e|property|cli)\/|remote/.test(moduleId)

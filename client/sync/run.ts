@@ -19,7 +19,8 @@ export async function runSync(device: SyncDevice, mustPull: boolean): Promise<Sy
     const isIdle = device.state.outbox.size === 0
     const pullsFirst = !meta.isComplete || (mustPull && isIdle)
     if (pullsFirst) await pullToHead(device, report)
-    // An op of a tab that was killed before it told of it would wait in the store. What a hint tells of comes first.
+    // An op of a tab that was killed before it told of it would wait in the store. The pull, which a hint may have
+    // asked for, does not wait for this look.
     if (mustPull) await device.writer.refresh()
     await pushOutbox(device, report)
     if ((mustPull && !isIdle) || report.snapshot || hasForeignChanges(device)) await pullToHead(device, report)

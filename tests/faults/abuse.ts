@@ -45,8 +45,10 @@ export interface AbuseFigures {
 
 const maxRssMb = 700
 const maxP95Ms = 250
-/** Two lost packets in a row are sent again by then. A request that took as long shows in `longestMs`. */
+/** A request without an answer after so long has failed; `longestMs` tells of those that came late. */
 const maxWaitMs = 30_000
+/** What the victim does in turn. */
+const kinds = ['list', 'push', 'pull'] as const
 /** A heap as on a small machine. */
 const heap = '--max-old-space-size=512'
 
@@ -116,9 +118,6 @@ function describe(error: unknown): string {
 function p95Of(values: readonly number[]): number {
   return Math.round(values.toSorted((a, b) => a - b)[Math.floor(values.length * 0.95)] ?? 0)
 }
-
-/** What the victim does in turn. */
-const kinds = ['list', 'push', 'pull'] as const
 
 async function request({ url }: FaultyServer, victim: { workspaceId: string, deviceId: string }, kind: typeof kinds[number]): Promise<void> {
   const scope = { workspaceId: victim.workspaceId }
