@@ -225,6 +225,24 @@ describe('the loop', () => {
     expect(store.status.cursor).toBe(1)
   })
 
+  // Seen red: without the bound of rounds it pulled on.
+  it('gives up a head that no pull reaches, as of the log before a restore, and hears of new ones', async () => {
+    const server = await startServer()
+    const other = await openLeading(server.transportOf())
+    const store = await openLeading(server.transportOf(), { isAutomatic: true, paceMs: 60_000 })
+    await until(() => store.status.lastSyncAt !== undefined && !store.status.isSyncing)
+    store.hint(999)
+    // The waits between its pulls come to three seconds.
+    await new Promise(resolve => setTimeout(resolve, 4_500))
+    const { pull } = server.calls
+    await new Promise(resolve => setTimeout(resolve, 4_000))
+    expect(server.calls.pull).toBe(pull)
+    other.table(posts).put({ id: 'p1', title: 'in the new log' })
+    await other.sync()
+    store.hint(other.status.head)
+    await until(() => store.table(posts).get('p1') !== undefined)
+  })
+
   // Seen red: the snapshot made it forget what it had heard meanwhile, and the next slow poll found it.
   it('remembers a hint that comes after its first snapshot was read, in the same run', async () => {
     const server = await startServer()
